@@ -1,0 +1,58 @@
+"""Files that survive a power cut: bytes first, then the name, then the folder that holds the name.
+
+Every function here blocks on the disk; call it from a writer thread or a child process, not from the loop.
+"""
+
+import errno
+import os
+from pathlib import Path
+
+FILE_MODE = 0o640
+FOLDER_MODE = 0o750
+
+
+def make_folder(path: Path) -> None:
+    """Make `path` and its missing parents, each durable in its own parent."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in `path` durable. File systems without that notion (FAT, some NFS) say EINVAL: ignored."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(fd)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put `data` at `path`: after a crash there is the old file or the new one, never a part."""
+    part = path.with_name(path.name + ".tmp")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(fd)
+    rename(part, path)
+
+
+def rename(old: Path, new: Path) -> None:
+    """Atomic rename, durable in both folders."""
+    old.replace(new)
+    sync_folder(new.parent)
+    if old.parent != new.parent:
+        sync_folder(old.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove the name durably; a missing one is fine."""
+    if path.exists() or path.is_symlink():
+        path.unlink()
+        sync_folder(path.parent)

@@ -1,0 +1,168 @@
+"""What happens, as facts, and the Bus that tells everybody who listens.
+
+Times named `at` are unix seconds of the moment itself (of the frame, not of the message); `mono` orders.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from edgecam.media import Sidecar
+
+log = logging.getLogger(__name__)
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in 0..1 of the picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to one camera."""
+
+    camera: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraOnline(Event):
+    """Frames come (again)."""
+
+    after: float | None = None
+    """Seconds it was away; None at the first time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraLost(Event):
+    """Frames are wanted and missing for longer than the stall time-out."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion(Event):
+    """What motion knows of an event so far: the common part of started, updated and ended."""
+
+    event_id: str
+    mono: float
+    score: int
+    """0..100, the highest so far."""
+    area: float
+    """Percent of the picture, the largest so far."""
+    box: Box
+    """Around everything that moves, at the best moment so far."""
+    zones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionStarted(Motion):
+    """`at` and `mono` are those of the first moving frame of the run that was confirmed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionUpdated(Motion):
+    """Still moving; at most one in 5 s and only when something changed. `at` is the newest moving frame."""
+
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionEnded(Motion):
+    """Quiet for the cooldown. `at` and `mono` are the last moving frame; duration = last moving frame - start."""
+
+    since: float
+    duration: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionPicture(Event):
+    """The best JPEG of an event so far. `at` is its capture time."""
+
+    event_id: str
+    jpeg: bytes
+    score: int
+    width: int
+    height: int
+    final: bool
+    """True for the last and best one, after the event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotTaken(Event):
+    """Somebody asked for a picture: it is on disk under `media.id` when `media` is there, else only here."""
+
+    jpeg: bytes
+    width: int
+    height: int
+    media: Sidecar | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingStarted(Event):
+    """A clip is open. `at` is its first frame, the pre-roll included."""
+
+    id: str
+    event_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipSaved(Event):
+    """A clip or picture lies complete and durable in the library. `at` is its end."""
+
+    media: Sidecar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipStored(Event):
+    """The store confirmed key, size and hash; `media.receipt` says where. `at` is now."""
+
+    media: Sidecar
+    link: str | None
+    link_expires: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipLost(Event):
+    """Something that still waited for a store is gone; `why` is for a person."""
+
+    media: Sidecar
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingChanged(Event):
+    """A live setting has a new effective value (see settings.py)."""
+
+    key: str
+    value: bool | int | float | str
+
+
+E = TypeVar("E", bound=Event)
+
+
+class Bus:
+    """Delivers each event to those who listen for its class or a base of it, in the order of subscription.
+
+    Loop thread only. Listeners are plain functions that return at once; one that raises is logged and does
+    not keep the event from the others.
+    """
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[Event], None]] = []
+
+    def on(self, kind: type[E], listener: Callable[[E], None]) -> Callable[[], None]:
+        """Call `listener` with each event of `kind` from now on. Returns what ends that."""
+
+        def deliver(event: Event) -> None:
+            if isinstance(event, kind):
+                listener(event)
+
+        self._listeners.append(deliver)
+        return lambda: self._listeners.remove(deliver)
+
+    def publish(self, event: Event) -> None:
+        for deliver in tuple(self._listeners):
+            try:
+                deliver(event)
+            except Exception:  # one deaf listener must not silence the house
+                log.exception("%s: a listener failed on %s", event.camera, type(event).__name__)

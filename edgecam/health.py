@@ -1,0 +1,177 @@
+"""Health: one truthful picture of the whole box, composed from what each room says of itself.
+
+Feeds `/api/health`, `/metrics`, MQTT and the watchdog. Loop thread only.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from edgecam import __version__
+from edgecam.clock import Clock
+from edgecam.media import iso
+
+
+class CameraState(StrEnum):
+    STARTING = "starting"
+    RUNNING = "running"
+    STALLED = "stalled"
+    ERROR = "error"
+
+
+@dataclass(slots=True)
+class CameraStatus:
+    """What is true of one camera now. Each field has one owner, named in brackets."""
+
+    name: str
+    state: CameraState = CameraState.STARTING  # [camera]
+    online: bool = True  # [camera] False only when frames are wanted and missing for longer than stall_timeout
+    trouble: str | None = None  # [camera] why frames are missing, in words
+    fps: float = 0.0  # [camera] frames per second over the last few seconds
+    width: int = 0  # [camera]
+    height: int = 0  # [camera]
+    frames: int = 0  # [camera] since start
+    reconnects: int = 0  # [camera]
+    moving: bool = False  # [motion]
+    looks: int = 0  # [motion] frames looked at since start
+    last_motion: float | None = None  # [motion] unix seconds of the last moving frame
+    recording: bool = False  # [recorder] a clip is open
+    record_trouble: str | None = None  # [recorder] why clips cannot be written, in words
+    clips: int = 0  # [recorder] saved since start
+    last_clip: float | None = None  # [recorder] end of the last saved clip
+    last_stored: float | None = None  # [uploader] when the last thing of this camera was stored
+    clients: int = 0  # [web] stream viewers now
+    buffer_seconds: float = 0.0  # [camera] how far back the ring reaches
+
+    @property
+    def problem(self) -> str | None:
+        """The worst that is wrong with this camera, in words."""
+        return self.trouble or self.record_trouble
+
+
+class StoreState(StrEnum):
+    OFF = "off"  # no store configured
+    OK = "ok"
+    RETRYING = "retrying"
+    BLOCKED = "blocked"  # only the user can mend it: credentials, bucket, clock
+    FULL = "full"
+
+
+@dataclass(slots=True)
+class SpoolStatus:
+    """What waits for the store. Owned by the uploader."""
+
+    state: StoreState = StoreState.OFF
+    reason: str | None = None
+    files: int = 0
+    bytes: int = 0
+    oldest: float | None = None
+    """Start of the oldest waiting thing, unix seconds."""
+    last_stored: float | None = None
+    stored: int = 0
+    lost: int = 0
+    conflicts: int = 0
+    bad: int = 0
+
+
+@dataclass(slots=True)
+class MqttStatus:
+    """Owned by the MQTT client."""
+
+    configured: bool = False
+    connected: bool = False
+    trouble: str | None = None
+    protocol: str | None = None
+
+
+@dataclass(slots=True)
+class Health:
+    """The status boards of all rooms and what follows from them."""
+
+    node: str
+    instance: str
+    """Six hex digits of this installation."""
+    clock: Clock
+    storage: Path
+    cameras: dict[str, CameraStatus]
+    spool: SpoolStatus = field(default_factory=SpoolStatus)
+    mqtt: MqttStatus = field(default_factory=MqttStatus)
+    http: str | None = None
+    """The address that is really bound, as a URL."""
+    storage_trouble: str | None = None
+    started: float = 0.0
+    stuck: Callable[[], list[str]] = list
+    """Names of the loops that made no progress lately; the watchdog's owner sets it."""
+
+    def __post_init__(self) -> None:
+        self.started = self.clock.wall()
+
+    def problems(self) -> list[str]:
+        """Everything that a person should look at, worst first; empty when all is well."""
+        found = [self.storage_trouble] if self.storage_trouble else []
+        found += [f"{id}: {camera.problem}" for id, camera in self.cameras.items() if camera.problem]
+        if self.spool.state in (StoreState.BLOCKED, StoreState.FULL):
+            found.append(f"store: {self.spool.reason}")
+        if self.mqtt.trouble:
+            found.append(f"mqtt: {self.mqtt.trouble}")
+        return found
+
+    def snapshot(self) -> dict[str, object]:
+        """The whole as plain JSON data; times as ISO 8601."""
+        disk = _disk(self.storage)
+        return {
+            "version": __version__,
+            "node": self.node,
+            "instance": self.instance,
+            "started": iso(self.started),
+            "http": self.http,
+            "load": round(os.getloadavg()[0], 2),
+            "memory": {"rss": _rss()},
+            "temperature": temperature(),
+            "disk": disk,
+            "spool": _plain(self.spool, "oldest", "last_stored"),
+            "mqtt": asdict(self.mqtt),
+            "cameras": {id: camera_json(camera) for id, camera in self.cameras.items()},
+            "problems": self.problems(),
+        }
+
+
+def camera_json(status: CameraStatus) -> dict[str, object]:
+    """One camera as plain JSON data."""
+    found = _plain(status, "last_motion", "last_clip", "last_stored")
+    return found | {"problem": status.problem, "fps": round(status.fps, 1), "buffer_seconds": round(status.buffer_seconds)}
+
+
+def _plain(status: CameraStatus | SpoolStatus, *times: str) -> dict[str, object]:
+    found = asdict(status)
+    for name in times:
+        found[name] = None if found[name] is None else iso(found[name])
+    return found
+
+
+def _disk(path: Path) -> dict[str, int] | None:
+    try:
+        usage = shutil.disk_usage(path)
+    except OSError:
+        return None
+    return {"total": usage.total, "free": usage.free}
+
+
+def _rss() -> int | None:
+    """Resident bytes of this process, from proc(5) statm."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def temperature() -> float | None:
+    """Degrees Celsius of the first thermal zone; None on a box that has none."""
+    try:
+        return round(int(Path("/sys/class/thermal/thermal_zone0/temp").read_text()) / 1000, 1)
+    except (OSError, ValueError):
+        return None

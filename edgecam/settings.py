@@ -1,0 +1,129 @@
+"""Live settings: what can be changed over MQTT or HTTP without touching the file, and survives a restart.
+
+A change wins until the file's own value for that key changes (contract, section 5).
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecam import durable
+from edgecam.clock import Clock
+from edgecam.config.model import Camera
+from edgecam.events import Bus, SettingChanged
+
+log = logging.getLogger(__name__)
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """On or off."""
+
+    def parse(self, value: Value) -> bool:
+        """Takes True, False, `ON`, `OFF` in any case; raises ValueError."""
+        if isinstance(value, bool):
+            return value
+        text = str(value).strip().upper()
+        if text not in ("ON", "OFF"):
+            raise ValueError("must be ON or OFF")
+        return text == "ON"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A whole number within limits."""
+
+    low: int
+    high: int
+
+    def parse(self, value: Value) -> int:
+        """Takes a number or its text; raises ValueError."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if isinstance(value, bool) or not (self.low <= number <= self.high and number == int(number)):
+            raise ValueError(f"must be a whole number from {self.low} to {self.high}")
+        return int(number)
+
+
+SETTINGS: Mapping[str, Switch | Number] = {
+    "motion_detection": Switch(),
+    "recording": Switch(),
+    "sensitivity": Number(1, 100),
+}
+
+
+def _of_file(camera: Camera) -> dict[str, Value]:
+    return {
+        "motion_detection": camera.motion.enabled,
+        "recording": camera.record.enabled,
+        "sensitivity": camera.motion.sensitivity,
+    }
+
+
+class Settings:
+    """The effective settings of all cameras. Loop thread only; a change is on disk before it is announced."""
+
+    def __init__(self, cameras: Mapping[str, Camera], path: Path, bus: Bus, clock: Clock) -> None:
+        self._path, self._bus, self._clock = path, bus, clock
+        self._file = {name: _of_file(camera) for name, camera in cameras.items()}
+        self._changed: dict[str, dict[str, Value]] = {}
+        self._load()
+
+    def _load(self) -> None:
+        """Keep the changes whose file value is still the one they were made against."""
+        try:
+            kept = json.loads(self._path.read_bytes())
+            for camera, changes in kept.items():
+                for key, (value, against) in changes.items():
+                    if key in SETTINGS and self._file.get(camera, {}).get(key) == against:
+                        self._changed.setdefault(camera, {})[key] = SETTINGS[key].parse(value)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            log.error("settings: %s is unreadable (%s); the file's values apply", self._path, error)
+
+    def get(self, camera: str, key: str) -> Value:
+        """The value in force."""
+        return self._changed.get(camera, {}).get(key, self._file[camera][key])
+
+    def on(self, camera: str, key: str) -> bool:
+        return self.get(camera, key) is True
+
+    def number(self, camera: str, key: str) -> int:
+        return int(self.get(camera, key))
+
+    def set(self, camera: str, key: str, value: Value | None) -> None:
+        """Change one setting (None: back to the file's value), keep it on disk, tell the bus.
+
+        Raises KeyError for an unknown camera or key, ValueError with a sentence for a bad value.
+        """
+        file = self._file[camera][key]
+        changes = self._changed.setdefault(camera, {})
+        before = self.get(camera, key)
+        if value is None:
+            changes.pop(key, None)
+        else:
+            changes[key] = SETTINGS[key].parse(value)
+        if self.get(camera, key) != before or value is None:
+            self._save()
+        now = self.get(camera, key)
+        log.info("%s: %s is now %s%s", camera, key, now, "" if key in changes else f" (the file's value, {file})")
+        self._bus.publish(SettingChanged(camera=camera, at=self._clock.wall(), key=key, value=now))
+
+    def _save(self) -> None:
+        kept = {
+            camera: {key: (value, self._file[camera][key]) for key, value in changes.items()}
+            for camera, changes in self._changed.items()
+            if changes
+        }
+        try:
+            durable.make_folder(self._path.parent)
+            durable.write(self._path, json.dumps(kept, indent=1).encode())
+        except OSError as error:
+            log.error("settings: cannot keep the change over a restart: %s", error)

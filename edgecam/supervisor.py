@@ -1,0 +1,117 @@
+"""Keeps components alive. A component's `run` is one life; the supervisor gives it the next one."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from edgecam.clock import Clock
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT = 1.0
+LONGEST_WAIT = 60.0
+HEALTHY = 60.0
+"""A life this long (s) sets the back-off back to FIRST_WAIT."""
+
+
+class Fatal(Exception):
+    """Ends the process with exit code 1, to be restarted by systemd. The text is for the person who must act."""
+
+
+class Component(Protocol):
+    """A long-lived thing with a name and one life at a time; it cleans up in `finally`."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def run(self) -> None:
+        """One life. Returns when it is over for good; any exception but Fatal asks for another life."""
+        ...
+
+
+@dataclass(slots=True)
+class Vitals:
+    """What the supervisor knows of one component; read by health."""
+
+    name: str
+    lives: int = 0
+    attempts: int = 0
+    """Lives in a row that failed."""
+    error: str | None = None
+    """Why the last life ended, while `attempts` is not zero."""
+    born: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the first life began."""
+
+
+def reason(error: BaseException) -> str:
+    """The error in words, for a log line; the type alone when it has none."""
+    return str(error) or type(error).__name__
+
+
+async def keep(
+    component: Component,
+    clock: Clock,
+    vitals: Vitals,
+    *,
+    longest: float = LONGEST_WAIT,
+    jitter: Callable[[], float] = random.random,
+) -> None:
+    """Live `component` for ever: again after an exception, with back-off 1 s doubling to `longest`, half of it jitter.
+
+    Returns when `run` returns. Raises Fatal and CancelledError only.
+    """
+    while True:
+        vitals.lives += 1
+        vitals.born.set()
+        began = clock.monotonic()
+        try:
+            await component.run()
+        except (Fatal, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            if clock.monotonic() - began >= HEALTHY:
+                vitals.attempts = 0
+            full = min(longest, FIRST_WAIT * 2.0 ** min(vitals.attempts, 16))
+            wait = full * (0.5 + jitter() / 2)
+            vitals.attempts += 1
+            vitals.error = reason(error)
+            known = isinstance(error, (OSError, ValueError, TimeoutError, RuntimeError))
+            log.warning(
+                "%s: %s, trying again in %.0f s", component.name, vitals.error, wait, exc_info=None if known else error
+            )
+            await clock.sleep(wait)
+        else:
+            return
+
+
+def recovered(vitals: Vitals) -> int:
+    """Called by a component that works again: says so once and returns after how many failed attempts."""
+    attempts, vitals.attempts, vitals.error = vitals.attempts, 0, None
+    return attempts
+
+
+async def serve(components: Sequence[tuple[Component, Vitals, float]], clock: Clock, stop: asyncio.Event) -> None:
+    """Keep all components (each with its longest wait) until `stop` is set; then cancel them in reverse order.
+
+    Raises Fatal as soon as one component does.
+    """
+    tasks: list[asyncio.Task[None]] = []
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        for component, vitals, longest in components:
+            tasks.append(
+                asyncio.create_task(keep(component, clock, vitals, longest=longest), name=f"keep {component.name}")
+            )
+        running: set[asyncio.Task[object]] = {stopping, *tasks}
+        while not stopping.done():
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()
+    finally:
+        stopping.cancel()
+        for task in reversed(tasks):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

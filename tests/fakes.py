@@ -1,0 +1,57 @@
+"""Honest stand-ins shared by the tests."""
+
+import asyncio
+import heapq
+import itertools
+
+
+class FakeClock:
+    """A clock that moves only when told. `advance` lets everything that became due run, in order of time."""
+
+    def __init__(self, wall: float = 1_790_000_000.0, monotonic: float = 1000.0) -> None:
+        self._mono = monotonic
+        self._offset = wall - monotonic
+        self._order = itertools.count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+
+    def wall(self) -> float:
+        return self._mono + self._offset
+
+    def monotonic(self) -> float:
+        return self._mono
+
+    def step(self, seconds: float) -> None:
+        """The wall clock jumps; monotonic time does not."""
+        self._offset += seconds
+
+    def tick(self, seconds: float) -> None:
+        """Time passes without anybody waking: for code that has no loop."""
+        self._mono += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        future = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._mono + seconds, next(self._order), future))
+        await future
+
+    async def advance(self, seconds: float) -> None:
+        """Move on by `seconds`, waking each sleeper at its own time."""
+        end = self._mono + seconds
+        await settle()
+        while self._sleepers and self._sleepers[0][0] <= end:
+            due, _, future = heapq.heappop(self._sleepers)
+            if future.done():
+                continue
+            self._mono = max(self._mono, due)
+            future.set_result(None)
+            await settle()
+        self._mono = end
+        await settle()
+
+
+async def settle(turns: int = 20) -> None:
+    """Let the loop run what is ready, and what that makes ready."""
+    for _ in range(turns):
+        await asyncio.sleep(0)

@@ -37,6 +37,7 @@ class CameraStatus:
     reconnects: int = 0  # [camera]
     moving: bool = False  # [motion]
     looks: int = 0  # [motion] frames looked at since start
+    last_motion_mono: float | None = None  # [motion] monotonic time of the newest moving frame, kept current
     last_motion: float | None = None  # [motion] unix seconds of the last moving frame
     recording: bool = False  # [recorder] a clip is open
     record_trouble: str | None = None  # [recorder] why clips cannot be written, in words

@@ -143,7 +143,11 @@ class Health:
 def camera_json(status: CameraStatus) -> dict[str, object]:
     """One camera as plain JSON data."""
     found = _plain(status, "last_motion", "last_clip", "last_stored")
-    return found | {"problem": status.problem, "fps": round(status.fps, 1), "buffer_seconds": round(status.buffer_seconds)}
+    return found | {
+        "problem": status.problem,
+        "fps": round(status.fps, 1),
+        "buffer_seconds": round(status.buffer_seconds),
+    }
 
 
 def _plain(status: CameraStatus | SpoolStatus, *times: str) -> dict[str, object]:

@@ -80,7 +80,11 @@ async def keep(
             vitals.error = reason(error)
             known = isinstance(error, (OSError, ValueError, TimeoutError, RuntimeError))
             log.warning(
-                "%s: %s, trying again in %.0f s", component.name, vitals.error, wait, exc_info=None if known else error
+                "%s: %s, trying again in %.0f s",
+                component.name,
+                vitals.error,
+                wait,
+                exc_info=None if known else error,
             )
             await clock.sleep(wait)
         else:

@@ -1,0 +1,83 @@
+"""What people can ask of the running daemon, from wherever they ask: HTTP, MQTT or a button."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from typing import Protocol
+
+from edgecam.clock import Clock
+from edgecam.events import Bus, SnapshotTaken
+from edgecam.frame import Frame, Kind
+from edgecam.health import CameraStatus
+from edgecam.hub import FrameHub, Want
+from edgecam.media import Sidecar
+
+log = logging.getLogger(__name__)
+
+
+class Unavailable(Exception):
+    """What was asked cannot be had now; the text is the reason, for the one who asked."""
+
+
+class PictureShelf(Protocol):
+    """Where pictures that were asked for are kept. Blocking; raises OSError."""
+
+    def save_picture(self, frame: Frame, cause: str) -> Sidecar: ...
+
+
+class Control:
+    """Loop thread only."""
+
+    PATIENCE = 5.0
+    """Seconds to wait for a frame that was captured after the question."""
+
+    def __init__(
+        self,
+        *,
+        hubs: Mapping[str, FrameHub],
+        status: Mapping[str, CameraStatus],
+        shelf: PictureShelf,
+        bus: Bus,
+        clock: Clock,
+        pool: Executor,
+    ) -> None:
+        self._hubs, self._status, self._shelf = hubs, status, shelf
+        self._bus, self._clock, self._pool = bus, clock, pool
+
+    async def take_snapshot(self, camera: str) -> SnapshotTaken:
+        """A picture captured after the call, kept on disk and told to everybody.
+
+        A disk that refuses it costs the copy, not the picture. Raises Unavailable when no frame comes in time,
+        KeyError for an unknown camera.
+        """
+        frame = await self._fresh(camera)
+        media: Sidecar | None = None
+        try:
+            media = await asyncio.wrap_future(self._pool.submit(self._shelf.save_picture, frame, "manual"))
+        except OSError as error:
+            log.error("%s: the snapshot is not on disk: %s", camera, error)
+        taken = SnapshotTaken(
+            camera=camera, at=frame.wall, jpeg=frame.data, width=frame.width, height=frame.height, media=media
+        )
+        self._bus.publish(taken)
+        return taken
+
+    async def _fresh(self, camera: str) -> Frame:
+        hub, asked = self._hubs[camera], self._clock.monotonic()
+        with hub.want(Want.SNAPSHOT):
+            late = asyncio.ensure_future(self._clock.sleep(self.PATIENCE))
+            try:
+                number = hub.newest.number if hub.newest else -1
+                while True:
+                    coming = asyncio.ensure_future(hub.next(number))
+                    await asyncio.wait({coming, late}, return_when=asyncio.FIRST_COMPLETED)
+                    if not coming.done():
+                        coming.cancel()
+                        raise Unavailable(self._status[camera].trouble or "the camera gives no picture")
+                    frame = coming.result()
+                    if frame.mono >= asked and frame.kind is Kind.JPEG:
+                        return frame
+                    number = frame.number
+            finally:
+                late.cancel()

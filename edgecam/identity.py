@@ -1,0 +1,49 @@
+"""Who this box is: the node's name and the six hex digits of this installation, kept in the state folder."""
+
+import json
+import logging
+import re
+import secrets
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from edgecam import durable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    node: str
+    instance: str
+
+
+def identify(configured: str | None, state: Path, hostname: str | None = None) -> Identity:
+    """The configured node name, else the one of the first start, else the host's; made once and kept.
+
+    A later change of the host's name is only a warning: topics and object keys must not move by themselves.
+    Raises OSError when the state folder cannot be written.
+    """
+    host = _as_node(hostname or socket.gethostname())
+    path = state / "identity.json"
+    try:
+        kept = json.loads(path.read_bytes())
+        known = Identity(_as_node(str(kept["node"])), re.sub("[^0-9a-f]", "", kept["instance"])[:6])
+    except FileNotFoundError:
+        known = Identity(configured or host, secrets.token_hex(3))
+    except (ValueError, KeyError, TypeError) as error:
+        log.error("identity: %s is unreadable (%s); this installation gets a new identity", path, error)
+        known = Identity(configured or host, secrets.token_hex(3))
+    if configured is None and known.node != host:
+        log.warning("this host is now called %s; the node stays %s (set `node:` to choose)", host, known.node)
+    identity = Identity(configured or known.node, known.instance)
+    if not path.exists() or identity != known:
+        durable.make_folder(state)
+        durable.write(path, json.dumps(asdict(identity)).encode())
+    return identity
+
+
+def _as_node(text: str) -> str:
+    """The host's name as a node id: `[a-z0-9-]{1,32}`."""
+    return re.sub("[^a-z0-9-]+", "-", text.split(".")[0].lower()).strip("-")[:32] or "edgecam"

@@ -1,0 +1,165 @@
+"""The supervisor: one life after another, patient, and loud only when it matters."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from edgecam.supervisor import Fatal, Vitals, keep, reason, recovered, serve
+from fakes import FakeClock, settle
+
+
+class Cat:
+    """A component whose lives are given by a list of functions."""
+
+    name = "cat"
+
+    def __init__(self, *lives: Callable[[], Awaitable[None]]) -> None:
+        self._lives = list(lives)
+        self.began: list[float] = []
+
+    async def run(self) -> None:
+        await self._lives.pop(0)()
+
+
+async def _dies() -> None:
+    raise OSError("no route to host")
+
+
+async def _forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_a_component_that_fails_is_tried_again_with_growing_pauses(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock, vitals, began = FakeClock(), Vitals("cat"), list[float]()
+
+    async def dies() -> None:
+        began.append(clock.monotonic())
+        raise OSError("no route to host")
+
+    task = asyncio.create_task(keep(Cat(*[dies] * 8, _forever), clock, vitals, jitter=lambda: 1.0))
+    await clock.advance(300)
+    assert [later - sooner for sooner, later in itertools.pairwise(began)] == [
+        1,
+        2,
+        4,
+        8,
+        16,
+        32,
+        60,
+    ]
+    assert vitals.attempts == 8
+    assert vitals.error == "no route to host"
+    assert "cat: no route to host, trying again in 4 s" in caplog.text
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_minute_of_health_makes_the_next_retry_quick_again() -> None:
+    clock, vitals, began = FakeClock(), Vitals("cat"), list[float]()
+
+    async def dies() -> None:
+        began.append(clock.monotonic())
+        raise OSError("gone")
+
+    async def lives_a_minute() -> None:
+        await clock.sleep(60)
+        raise OSError("gone")
+
+    task = asyncio.create_task(
+        keep(Cat(*[dies] * 4, lives_a_minute, dies, _forever), clock, vitals, jitter=lambda: 1.0)
+    )
+    await clock.advance(200)
+    assert began[4] - began[3] == pytest.approx(8 + 60 + 1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_bug_is_logged_with_its_traceback_and_a_known_fault_without(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def bug() -> None:
+        raise KeyError("oops")
+
+    clock = FakeClock()
+    task = asyncio.create_task(keep(Cat(_dies, bug, _forever), clock, Vitals("cat")))
+    await clock.advance(10)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [bool(record.exc_info) for record in caplog.records] == [False, True]
+
+
+async def test_a_finished_component_is_left_alone() -> None:
+    async def done() -> None:
+        return None
+
+    vitals = Vitals("cat")
+    await keep(Cat(done), FakeClock(), vitals)
+    assert vitals.lives == 1
+    assert vitals.born.is_set()
+
+
+async def test_recovery_is_told_once() -> None:
+    vitals = Vitals("cat", attempts=3, error="gone")
+    assert recovered(vitals) == 3
+    assert recovered(vitals) == 0
+    assert vitals.error is None
+
+
+async def test_stop_cancels_all_in_reverse_order() -> None:
+    ended: list[str] = []
+
+    class Room:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def run(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(self.name)
+
+    stop = asyncio.Event()
+    rooms = [(Room(name), Vitals(name), 60.0) for name in ("web", "store", "camera")]
+    task = asyncio.create_task(serve(rooms, FakeClock(), stop))
+    await settle()
+    stop.set()
+    await task
+    assert ended == ["camera", "store", "web"]
+
+
+async def test_fatal_ends_everything(caplog: pytest.LogCaptureFixture) -> None:
+    async def doomed() -> None:
+        raise Fatal("the storage is locked by process 1")
+
+    class Sleeper(Cat):
+        name = "sleeper"
+
+    with pytest.raises(Fatal, match="locked"):
+        await serve(
+            [(Sleeper(_forever), Vitals("sleeper"), 60.0), (Cat(doomed), Vitals("cat"), 60.0)],
+            FakeClock(),
+            asyncio.Event(),
+        )
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("error", "text"), [(OSError("gone"), "gone"), (TimeoutError(), "TimeoutError")])
+def test_an_error_without_words_is_named_by_its_type(error: Exception, text: str) -> None:
+    assert reason(error) == text
+
+
+def test_log_level_is_warning_for_a_failed_life(caplog: pytest.LogCaptureFixture) -> None:
+    async def once() -> None:
+        clock = FakeClock()
+        task = asyncio.create_task(keep(Cat(_dies, _forever), clock, Vitals("cat")))
+        await settle()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(once())
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]

@@ -1,0 +1,210 @@
+"""Real servers for the tests: mosquitto, rclone's S3 and Azurite, each on a free loopback port, in its own folder.
+
+Blocking. `up` returns when the server answers, `down` when it is gone; a second `up` takes the same port and the same
+data. What `tests/install-peers` installs must be there.
+"""
+
+import base64
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+ROOT = Path(__file__).parents[1]
+READY_WITHIN = 30.0
+
+
+def free_port() -> int:
+    """A loopback port that nobody holds, below the range from which the kernel serves clients: it stays free."""
+    for port in random.sample(range(18000, 32000), 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port on the loopback address")
+
+
+def program(name: str) -> str:
+    """Where `name` is installed: beside this Python, on PATH, or in Debian's folder for daemons."""
+    places = [str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin"]
+    found = shutil.which(name, path=os.pathsep.join(places))
+    if found is None:
+        raise FileNotFoundError(f"{name} is missing: run tests/install-peers")
+    return found
+
+
+class Peer:
+    """One server process. Give it a temporary folder; use it as a context manager, or `up` and `down` by hand."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def environment(self) -> Mapping[str, str]:
+        return {}
+
+    @property
+    def log(self) -> str:
+        """All that the server wrote so far."""
+        path = self.folder / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "not up"
+        return self._process.pid
+
+    def up(self) -> Self:
+        """Start and wait until the port answers."""
+        assert self._process is None, "already up"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env={**os.environ, **self.environment()},
+            )
+        deadline = time.monotonic() + READY_WITHIN
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.down(kill=True)
+                raise RuntimeError(f"{type(self).__name__} did not start:\n{self.log}")
+            time.sleep(0.02)  # a process of another language has no other way to say that it is ready
+        return self
+
+    def down(self, kill: bool = False) -> None:
+        """End it, politely or with SIGKILL; nothing happens when it is not up."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if kill:
+            process.kill()
+        else:
+            process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection((self.host, self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def __enter__(self) -> Self:
+        return self.up()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+
+class Mosquitto(Peer):
+    """A broker. `lines` are added to its configuration; `users` (name: password) forbid anonymous clients."""
+
+    def __init__(self, folder: Path, *, lines: Iterable[str] = (), users: Mapping[str, str] | None = None) -> None:
+        super().__init__(folder)
+        self.lines = list(lines)
+        self.users = dict(users or {})
+
+    def command(self) -> list[str]:
+        settings = [f"listener {self.port} {self.host}", f"allow_anonymous {str(not self.users).lower()}"]
+        if os.geteuid() == 0:
+            settings.append("user root")
+        if self.users:
+            settings.append(f"password_file {self._passwords()}")
+        path = self.folder / "mosquitto.conf"
+        path.write_text("\n".join([*settings, *self.lines, ""]))
+        return [program("mosquitto"), "-c", str(path)]
+
+    def _passwords(self) -> Path:
+        path = self.folder / "passwords"
+        path.touch()
+        for name, password in self.users.items():
+            subprocess.run([program("mosquitto_passwd"), "-b", str(path), name, password], check=True)
+        return path
+
+
+class S3(Peer):
+    """rclone's S3, the awkward one: drops metadata, ignores If-None-Match, checks Content-MD5 and nothing else.
+
+    A bucket is a folder below `data`; make it with `bucket`.
+    """
+
+    access_key = "edgecam-access-key"
+    secret_key = "edgecam-secret-key"
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def bucket(self, name: str) -> Path:
+        """The folder that is the bucket, made when missing. Objects are files in it."""
+        path = self.data / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def command(self) -> list[str]:
+        self.data.mkdir(exist_ok=True)
+        keys = f"{self.access_key},{self.secret_key}"
+        return [
+            *(program("rclone"), "serve", "s3", "--addr", f"{self.host}:{self.port}", "--auth-key", keys),
+            *("--config", str(self.folder / "none"), "--dir-cache-time", "0s", str(self.data)),
+        ]
+
+
+class Azurite(Peer):
+    """Microsoft's own emulator of Blob Storage. Containers are made through its API."""
+
+    account = "edgecam"
+    account_key = base64.b64encode(b"a key that only the tests know, 64 bytes or more make it look real").decode()
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://{self.host}:{self.port}/{self.account}"
+
+    @property
+    def connection_string(self) -> str:
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={self.account};AccountKey={self.account_key};"
+            f"BlobEndpoint={self.endpoint};"
+        )
+
+    def environment(self) -> Mapping[str, str]:
+        return {"AZURITE_ACCOUNTS": f"{self.account}:{self.account_key}"}
+
+    def command(self) -> list[str]:
+        script = ROOT / ".cache/azurite/node_modules/azurite/dist/src/blob/main.js"
+        if not script.exists():
+            raise FileNotFoundError("Azurite is missing: run tests/install-peers")
+        return [
+            *(program("node"), str(script), "--blobHost", self.host, "--blobPort", str(self.port)),
+            *("--location", str(self.folder / "data"), "--skipApiVersionCheck", "--disableTelemetry"),
+        ]

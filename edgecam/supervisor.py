@@ -97,9 +97,16 @@ def recovered(vitals: Vitals) -> int:
     return attempts
 
 
-async def serve(components: Sequence[tuple[Component, Vitals, float]], clock: Clock, stop: asyncio.Event) -> None:
+async def serve(
+    components: Sequence[tuple[Component, Vitals, float]],
+    clock: Clock,
+    stop: asyncio.Event,
+    *,
+    patience: float = 9.0,
+) -> None:
     """Keep all components (each with its longest wait) until `stop` is set; then cancel them in reverse order.
 
+    Each may clean up before the next is cancelled; all together have `patience` seconds, then they are left behind.
     Raises Fatal as soon as one component does.
     """
     tasks: list[asyncio.Task[None]] = []
@@ -116,6 +123,10 @@ async def serve(components: Sequence[tuple[Component, Vitals, float]], clock: Cl
                 task.result()
     finally:
         stopping.cancel()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + patience
         for task in reversed(tasks):
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            _, late = await asyncio.wait({task}, timeout=max(0.0, end - loop.time()))
+            if late:
+                log.error("%s did not stop in time; left behind", task.get_name().removeprefix("keep "))

@@ -163,3 +163,31 @@ def test_log_level_is_warning_for_a_failed_life(caplog: pytest.LogCaptureFixture
 
     asyncio.run(once())
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+async def test_a_component_that_will_not_stop_is_left_behind_and_the_others_still_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stop, free, ended = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await free.wait()
+
+    async def polite() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("polite")
+
+    rooms = [(Cat(polite), Vitals("polite"), 60.0), (Cat(stubborn), Vitals("cat"), 60.0)]
+    task = asyncio.create_task(serve(rooms, FakeClock(), stop, patience=0.0))
+    await settle()
+    stop.set()
+    await task
+    assert "cat did not stop in time" in caplog.text
+    free.set()
+    await settle()
+    assert ended == ["polite"]

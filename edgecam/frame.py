@@ -57,6 +57,11 @@ class Stamp:
         self._number = 0
         self._offset = clock.wall() - clock.monotonic()
 
+    @property
+    def next(self) -> int:
+        """The number that the next frame will get."""
+        return self._number + 1
+
     def __call__(
         self,
         kind: Kind,

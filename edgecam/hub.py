@@ -4,12 +4,15 @@ Loop thread only: capture threads hand frames over with `call_soon_threadsafe`. 
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
 from edgecam.frame import Frame
+
+log = logging.getLogger(__name__)
 
 Tap = Callable[[Frame], None]
 
@@ -58,12 +61,12 @@ class Ring:
 
     def since(self, mono: float) -> list[Frame]:
         """Frames from the last keyframe at or before `mono` on; all of them when the ring begins later."""
-        frames: list[Frame] = []
+        groups: list[list[Frame]] = []
         for group in reversed(self._groups):
-            frames[:0] = group
+            groups.append(group)
             if group[0].mono <= mono:
                 break
-        return frames
+        return [frame for group in reversed(groups) for frame in group]
 
     @property
     def span(self) -> float:
@@ -89,10 +92,15 @@ class FrameHub:
 
     def publish(self, frame: Frame) -> None:
         """A new frame: newest slot, ring, every tap in turn, then whoever awaits `next`."""
+        if self.newest is None:
+            self.ring.clear()  # no clip may begin before an outage and go on after it
         self.newest = frame
         self.ring.add(frame)
         for tap in tuple(self._taps):
-            tap(frame)
+            try:
+                tap(frame)
+            except Exception:  # one broken consumer must not end the capture, nor keep the frame from the others
+                log.exception("%s: a consumer failed on frame %d", self.camera, frame.number)
         if self._next is not None:
             self._next.set_result(frame)
             self._next = None
@@ -107,7 +115,7 @@ class FrameHub:
 
     @contextmanager
     def tap(self, call: Tap) -> Iterator[None]:
-        """Call `call` with each frame, on the loop; it must return at once and not raise."""
+        """Call `call` with each frame, on the loop; it must return at once; what it raises is logged."""
         self._taps.append(call)
         try:
             yield
@@ -127,7 +135,13 @@ class FrameHub:
     def wanted(self) -> bool:
         return any(self.demand.values())
 
+    def lose(self) -> None:
+        """The camera is gone: its newest picture is no longer true. What it saw before stays in the ring
+        until it is back.
+        """
+        self.newest = None
+
     def clear(self) -> None:
-        """Forget all pictures: privacy, or a source whose newest frame is no longer true."""
+        """Forget all pictures: privacy."""
         self.newest = None
         self.ring.clear()

@@ -1,0 +1,108 @@
+"""What people ask of the daemon: a picture of now, or the reason why there is none."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from edgecam.control import Control, Unavailable
+from edgecam.events import Bus, SnapshotTaken
+from edgecam.frame import Frame, Kind
+from edgecam.health import CameraStatus
+from edgecam.hub import FrameHub, Ring
+from edgecam.media import MediaId, MediaKind, Sidecar
+from fakes import FakeClock, settle
+
+
+class Shelf:
+    """Keeps pictures in memory, or refuses them."""
+
+    def __init__(self, refuse: bool = False) -> None:
+        self.refuse = refuse
+
+    def save_picture(self, frame: Frame, cause: str) -> Sidecar:
+        if self.refuse:
+            raise OSError(28, "No space left on device")
+        return Sidecar(
+            id=MediaId.new(frame.wall, frame.camera, MediaKind.SNAPSHOT).text,
+            camera=frame.camera,
+            kind=MediaKind.SNAPSHOT,
+            start=frame.wall,
+            end=frame.wall,
+            duration=0,
+            codec="jpeg",
+            width=frame.width,
+            height=frame.height,
+            size=len(frame.data),
+            sha256="",
+            md5="",
+            cause=cause,
+        )
+
+
+class House:
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.clock, self.bus, self.shelf = FakeClock(), Bus(), Shelf()
+        self.hub, self.status = FrameHub("birdbox", Ring(1.0)), CameraStatus("Bird box")
+        self.heard: list[SnapshotTaken] = []
+        self.bus.on(SnapshotTaken, self.heard.append)
+        self.control = Control(
+            hubs={"birdbox": self.hub},
+            status={"birdbox": self.status},
+            shelf=self.shelf,
+            bus=self.bus,
+            clock=self.clock,
+            pool=pool,
+        )
+
+    def frame(self, number: int) -> None:
+        now = self.clock.monotonic()
+        self.hub.publish(Frame("birdbox", number, now, self.clock.wall(), Kind.JPEG, b"jpeg%d" % number, 64, 48))
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    with ThreadPoolExecutor(1) as pool:
+        yield House(pool)
+
+
+async def test_a_snapshot_is_captured_after_the_question_kept_and_told(house: House) -> None:
+    house.frame(1)
+    house.clock.tick(1)
+    asked = asyncio.create_task(house.control.take_snapshot("birdbox"))
+    await settle()
+    assert not asked.done()
+    house.frame(2)
+    taken = await asked
+    assert taken.jpeg == b"jpeg2"
+    assert taken.media is not None
+    assert taken.media.cause == "manual"
+    assert house.heard == [taken]
+    assert not house.hub.wanted
+
+
+async def test_a_disk_that_refuses_costs_the_copy_not_the_picture(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.shelf.refuse = True
+    asked = asyncio.create_task(house.control.take_snapshot("birdbox"))
+    await settle()
+    house.frame(1)
+    taken = await asked
+    assert taken.media is None
+    assert "birdbox: the snapshot is not on disk: [Errno 28]" in caplog.text
+
+
+async def test_a_camera_that_gives_nothing_says_why(house: House) -> None:
+    house.status.trouble = "no frame for 10 s from rtsp://cam.local"
+    asked = asyncio.create_task(house.control.take_snapshot("birdbox"))
+    await house.clock.advance(Control.PATIENCE)
+    with pytest.raises(Unavailable, match=r"no frame for 10 s"):
+        await asked
+    assert not house.hub.wanted
+
+
+async def test_an_unknown_camera_is_an_error_of_the_one_who_asks(house: House) -> None:
+    with pytest.raises(KeyError):
+        await house.control.take_snapshot("nobody")

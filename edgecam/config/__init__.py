@@ -1,0 +1,1 @@
+"""Configuration: one YAML file becomes one frozen tree of typed values, or a list of all that is wrong with it."""

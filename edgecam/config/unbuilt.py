@@ -1,0 +1,49 @@
+"""What the contract names and this release does not do yet: refused at check time, never silently ignored.
+
+A row is `Section.key`: every value but its default is refused. Building the thing means deleting its row.
+"""
+
+NOT_BUILT = frozenset(
+    {
+        # sources
+        "Picamera2Source.type",
+        "V4l2Source.type",
+        "RtspSource.type",
+        "CameraSource.rotate",
+        "CameraSource.hflip",
+        "CameraSource.vflip",
+        # cameras
+        "Camera.privacy",
+        "Camera.audio",
+        "Camera.publish",
+        "Camera.push",
+        "Image.grey",
+        "Image.overlay",
+        "Image.day_night",
+        "Image.privacy_masks",
+        "Stream.max_width",
+        "Stream.rewind",
+        "Stream.schedule",
+        "Motion.zones",
+        "Motion.duty",
+        "Motion.schedule",
+        "Record.mode",
+        "Record.continuous",
+        "Record.timelapse",
+        "Record.schedule",
+        # the box
+        "Config.push",
+        "Http.tls",
+        "Http.rate_limit",
+        "Http.base_path",
+        "Http.trusted_proxies",
+        "Storage.require_mount",
+        "Offload.bandwidth",
+        "Offload.encrypt",
+    }
+)
+
+
+def not_built(section: str, key: str) -> bool:
+    """Whether `key` of the model called `section` waits for its builder."""
+    return f"{section}.{key}" in NOT_BUILT

@@ -1,0 +1,95 @@
+"""Settings made from Home Assistant: kept over a restart, until the file itself says something new."""
+
+from pathlib import Path
+
+import pytest
+
+from edgecam.config.model import Config
+from edgecam.events import Bus, SettingChanged
+from edgecam.settings import Settings, Value
+from fakes import FakeClock
+
+
+def settings(path: Path, bus: Bus | None = None, **motion: object) -> Settings:
+    config = Config.model_validate({"cameras": {"birdbox": {"source": "synthetic", "motion": motion}}})
+    return Settings(config.cameras, path / "settings.json", bus or Bus(), FakeClock())
+
+
+def test_without_a_change_the_files_values_apply(tmp_path: Path) -> None:
+    here = settings(tmp_path, sensitivity=70)
+    assert here.number("birdbox", "sensitivity") == 70
+    assert here.on("birdbox", "motion_detection")
+    assert not (tmp_path / "settings.json").exists()
+
+
+def test_a_change_is_told_and_survives_a_restart(tmp_path: Path) -> None:
+    bus, heard = Bus(), list[SettingChanged]()
+    bus.on(SettingChanged, heard.append)
+    settings(tmp_path, bus).set("birdbox", "recording", "OFF")
+    assert [(event.key, event.value) for event in heard] == [("recording", False)]
+    assert not settings(tmp_path).on("birdbox", "recording")
+
+
+def test_the_files_new_value_wins_over_an_older_change(tmp_path: Path) -> None:
+    settings(tmp_path, sensitivity=50).set("birdbox", "sensitivity", 80)
+    assert settings(tmp_path, sensitivity=50).number("birdbox", "sensitivity") == 80
+    assert settings(tmp_path, sensitivity=60).number("birdbox", "sensitivity") == 60
+
+
+def test_nothing_returns_to_the_files_value(tmp_path: Path) -> None:
+    here = settings(tmp_path, sensitivity=50)
+    here.set("birdbox", "sensitivity", "80")
+    here.set("birdbox", "sensitivity", None)
+    assert settings(tmp_path, sensitivity=50).number("birdbox", "sensitivity") == 50
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sensitivity", 0),
+        ("sensitivity", 101),
+        ("sensitivity", "nan"),
+        ("sensitivity", "inf"),
+        ("sensitivity", 50.5),
+        ("sensitivity", True),
+        ("sensitivity", "high"),
+        ("recording", "maybe"),
+        ("recording", 1),
+    ],
+)
+def test_a_bad_value_changes_nothing(tmp_path: Path, key: str, value: Value) -> None:
+    here = settings(tmp_path)
+    with pytest.raises(ValueError, match="must be"):
+        here.set("birdbox", key, value)
+    assert here.number("birdbox", "sensitivity") == 50
+    assert here.on("birdbox", "recording")
+
+
+@pytest.mark.parametrize(("camera", "key"), [("nobody", "recording"), ("birdbox", "colour")])
+def test_an_unknown_camera_or_key_is_refused(tmp_path: Path, camera: str, key: str) -> None:
+    with pytest.raises(KeyError):
+        settings(tmp_path).set(camera, key, "ON")
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"", b"[]", b'{"birdbox": 3}', b'{"birdbox": {"sensitivity": ["x", 50]}}', b"\xff"]
+)
+def test_a_damaged_file_means_the_configurations_values(
+    tmp_path: Path, garbage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "settings.json").write_bytes(garbage)
+    assert settings(tmp_path).number("birdbox", "sensitivity") == 50
+    assert "unreadable" in caplog.text
+
+
+def test_what_a_removed_camera_left_behind_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"gone": {"sensitivity": [80, 50]}, "birdbox": {"colour": [1, 1]}}')
+    assert settings(tmp_path).number("birdbox", "sensitivity") == 50
+
+
+def test_a_full_disk_costs_the_memory_not_the_change(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "settings.json.tmp").mkdir()
+    here = settings(tmp_path)
+    here.set("birdbox", "sensitivity", 80)
+    assert here.number("birdbox", "sensitivity") == 80
+    assert "cannot keep the change over a restart" in caplog.text

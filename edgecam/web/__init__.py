@@ -1,0 +1,141 @@
+"""HTTP: live streams, snapshots, the API and the page, on one port with one policy (contract, section 4)."""
+
+import logging
+import socket
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from contextlib import ExitStack
+
+from aiohttp import web
+
+from edgecam.clock import Clock
+from edgecam.config.model import Camera, Http
+from edgecam.health import Health
+from edgecam.hub import FrameHub
+from edgecam.web import aliases, listen
+from edgecam.web.api import Api, Control, allowed, find
+from edgecam.web.auth import Logins
+from edgecam.web.door import Door
+from edgecam.web.errors import AccessLog, explain, protect
+from edgecam.web.live import Live
+from edgecam.web.media import Find, Media
+from edgecam.web.page import Page
+from edgecam.web.snapshot import Stills
+from edgecam.web.stream import Streams
+
+log = logging.getLogger(__name__)
+
+GRACE = 1.0
+"""Seconds that running answers get at the end."""
+IDLE = 75.0
+"""Seconds that a connection may stay open without a request."""
+
+
+class Web:
+    """`bind` once before anything starts, `run` last; all on the loop's thread."""
+
+    name = "http"
+
+    def __init__(
+        self,
+        *,
+        config: Http,
+        cameras: Mapping[str, Camera],
+        hubs: Mapping[str, FrameHub],
+        health: Health,
+        control: Control,
+        media: Find,
+        clock: Clock,
+        pool: Executor,
+    ) -> None:
+        self._config, self._clock, self._sockets = config, clock, list[socket.socket]()
+        self._lives = {
+            id: Live(id=id, config=camera, hub=hubs[id], status=health.cameras[id], clock=clock, pool=pool)
+            for id, camera in cameras.items()
+        }
+        self._names = tuple(cameras)
+        self._door = Door(config, Logins(config, clock, pool), self._subject)
+        self._api = Api(lives=self._lives, health=health, control=control, clock=clock)
+        self._media, self._page = Media(media), Page()
+        self._stills, self._streams = Stills(clock), Streams(config.max_clients, clock)
+
+    async def bind(self) -> str:
+        """Open the sockets and return the first one's URL. Raises Fatal that names the address."""
+        self._sockets = listen.open_sockets(self._config.listen)
+        return listen.url(self._sockets[0])
+
+    async def run(self) -> None:
+        """Serve until cancelled; then end all streams and close within 2 s."""
+        if not self._sockets:
+            await self.bind()
+        runner = web.AppRunner(
+            self.application(),
+            access_log=log if self._config.access_log else None,
+            access_log_class=AccessLog,
+            keepalive_timeout=IDLE,
+            shutdown_timeout=GRACE,
+        )
+        await runner.setup()
+        with ExitStack() as taps:
+            try:
+                for sock in self._sockets:
+                    await web.SockSite(runner, sock).start()
+                    log.info("http: listening on %s", listen.url(sock))
+                for live in self._lives.values():
+                    taps.enter_context(live.tap())
+                while True:
+                    await self._clock.sleep(1)
+                    for live in self._lives.values():
+                        await live.tick()
+            finally:
+                await runner.cleanup()
+                for sock in self._sockets:
+                    sock.close()
+                self._sockets = []
+
+    def application(self) -> web.Application:
+        """All routes behind the door."""
+        app = web.Application(middlewares=[explain, self._door.guard], client_max_size=64 * 1024)
+        app.on_response_prepare.append(protect)
+        app.on_shutdown.append(self._end_streams)
+        get, post = app.router.add_get, app.router.add_post
+        get("/", self._webcam, name="root")
+        get("/webcam{place:[0-9]{0,2}}{slash:/?}", self._webcam, name="webcam")
+        get("/cameras/{camera}", self._camera_page)
+        get("/cameras/{camera}/stream.mjpg", self._stream, name="stream")
+        get("/cameras/{camera}/snapshot.jpg", self._snapshot, name="snapshot")
+        get("/static/{file}", self._page.asset)
+        get("/media/{file}", self._media.serve)
+        get("/api/cameras", self._api.cameras)
+        get("/api/cameras/{camera}", self._api.camera)
+        post("/api/cameras/{camera}/snapshot", self._api.snapshot)
+        get("/api/health", self._api.health)
+        get("/healthz", self._api.healthz, name="healthz")
+        get("/metrics", self._api.metrics, name="metrics")
+        return app
+
+    def _subject(self, request: web.Request) -> str:
+        return aliases.subject(request, self._names, self._config.root)
+
+    async def _webcam(self, request: web.Request) -> web.StreamResponse:
+        """The page, or mjpg-streamer's names for a picture of a camera by its place in the file."""
+        camera, action = aliases.meant(request, self._names, self._config.root)
+        if action == "page":
+            return await self._page.overview(request)
+        live = allowed(request, self._lives, camera)
+        serve = self._streams.serve if action == "stream" else self._stills.serve
+        return await serve(request, live)
+
+    async def _camera_page(self, request: web.Request) -> web.Response:
+        find(request, self._lives)
+        return await self._page.camera(request)
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        return await self._streams.serve(request, find(request, self._lives))
+
+    async def _snapshot(self, request: web.Request) -> web.Response:
+        return await self._stills.serve(request, find(request, self._lives))
+
+    async def _end_streams(self, _: web.Application) -> None:
+        for live in self._lives.values():
+            await live.close()

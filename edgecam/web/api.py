@@ -1,0 +1,118 @@
+"""`/api/…` and `/metrics`: what is known, as data, and what can be asked for."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Protocol
+
+from aiohttp import web
+
+from edgecam.clock import Clock
+from edgecam.control import Unavailable
+from edgecam.events import SnapshotTaken
+from edgecam.health import Health, camera_json
+from edgecam.media import iso
+from edgecam.web import metrics
+from edgecam.web.answers import Refused, as_json
+from edgecam.web.door import visitor
+from edgecam.web.live import Live
+
+
+class Control(Protocol):
+    """What people can ask of the daemon over HTTP."""
+
+    async def take_snapshot(self, camera: str) -> SnapshotTaken:
+        """A picture of now, kept on disk. Raises Unavailable."""
+        ...
+
+
+def find(request: web.Request, lives: Mapping[str, Live]) -> Live:
+    """The camera that a path names. Raises Refused (404), the same for one that is not there and one not allowed."""
+    id = request.match_info["camera"]
+    return allowed(request, lives, id)
+
+
+def allowed(request: web.Request, lives: Mapping[str, Live], id: str) -> Live:
+    live = lives.get(id)
+    if live is None or not visitor(request).may_see(id):
+        raise Refused(404, "not_found", "there is no such camera")
+    return live
+
+
+class Api:
+    def __init__(self, *, lives: Mapping[str, Live], health: Health, control: Control, clock: Clock) -> None:
+        self._lives, self._health, self._control, self._clock = lives, health, control, clock
+
+    async def cameras(self, request: web.Request) -> web.Response:
+        """The cameras that this visitor may see, in the file's order."""
+        return as_json([self._describe(live) for id, live in self._lives.items() if visitor(request).may_see(id)])
+
+    async def camera(self, request: web.Request) -> web.Response:
+        """One camera; an admin also sees who watches."""
+        live = find(request, self._lives)
+        found = self._describe(live)
+        if visitor(request).is_admin:
+            found["viewers"] = [
+                {
+                    "address": viewer.address,
+                    "since": iso(viewer.since),
+                    "frames": viewer.sent.frames,
+                    "skipped": viewer.sent.skipped,
+                    "bytes": viewer.sent.bytes,
+                }
+                for viewer in sorted(live.viewers, key=lambda viewer: viewer.since)
+            ]
+        return as_json(found)
+
+    async def snapshot(self, request: web.Request) -> web.Response:
+        """Take a picture now and keep it. Raises Refused (503) when the camera gives none."""
+        live = find(request, self._lives)
+        try:
+            taken = await self._control.take_snapshot(live.id)
+        except Unavailable as error:
+            raise Refused(503, "no_picture", f"{live.id}: {error}", retry_after=5) from error
+        media = taken.media
+        return as_json(
+            {
+                "id": media.id if media else None,
+                "url": f"media/{media.id}.jpg" if media else None,
+                "camera": live.id,
+                "time": iso(taken.at),
+                "width": taken.width,
+                "height": taken.height,
+                "size": len(taken.jpeg),
+                "sha256": hashlib.sha256(taken.jpeg).hexdigest(),
+            }
+        )
+
+    async def health(self, request: web.Request) -> web.Response:
+        """The whole box, for those who may see all of it."""
+        _whole(request)
+        return as_json(self._health.snapshot())
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """Whether the daemon should live on: no login, so no details."""
+        stuck = bool(self._health.stuck())
+        return as_json({"status": "stuck" if stuck else "ok"}, status=503 if stuck else 200)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        _whole(request)
+        sent = {id: live.sent for id, live in self._lives.items()}
+        text = metrics.render(self._health, sent)
+        return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    def _describe(self, live: Live) -> dict[str, object]:
+        newest = live.hub.newest
+        age = None if newest is None else round(max(0.0, self._clock.monotonic() - newest.mono), 3)
+        return camera_json(live.status) | {
+            "id": live.id,
+            "name": live.config.name or live.id,
+            "age": age,
+            "stream": live.config.stream.enabled,
+            "stream_url": f"cameras/{live.id}/stream.mjpg",
+            "snapshot_url": f"cameras/{live.id}/snapshot.jpg",
+        }
+
+
+def _whole(request: web.Request) -> None:
+    if visitor(request).cameras is not None:
+        raise Refused(403, "not_allowed", "this login sees its cameras only, not the whole box")

@@ -1,0 +1,112 @@
+"""The door: every request is refused unless something here lets it in.
+
+In comes who shows a login; without any configured login, who sits at this computer; for what `http.public` lists
+and for `/healthz`, everybody. Whoever changes something must be an admin and come from our own page.
+"""
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from edgecam.config.model import Http
+from edgecam.web.answers import Refused
+from edgecam.web.auth import Logins, Visitor
+
+_FORWARDED = (
+    "Forwarded",
+    "Via",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Ingress-Path",
+    "X-Real-IP",
+)
+_READING = frozenset({"GET", "HEAD"})
+_KEY = "edgecam.visitor"
+
+ALWAYS_OPEN = "healthz"
+
+Subject = Callable[[web.Request], str]
+"""What a request is for, in the words of `http.public`: `birdbox/snapshot`, `metrics`, `healthz`; "" for the rest."""
+
+
+def visitor(request: web.Request) -> Visitor:
+    """Who asks, once the door is passed."""
+    found = request[_KEY]
+    assert isinstance(found, Visitor)
+    return found
+
+
+class Door:
+    def __init__(self, config: Http, logins: Logins, subject: Subject) -> None:
+        self._logins, self._subject = logins, subject
+        self._public = frozenset(config.public) | {ALWAYS_OPEN}
+        self._open = config.auth == "none" and not logins.exist
+        self._external = _netloc(config.external_url.reveal()) if config.external_url else ""
+
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The middleware. Raises Refused: 401, 403, 429."""
+        request[_KEY] = who = await self._admit(request)
+        if request.method not in _READING:
+            self._check_origin(request)
+            if not who.is_admin:
+                raise Refused(403, "not_allowed", "this login may look, but change nothing")
+        return await handler(request)
+
+    async def _admit(self, request: web.Request) -> Visitor:
+        subject = self._subject(request)
+        if subject in self._public and request.method in _READING:
+            camera, slash, _ = subject.partition("/")
+            return Visitor("everybody", is_admin=False, cameras=frozenset({camera}) if slash else None)
+        if self._open:
+            return Visitor("everybody", is_admin=True)
+        if not self._logins.exist:
+            _check_local(request)
+            return Visitor("this computer", is_admin=True)
+        token = request.query.get("token") if "/" in subject else None
+        return await self._logins.check(request.headers.get("Authorization"), token, request.remote or "")
+
+    def _check_origin(self, request: web.Request) -> None:
+        """A page of somebody else, open in a browser that knows our login, must not act through it."""
+        origin = request.headers.get("Origin")
+        if origin is not None and _netloc(origin) not in {request.headers.get("Host", ""), self._external} - {""}:
+            raise Refused(403, "origin", "changes are taken from edgecam's own page only")
+
+
+def _check_local(request: web.Request) -> None:
+    """Without a login only this computer is let in, not what a proxy or a rebound name makes look like it."""
+    local = is_loopback(request.remote or "") and is_loopback(_host(request.headers.get("Host", "")))
+    if not local or any(name in request.headers for name in _FORWARDED):
+        sentence = (
+            "no login is configured, so edgecam answers only to a browser on the same computer; to reach it from "
+            "elsewhere or through a proxy set http.users or http.tokens (or http.auth: none to let everybody in)"
+        )
+        raise Refused(403, "no_login_configured", sentence)
+
+
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
+
+
+def _host(header: str) -> str:
+    """The name in a Host header, without its port; "" for nonsense."""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

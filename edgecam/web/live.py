@@ -1,0 +1,134 @@
+"""Live: one camera's picture as people see it, as it comes and in variants, and the placeholder while it is away."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+
+from edgecam.clock import Clock
+from edgecam.config.model import Camera
+from edgecam.frame import Frame, Kind
+from edgecam.health import CameraStatus
+from edgecam.hub import FrameHub, Want
+from edgecam.web import part, placeholder
+from edgecam.web.answers import Refused
+from edgecam.web.fanout import Fanout, Sent, Viewer
+from edgecam.web.variant import KEPT, MOST, Look, Variant
+
+CHECK_EVERY = 5
+"""Ticks between two looks for viewers that left without a word."""
+
+
+class Live:
+    """Loop thread only. `tap` feeds it; `tick` is called once a second."""
+
+    def __init__(
+        self, *, id: str, config: Camera, hub: FrameHub, status: CameraStatus, clock: Clock, pool: Executor
+    ) -> None:
+        self.id, self.config, self.hub, self.status = id, config, hub, status
+        self.original = Fanout()
+        self._variants: dict[Look, Variant] = {}
+        self._clock, self._pool = clock, pool
+        self._ticks = itertools.count()
+        self._last: Frame | None = None
+        self._card: bytes | None = None
+        self._past = Sent()
+
+    @property
+    def fanouts(self) -> Iterator[Fanout]:
+        yield self.original
+        for variant in self._variants.values():
+            yield variant.fanout
+
+    @property
+    def viewers(self) -> list[Viewer]:
+        return [viewer for fanout in self.fanouts for viewer in fanout.viewers]
+
+    @property
+    def sent(self) -> Sent:
+        """What all viewers together got since start."""
+        total = Sent()
+        for sent in (self._past, *(fanout.sent for fanout in self.fanouts)):
+            total.add(sent)
+        return total
+
+    def tap(self) -> AbstractContextManager[None]:
+        """Listen to the camera for as long as the context lasts."""
+        return self.hub.tap(self._deliver)
+
+    def _deliver(self, frame: Frame) -> None:
+        self._last = frame
+        self.original.deliver(frame)
+        for variant in self._variants.values():
+            variant.deliver(frame)
+
+    def variant(self, look: Look) -> Variant | None:
+        """The variant for `look`, None where the picture as it comes will do. Raises Refused (503) above MOST."""
+        if look.width and self._last is not None and look.width >= self._last.width:
+            look = Look(None, look.quality, look.grey)
+        if look.is_plain:
+            return None
+        found = self._variants.get(look)
+        if found is None:
+            for other in [other for other, variant in self._variants.items() if variant.is_idle]:
+                self._past.add(self._variants.pop(other).fanout.sent)
+            if len(self._variants) >= MOST:
+                sentence = f"{self.id} is already shown in {MOST} other sizes or qualities, ask for one of those"
+                raise Refused(503, "too_many_variants", sentence, retry_after=int(KEPT))
+            found = Variant(look, quality=self.config.image.quality, clock=self._clock, pool=self._pool)
+            self._variants[look] = found
+        return found
+
+    async def watch(self, viewer: Viewer, variant: Variant | None) -> None:
+        """Show the camera to `viewer` until it is gone; count it while it watches."""
+        newest = self.hub.newest if self.status.online else None
+        fanout = self.original
+        with self.hub.want(Want.VIEWER):
+            self.status.clients += 1
+            try:
+                if variant is not None:
+                    newest, fanout = await self._in(variant, newest), variant.fanout
+                await fanout.watch(viewer, newest)
+            finally:
+                self.status.clients -= 1
+
+    async def _in(self, variant: Variant, newest: Frame | None) -> Frame | None:
+        if newest is None or newest.kind is not Kind.JPEG:
+            return None
+        try:
+            return await variant.of(newest, max_age=1.0)
+        except ValueError:  # damaged: the stream begins with the next
+            return None
+
+    async def tick(self) -> None:
+        """Once a second: late frames to those who missed them, dead viewers out, the placeholder while offline."""
+        look = next(self._ticks) % CHECK_EVERY == 0
+        for fanout in self.fanouts:
+            fanout.catch_up()
+            if look:
+                fanout.check()
+        if self.status.online:
+            self._card = None
+        elif self.viewers:
+            await self._show_placeholder()
+
+    async def _show_placeholder(self) -> None:
+        last = self._last
+        now, mono = self._clock.wall(), self._clock.monotonic()
+        width, height = (last.width, last.height) if last else (640, 360)
+        if self._card is None:
+            since = time.strftime("%d %b %H:%M:%S", time.localtime(last.wall)) if last else "the start"
+            drawing = self._pool.submit(placeholder.draw, self.id, since, (width, height))
+            self._card = await asyncio.wrap_future(drawing)
+        number = last.number if last else 0
+        data = part.build(Frame(self.id, number, mono, now, Kind.JPEG, self._card, width, height))
+        for fanout in self.fanouts:
+            fanout.send(data, mono)
+
+    async def close(self) -> None:
+        """End all streams and what works for them."""
+        self.original.close()
+        for variant in self._variants.values():
+            await variant.close()

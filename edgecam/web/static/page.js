@@ -1,0 +1,213 @@
+// The page: live pictures with their age and state. Asks only while somebody can see it.
+// One camera alone is shown as its stream; several as stills, since browsers open six connections to a host.
+
+const POLL = 2000;    // ms between two looks at the state, and between two stills
+const RETRY = 1000;   // ms after a failure
+
+const one = location.pathname.match(/\/cameras\/([a-z0-9_]+)$/)?.[1];
+const main = document.querySelector("#cameras");
+const note = document.querySelector("#note");
+const box = document.querySelector("#box");
+const template = document.querySelector("#card");
+const cards = new Map();
+
+class Failure extends Error {}
+
+async function ask(url, options) {
+  let answer;
+  try {
+    answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(15000), ...options });
+  } catch {
+    throw new Failure("edgecam does not answer");
+  }
+  if (answer.ok) return answer;
+  const told = await answer.json().catch(() => null);
+  throw new Failure(told?.error ?? `edgecam answered ${answer.status}`);
+}
+
+function ago(seconds) {
+  if (seconds < 2) return "now";
+  if (seconds < 120) return `${Math.round(seconds)} s ago`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
+  return `${Math.round(seconds / 3600)} h ago`;
+}
+
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+
+class Card {
+  constructor(camera) {
+    this.root = template.content.cloneNode(true).querySelector("article");
+    this.find = (name) => this.root.querySelector(name);
+    this.image = this.find("img");
+    this.taken = null;      // ms, by this browser's clock
+    this.timer = null;
+    this.live = false;
+    this.image.onerror = () => this.failed("no picture");
+    this.find(".reload").onclick = () => this.start(this.live);
+    this.find(".keep").onclick = () => this.keep();
+    this.update(camera);
+  }
+
+  update(camera) {
+    this.camera = camera;
+    this.image.alt = `Live picture of ${camera.name}`;
+    const page = `cameras/${camera.id}`;
+    this.find(".name").textContent = camera.name;
+    for (const link of [this.find(".name"), this.find(".frame")]) {
+      if (one) link.removeAttribute("href"); else link.href = page;
+    }
+    this.find(".still").href = camera.snapshot_url;
+    this.find(".live").href = camera.stream_url;
+    this.find(".live").hidden = !camera.stream;
+    this.find(".dot").className = `dot ${camera.online ? camera.state : "offline"}`;
+    this.find(".dot").title = camera.online ? camera.state : "offline";
+    if (camera.width) this.find(".frame").style.aspectRatio = `${camera.width} / ${camera.height}`;
+    if (this.live) this.taken = camera.age === null ? null : Date.now() - camera.age * 1000;
+    if (!camera.online) this.cover(`Offline. ${camera.problem ?? ""}`);
+    else if (camera.age === null) this.cover(camera.problem ?? "Waiting for the first picture …");
+    else if (this.live) this.cover("");
+    this.facts(camera);
+  }
+
+  facts(camera) {
+    const list = [];
+    const add = (text, kind = "") => list.push(Object.assign(document.createElement("li"), { textContent: text, className: kind }));
+    if (camera.moving) add("motion", "moving");
+    if (camera.recording) add("recording", "recording");
+    if (camera.width) add(`${camera.width}×${camera.height}`);
+    add(`${camera.fps} fps`);
+    add(camera.clients === 1 ? "1 viewer" : `${camera.clients} viewers`);
+    if (camera.last_motion) add(`last motion ${clock.format(new Date(camera.last_motion))}`);
+    if (camera.problem) add(camera.problem, "problem");
+    this.find(".facts").replaceChildren(...list);
+  }
+
+  cover(text) {
+    this.find(".cover").textContent = text;
+    this.find(".cover").hidden = !text;
+  }
+
+  start(live) {
+    this.stop();
+    this.live = live && this.camera.stream;
+    if (this.live) this.image.src = `${this.camera.stream_url}?_=${Date.now()}`;
+    else this.still();
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.image.removeAttribute("src");     // ends the stream: nobody looks
+    if (this.blob) URL.revokeObjectURL(this.blob);
+    this.blob = null;
+  }
+
+  async still() {
+    clearTimeout(this.timer);
+    let wait = POLL;
+    try {
+      const width = Math.ceil((this.root.clientWidth * devicePixelRatio) / 160) * 160 || 640;
+      const answer = await ask(`${this.camera.snapshot_url}?width=${width > 960 ? 1280 : 640}`);
+      const picture = URL.createObjectURL(await answer.blob());
+      if (document.hidden) return URL.revokeObjectURL(picture);
+      this.image.src = picture;
+      if (this.blob) URL.revokeObjectURL(this.blob);
+      this.blob = picture;
+      this.taken = Date.now() - Number(answer.headers.get("X-Frame-Age")) * 1000;
+      this.cover("");
+    } catch (failure) {
+      this.cover(failure.message);
+      wait = RETRY;
+    }
+    this.timer = setTimeout(() => this.still(), wait);
+  }
+
+  failed(text) {
+    if (!this.image.getAttribute("src")) return;
+    this.cover(text);
+    this.timer = setTimeout(() => this.start(this.live), RETRY);
+  }
+
+  async keep() {
+    const button = this.find(".keep"), said = this.find(".said");
+    button.disabled = true;
+    try {
+      const kept = await (await ask(`api/cameras/${this.camera.id}/snapshot`, { method: "POST" })).json();
+      said.textContent = kept.id ? "Saved: " : "Taken, but it could not be kept on disk";
+      if (kept.url) said.append(Object.assign(document.createElement("a"), { href: kept.url, textContent: kept.id, target: "_blank" }));
+    } catch (failure) {
+      said.textContent = failure.message;
+    }
+    button.disabled = false;
+  }
+
+  tick() {
+    this.find(".age").textContent = this.taken === null ? "" :
+      `${clock.format(new Date(this.taken))}, ${ago(Math.max(0, Date.now() - this.taken) / 1000)}`;
+  }
+}
+
+function show(cameras) {
+  const wanted = one ? cameras.filter((camera) => camera.id === one) : cameras;
+  note.hidden = wanted.length > 0;
+  if (!wanted.length) note.textContent = one ? "There is no such camera." : "No camera is configured yet.";
+  main.classList.toggle("single", wanted.length === 1);
+  for (const [id, card] of cards) {
+    if (!wanted.some((camera) => camera.id === id)) {
+      card.stop();
+      card.root.remove();
+      cards.delete(id);
+    }
+  }
+  for (const camera of wanted) {
+    const card = cards.get(camera.id);
+    if (card) { card.update(camera); continue; }
+    const fresh = new Card(camera);
+    cards.set(camera.id, fresh);
+    main.append(fresh.root);
+    fresh.start(wanted.length === 1);
+  }
+  const away = wanted.filter((camera) => !camera.online || camera.problem).length;
+  box.classList.toggle("trouble", away > 0);
+  box.textContent = away ? `${away} of ${wanted.length} with a problem` : wanted.length > 1 ? `${wanted.length} cameras` : "";
+  if (one && wanted.length) document.title = `${wanted[0].name} · edgecam`;
+}
+
+let looking = null;
+
+async function look() {
+  clearTimeout(looking);
+  let wait = POLL;
+  try {
+    show(await (await ask("api/cameras")).json());
+  } catch (failure) {
+    box.classList.add("trouble");
+    box.textContent = failure.message;
+    for (const card of cards.values()) card.cover(failure.message);
+    wait = RETRY;
+  }
+  if (!document.hidden) looking = setTimeout(look, wait);
+}
+
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(looking);
+  for (const card of cards.values()) {
+    if (document.hidden) card.stop();
+    else card.start(card.live || cards.size === 1);
+  }
+  if (!document.hidden) look();
+});
+
+const theme = document.querySelector("#theme");
+function paint(name) {
+  if (name === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+  theme.textContent = name;
+  try { localStorage.setItem("edgecam.theme", name); } catch { /* a private window keeps nothing */ }
+}
+theme.onclick = () => paint({ auto: "dark", dark: "light", light: "auto" }[theme.textContent]);
+let kept = null;
+try { kept = localStorage.getItem("edgecam.theme"); } catch { /* as above */ }
+paint(["dark", "light"].includes(kept) ? kept : "auto");
+
+setInterval(() => { if (!document.hidden) for (const card of cards.values()) card.tick(); }, 500);
+look();

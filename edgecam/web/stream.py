@@ -1,0 +1,66 @@
+"""`stream.mjpg`: an endless answer whose bytes the fan-out writes straight to the connection."""
+
+from aiohttp import web
+
+from edgecam.clock import Clock
+from edgecam.web import part, query
+from edgecam.web.answers import Refused
+from edgecam.web.fanout import Viewer
+from edgecam.web.live import Live
+from edgecam.web.variant import Variant, look
+
+_HEADERS = {
+    "Content-Type": part.CONTENT_TYPE,
+    "Cache-Control": "no-store, no-cache, must-revalidate",
+    "Pragma": "no-cache",
+    "X-Accel-Buffering": "no",  # nginx would collect frames instead of passing them on
+}
+
+
+class Endless(web.StreamResponse):
+    """An answer without length and without chunks, ended by closing: most MJPEG clients know no other."""
+
+    _length_check = False  # aiohttp would choose chunks for a body of unknown length; WebSockets turn it off like this
+
+
+class Streams:
+    """Serves the live streams of all cameras, at most `most` at a time."""
+
+    def __init__(self, most: int, clock: Clock) -> None:
+        self._most, self._clock = most, clock
+        self._open = 0
+
+    async def serve(self, request: web.Request, live: Live) -> web.StreamResponse:
+        """Answer until the viewer leaves. Raises Refused: 400 bad numbers, 503 switched off or too many."""
+        fps = _slower(query.number(request.query, "fps"), live.config.stream.fps)
+        variant = live.variant(look(request.query))
+        if not live.config.stream.enabled:
+            raise Refused(503, "disabled", f"streaming is off for {live.id} (cameras.{live.id}.stream.enabled)")
+        if self._open >= self._most:
+            sentence = f"all {self._most} places for viewers are taken (http.max_clients)"
+            raise Refused(503, "too_many_clients", sentence, retry_after=10)
+        response = Endless(headers=_HEADERS)
+        response.force_close()
+        if request.method == "HEAD":
+            await response.prepare(request)
+            return response
+        self._open += 1
+        try:
+            await response.prepare(request)
+            await self._show(request, live, variant, fps)
+        finally:
+            self._open -= 1
+        return response
+
+    async def _show(self, request: web.Request, live: Live, variant: Variant | None, fps: float | None) -> None:
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            return  # left before the first picture
+        transport.write(part.OPENING)
+        viewer = Viewer(transport, address=request.remote or "", since=self._clock.wall(), fps=fps)
+        await live.watch(viewer, variant)
+
+
+def _slower(asked: float | None, limit: float | None) -> float | None:
+    """The smaller of two frame rates, None being unlimited."""
+    return min((rate for rate in (asked, limit) if rate), default=None)

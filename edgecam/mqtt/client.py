@@ -1,0 +1,341 @@
+"""Mqtt: keeps the broker's picture of this node true, whenever there is a broker.
+
+What is retained lives in a table that is replayed on every connect; nothing is queued while there is no connection.
+Loop thread only. paho is loaded when `run` begins.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecam.clock import Clock
+from edgecam.config import model
+from edgecam.health import MqttStatus
+from edgecam.mqtt.ceiling import Ceiling
+from edgecam.mqtt.memory import Owned, Version, Versions
+from edgecam.mqtt.messages import Incoming, Rank, Retained
+from edgecam.mqtt.shrink import fit
+from edgecam.mqtt.table import Table
+from edgecam.mqtt.tls import context
+
+if TYPE_CHECKING:
+    from edgecam.mqtt.link import Grant, Link, Login
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 30.0
+HEALTHY = 30.0
+"""A connection this long (s) sets the back-off back."""
+REPEAT = 60.0
+"""The same complaint is said once in so many seconds."""
+MUTE, PATIENT = 3.0, 10.0
+"""Seconds to wait for CONNACK: when there is another version to try, and when there is none."""
+FAREWELL = 1.0
+"""Seconds to get `offline` out when we stop."""
+EVENTS_UNDER_WAY = 100
+ENVELOPE = 32
+"""Bytes of an MQTT packet beside topic and payload, at most."""
+
+
+class Mqtt:
+    """The one connection of this process. Call `complete` once the table is filled; `run` waits for it."""
+
+    name = "mqtt"
+
+    def __init__(
+        self,
+        *,
+        config: model.Mqtt,
+        node: str,
+        instance: str,
+        state: Path,
+        status: MqttStatus,
+        clock: Clock,
+        pool: Executor,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Reads the state folder. `pool` makes pictures smaller and writes small files."""
+        self._config, self._status, self._clock, self._pool, self._jitter = config, status, clock, pool, jitter
+        self._client_id = config.client_id or f"edgecam-{node}-{instance}"
+        self._port = config.effective_port
+        self._broker = f"{config.host}:{self._port}"
+        self._status_topic = f"{config.base_topic}/{node}/status"
+        self._table, self._ceiling = Table(), Ceiling()
+        self._owned, self._versions = Owned(state), Versions(config.protocol, self._broker, state)
+        self._wanted: set[str] = set()
+        self._clearing: set[str] = set()
+        self._saved: Future[None] | None = None
+        self._ready, self._settled = asyncio.Event(), asyncio.Event()
+        self._callbacks: dict[str, Callable[[Incoming], None]] = {}
+        self._link: Link | None = None
+        self._grant: Grant | None = None
+        self._events: set[int] = set()
+        self._shrinking: dict[str, asyncio.Task[None]] = {}
+        self._attempts = 0
+        self._said: tuple[str, float] | None = None
+        self.dropped = 0
+        """Events that were not sent since the last connect."""
+        status.configured = True
+
+    # what others call ----------------------------------------------------------------------------------------------
+
+    def set(self, topic: str, payload: str, *, rank: Rank = Rank.STATE, qos: int = 1) -> None:
+        """The state of `topic` from now on, retained."""
+        self._put(topic, Retained(payload.encode(), rank, qos))
+
+    def picture(self, topic: str, jpeg: bytes, *, width: int | None = None, expiry: float | None = None) -> None:
+        """A retained JPEG, made smaller when it is wider than `width`, above `image_limit` or what the broker takes."""
+        self._put(topic, Retained(jpeg, qos=0, picture=True, width=width, expiry=expiry))
+
+    def forget(self, topic: str) -> None:
+        """Clear `topic` at the broker, now or when there is one."""
+        self._put(topic, Retained(b""))
+
+    def send(self, topic: str, payload: str) -> None:
+        """Something that happens now, not retained; without a connection it is counted and dropped."""
+        number = None
+        if self._link is not None and len(self._events) < EVENTS_UNDER_WAY and self._passes(topic, payload.encode()):
+            number = self._link.publish(topic, Retained(payload.encode()), retain=False)
+        if number is None:
+            self.dropped += 1
+        else:
+            self._events.add(number)
+
+    def subscribe(self, name: str, callback: Callable[[Incoming], None]) -> None:
+        """Call `callback` with what arrives for the topic filter `name`. Takes effect with the next connect."""
+        self._callbacks[name] = callback
+
+    def complete(self, topics: Iterable[str]) -> None:
+        """`topics` are all that this configuration may ever retain, and the table holds what is known of them now.
+
+        What was ours before and is not among them is cleared at the broker. Call it again after a reload.
+        """
+        self._wanted = {*topics, self._status_topic}
+        for topic in self._owned.orphans(self._wanted):
+            self._clearing.add(topic)
+            self.forget(topic)
+        self._saved = self._pool.submit(self._owned.save, self._wanted | self._clearing)
+        self._ready.set()
+
+    def announce(self) -> None:
+        """Send everything again except pictures: somebody was born who may have lost it."""
+        for topic in self._table.all():
+            message = self._table.get(topic)
+            if message is not None and not message.picture:
+                self._push(topic)
+
+    async def settled(self) -> None:
+        """Returns when the broker has confirmed all that was wanted."""
+        await self._settled.wait()
+
+    # life ----------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect, stay, and again, for ever; whatever the broker does is no reason to end."""
+        await self._ready.wait()
+        if self._saved is not None:
+            await asyncio.wrap_future(self._saved)
+        try:
+            while True:
+                why = await self._life()
+                pause = min(LONGEST_PAUSE, 2.0**self._attempts) * (0.5 + self._jitter() / 2)
+                self._attempts = min(self._attempts + 1, 16)
+                self._complain(why, pause)
+                await self._clock.sleep(pause)
+        finally:
+            await self._farewell()
+
+    async def _life(self) -> str:
+        """One connection, or the attempt. Returns why it is over."""
+        from edgecam.mqtt.link import Unreachable
+
+        try:
+            await self._connect()
+        except Unreachable as error:
+            return str(error)
+        assert self._link is not None
+        began = self._clock.monotonic()
+        await asyncio.wait({self._link.ended})
+        why = self._link.ended.result()
+        self._down()
+        now = self._clock.monotonic()
+        if self._ceiling.lost(now):
+            why += f" twice right after a picture; pictures stay below {self._ceiling.limit} bytes from now on"
+        if now - began >= HEALTHY:
+            self._attempts = 0
+        return why
+
+    async def _connect(self) -> None:
+        """Raises Unreachable when no version of MQTT leads in."""
+        from edgecam.mqtt.link import WrongVersion
+
+        versions = self._versions.order()
+        for version in versions:
+            try:
+                link, grant = await self._open(version, MUTE if len(versions) > 1 else PATIENT)
+            except WrongVersion as error:
+                if version == versions[-1]:
+                    raise
+                log.info("mqtt: %s: %s, trying MQTT %s", self._broker, error, versions[-1])
+                continue
+            if self._versions.worked(version):
+                self._pool.submit(self._versions.save)
+            self._up(link, grant)
+            return
+
+    async def _open(self, version: Version, patience: float) -> "tuple[Link, Grant]":
+        from edgecam.mqtt.link import Link, Offer
+
+        offer = Offer(
+            self._config.host,
+            self._port,
+            version,
+            self._client_id,
+            self._config.keepalive,
+            self._status_topic,
+            self._login,
+        )
+        link = Link(offer, self._heard, lambda number: self._landed(link, number))
+        try:
+            return link, await link.open(self._clock, patience)
+        except BaseException:  # cancelled or refused: no thread may stay behind
+            await link.close(self._clock, FAREWELL)
+            raise
+
+    def _login(self) -> "Login":
+        """On paho's thread, for each connection: passwords and certificates may have changed."""
+        from edgecam.mqtt.link import Login
+
+        password = self._config.password
+        return Login(self._config.username, password.reveal() if password else None, context(self._config.tls))
+
+    def _up(self, link: "Link", grant: "Grant") -> None:
+        self._link, self._grant = link, grant
+        self._status.connected, self._status.trouble, self._status.protocol = True, None, link.version
+        tries = f" after {self._attempts} attempts" if self._attempts else ""
+        missed = f"; {self.dropped} events were not sent meanwhile" if self.dropped else ""
+        log.info("mqtt: connected to %s with MQTT %s%s%s", self._broker, link.version, tries, missed)
+        self._said, self.dropped = None, 0
+        link.subscribe(self._callbacks)
+        self._table.put(self._status_topic, Retained(b"online", Rank.ONLINE))
+        for topic in self._table.all():
+            self._push(topic)
+
+    def _down(self) -> None:
+        self._link = None
+        self._status.connected = False
+        self._settled.clear()
+        self._events.clear()
+        self._table.grounded()
+
+    def _complain(self, why: str, pause: float) -> None:
+        self._status.trouble = why
+        now = self._clock.monotonic()
+        if self._said is None or self._said[0] != why or now - self._said[1] >= REPEAT:
+            self._said = (why, now)
+            log.warning("mqtt: %s: %s; trying again in %.0f s, and for ever", self._broker, why, pause)
+
+    async def _farewell(self) -> None:
+        """`offline`, retained, before we go: the will is only for accidents."""
+        for task in self._shrinking.values():
+            task.cancel()
+        from edgecam.mqtt.link import within
+
+        link = self._link
+        if link is None:
+            return
+        self._put(self._status_topic, Retained(b"offline", Rank.ONLINE))
+        done = asyncio.ensure_future(self._settled.wait())
+        await within(self._clock, FAREWELL, done, link.ended)
+        done.cancel()
+        self._down()
+        await link.close(self._clock, FAREWELL)
+
+    # the table and the wire ----------------------------------------------------------------------------------------
+
+    def _put(self, topic: str, message: Retained) -> None:
+        self._settled.clear()
+        if self._table.put(topic, message):
+            self._push(topic)
+
+    def _push(self, topic: str) -> None:
+        """Hand the newest message of `topic` to the connection, if there is one and the way is free."""
+        link, message = self._link, self._table.get(topic)
+        if link is None or message is None or topic in self._shrinking:
+            return
+        if not self._table.free(topic):
+            return
+        if message.picture and (message.width or len(message.payload) > self._room(topic)):
+            self._shrinking[topic] = asyncio.create_task(self._shrink(topic, message), name=f"shrink {topic}")
+            return
+        if not self._passes(topic, message.payload):
+            return
+        number = link.publish(topic, message, max_qos=self._grant.max_qos if self._grant else 1)
+        if number is not None:
+            self._table.flies(topic, number)
+            if message.picture:
+                self._ceiling.sent(self._clock.monotonic(), len(message.payload))
+
+    def _room(self, topic: str) -> int:
+        """The largest picture for `topic` that everybody agrees with."""
+        limits = [self._config.image_limit, self._ceiling.limit, self._largest(topic)]
+        return min(limit for limit in limits if limit is not None)
+
+    def _largest(self, topic: str) -> int | None:
+        """The largest payload for `topic` that the broker announced to take."""
+        packet = self._grant.max_packet if self._grant else None
+        return None if packet is None else packet - len(topic.encode()) - ENVELOPE
+
+    def _passes(self, topic: str, payload: bytes) -> bool:
+        """Whether the broker takes it; what it does not take would cost us the connection."""
+        largest = self._largest(topic)
+        if largest is None or len(payload) <= largest:
+            return True
+        log.warning("mqtt: %s: %d bytes, the broker takes %d; not sent", topic, len(payload), largest)
+        return False
+
+    async def _shrink(self, topic: str, message: Retained) -> None:
+        limit, why = self._room(topic), "no quality makes it small enough"
+        smaller: bytes | None = None
+        try:
+            smaller = await asyncio.get_running_loop().run_in_executor(
+                self._pool, fit, message.payload, limit, message.width
+            )
+        except ValueError as error:
+            why = f"it {error}"
+        finally:
+            del self._shrinking[topic]
+        if self._table.get(topic) is not message:
+            self._push(topic)
+        elif smaller is not None:
+            self._put(topic, replace(message, payload=smaller, width=None))
+        else:
+            self._table.drop(topic)
+            size = len(message.payload)
+            log.warning("mqtt: %s: a picture of %d bytes is not sent, the limit is %d: %s", topic, size, limit, why)
+
+    def _landed(self, link: "Link", number: int) -> None:
+        """The broker has message `number` of `link`."""
+        if link is not self._link:
+            return
+        self._events.discard(number)
+        topic = self._table.landed(number)
+        if topic is not None:
+            self._push(topic)
+        if self._table.settled and not self._shrinking:
+            self._settled.set()
+            self._cleared()
+
+    def _cleared(self) -> None:
+        """Strike from the list what the broker has cleared."""
+        if done := {topic for topic in self._clearing if self._table.get(topic) is None}:
+            self._clearing -= done
+            self._pool.submit(self._owned.save, self._wanted | self._clearing)
+
+    def _heard(self, name: str, message: Incoming) -> None:
+        self._callbacks[name](message)

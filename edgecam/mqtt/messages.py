@@ -1,0 +1,38 @@
+"""What travels: a retained state with all that its delivery needs, and what comes in."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Rank(IntEnum):
+    """The order in which states are restored on a fresh connection."""
+
+    DISCOVERY = 0
+    STATE = 1
+    AVAILABILITY = 2
+    ONLINE = 3
+    """The node's own availability, last: nobody shall believe a state of yesterday."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """The newest payload of one topic; an empty payload clears the topic at the broker."""
+
+    payload: bytes
+    rank: Rank = Rank.STATE
+    qos: int = 1
+    picture: bool = False
+    """May be made smaller to pass."""
+    width: int | None = None
+    """Pixels; a wider picture is made narrower."""
+    expiry: float | None = None
+    """Seconds after which an MQTT 5 broker forgets it; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message for us. `retain` is set when the broker replays it to a new subscriber."""
+
+    topic: str
+    payload: bytes
+    retain: bool

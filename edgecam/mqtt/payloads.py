@@ -1,0 +1,116 @@
+"""Facts of this house in the words of the contract (section 5): plain JSON data. Pure."""
+
+from edgecam.events import ClipLost, Motion, MotionEnded, MotionPicture, MotionStarted, MotionUpdated, SnapshotTaken
+from edgecam.health import CameraStatus
+from edgecam.media import MediaKind, Sidecar, iso
+
+Json = dict[str, object]
+
+ANNOUNCED = frozenset({MediaKind.EVENT, MediaKind.MANUAL, MediaKind.TIMELAPSE})
+"""Kinds whose clips are announced one by one; continuous segments are only counted."""
+
+
+def on_off(value: bool) -> str:
+    return "ON" if value else "OFF"
+
+
+def setting(value: bool | int | float | str) -> str:
+    return on_off(value) if isinstance(value, bool) else str(value)
+
+
+def motion(event: Motion) -> Json:
+    """One of motion_started, motion_updated, motion_ended."""
+    kinds = {MotionStarted: "motion_started", MotionUpdated: "motion_updated", MotionEnded: "motion_ended"}
+    said: Json = {
+        "event_type": kinds[type(event)],
+        "event_id": event.event_id,
+        "camera": event.camera,
+        "time": iso(event.at),
+        "score": event.score,
+        "area": round(event.area, 2),
+        "zones": event.zones,
+    }
+    if isinstance(event, MotionEnded):
+        said["duration"] = round(event.duration, 3)
+    return said
+
+
+def motion_attributes(event: Motion) -> Json:
+    since = event.since if isinstance(event, MotionUpdated | MotionEnded) else event.at
+    return {
+        "event_id": event.event_id,
+        "score": event.score,
+        "area": round(event.area, 2),
+        "zones": event.zones,
+        "box": [round(edge, 4) for edge in event.box],
+        "since": iso(since),
+        "suppressed": None,
+    }
+
+
+def announced(media: Sidecar) -> bool:
+    """Whether this is a clip that people hear of; the best picture of an event is a JPEG of the same kind."""
+    return media.kind in ANNOUNCED and media.codec != "jpeg"
+
+
+def clip(event_type: str, media: Sidecar, link: str | None = None, link_expires: float | None = None) -> Json:
+    """One of clip_saved, clip_stored; what is not known is left out."""
+    said: Json = {
+        "event_type": event_type,
+        "event_id": media.event_id,
+        "camera": media.camera,
+        "time": iso(media.end),
+        "score": media.score,
+        "zones": media.zones,
+        "duration": round(media.duration, 3),
+        "part": media.part,
+        "id": media.id,
+        "key": media.receipt.key if media.receipt else None,
+        "sha256": media.sha256,
+        "size": media.size,
+        "link": link,
+        "link_expires": iso(link_expires) if link and link_expires is not None else None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def snapshot_taken(event: SnapshotTaken) -> Json:
+    said: Json = {"event_type": "snapshot_taken", "camera": event.camera, "time": iso(event.at)}
+    if event.media is not None:
+        said |= {"id": event.media.id, "sha256": event.media.sha256, "size": event.media.size}
+    return said
+
+
+def offload_dropped(event: ClipLost) -> Json:
+    said = {"event_type": "offload_dropped", "camera": event.camera, "time": iso(event.at)}
+    return {**said, "id": event.media.id, "reason": event.why}
+
+
+def snapshot_attributes(camera: str, at: float, size: tuple[int, int], url: str) -> Json:
+    """`url` is the page's; how to watch live stands here because discovery cannot carry it."""
+    return {
+        "time": iso(at),
+        "resolution": f"{size[0]}x{size[1]}",
+        "stream_url": f"{url}cameras/{camera}/stream.mjpg",
+        "snapshot_url": f"{url}cameras/{camera}/snapshot.jpg",
+    }
+
+
+def picture_attributes(event: MotionPicture) -> Json:
+    size = f"{event.width}x{event.height}"
+    return {"event_id": event.event_id, "time": iso(event.at), "score": event.score, "resolution": size}
+
+
+def camera_state(status: CameraStatus) -> Json:
+    """What is true of the camera now, rounded."""
+    times = {"last_motion": status.last_motion, "last_clip": status.last_clip, "last_stored": status.last_stored}
+    said: Json = {
+        "state": status.state,
+        "problem": status.problem,
+        "recording": status.recording,
+        "fps": round(status.fps, 1),
+        "clients": status.clients,
+        "resolution": f"{status.width}x{status.height}" if status.width else None,
+        "buffer_seconds": round(status.buffer_seconds),
+    }
+    return said | {name: None if at is None else iso(at) for name, at in times.items()}

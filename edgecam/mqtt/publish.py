@@ -1,0 +1,133 @@
+"""Publisher: the house in topics. Fills the table, tells the story, answers Home Assistant.
+
+Knows the words (topics, payloads, discovery); the wire is `client.Mqtt`.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+
+from edgecam import __version__
+from edgecam.clock import Clock
+from edgecam.config import model
+from edgecam.events import Bus, CameraLost, CameraOnline, Event
+from edgecam.frame import Kind
+from edgecam.health import Health
+from edgecam.hub import FrameHub, Want
+from edgecam.mqtt import discovery, payloads
+from edgecam.mqtt.messages import Incoming, Rank
+from edgecam.mqtt.orders import Orders, Snapshots
+from edgecam.mqtt.outlet import Outlet, compact
+from edgecam.mqtt.states import States
+from edgecam.mqtt.story import Story
+from edgecam.mqtt.topics import Topics
+from edgecam.settings import SETTINGS, Settings
+
+LOOK = 1.0
+"""Seconds between two looks at the status boards."""
+BIRTH_SPREAD = 3.0
+"""Seconds over which a fleet of nodes answers Home Assistant's birth."""
+
+
+class Publisher:
+    """Component. Where MQTT is not configured there is none."""
+
+    name = "publisher"
+
+    def __init__(
+        self,
+        *,
+        config: model.Config,
+        mqtt: Outlet,
+        hubs: Mapping[str, FrameHub],
+        health: Health,
+        settings: Settings,
+        bus: Bus,
+        clock: Clock,
+        control: Snapshots,
+        url: str,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`url` is the page's, as `discovery.page_url` gives it. Raises ValueError without `config.mqtt`."""
+        if config.mqtt is None:
+            raise ValueError("MQTT is not configured")
+        self._config, self._broker, self._mqtt, self._hubs, self._health = config, config.mqtt, mqtt, hubs, health
+        self._settings, self._bus, self._clock, self._control = settings, bus, clock, control
+        self._jitter = jitter
+        self._about = discovery.About(health.node, health.instance, __version__, url)
+        self._topics = Topics(f"{config.mqtt.base_topic}/{health.node}")
+        self._states = States(mqtt, self._topics, health, clock)
+        self._story = Story(mqtt, self._topics, config.cameras, url, clock)
+        self._born: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Everything is in the table before anything is awaited, so that Mqtt finds it complete."""
+        silence = self._story.listen(self._bus)
+        ears = [self._bus.on(CameraOnline, self._look), self._bus.on(CameraLost, self._look)]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._subscribe(tasks)
+                self._fill()
+                for camera in self._config.cameras:
+                    tasks.create_task(self._stills(camera), name=f"stills of {camera}")
+                tasks.create_task(self._watch(), name="states")
+        finally:
+            silence()
+            for end in ears:
+                end()
+
+    def _fill(self) -> None:
+        """Discovery and every state as it is now; motion is over until somebody says otherwise."""
+        messages = discovery.messages(self._config, self._about)
+        for topic, payload in messages.items():
+            self._mqtt.set(topic, compact(payload), rank=Rank.DISCOVERY)
+        for camera in self._config.cameras:
+            moving = self._health.cameras[camera].moving
+            self._mqtt.set(self._topics.camera(camera).motion, payloads.on_off(moving))
+            for key in SETTINGS:
+                self._story.setting(camera, key, self._settings.get(camera, key))
+        self._states.look()
+        self._mqtt.complete([*messages, *self._topics.retained(self._config.cameras)])
+
+    def _subscribe(self, tasks: asyncio.TaskGroup) -> None:
+        def birth(message: Incoming) -> None:
+            if message.payload == b"online" and (self._born is None or self._born.done()):
+                self._born = tasks.create_task(self._welcome(), name="announce")
+
+        if self._broker.discovery:
+            self._mqtt.subscribe(self._broker.birth_topic, birth)
+        if self._broker.commands:
+            orders = Orders(
+                mqtt=self._mqtt,
+                topics=self._topics,
+                cameras=self._config.cameras,
+                settings=self._settings,
+                control=self._control,
+                show=self._story.setting,
+                tasks=tasks,
+            )
+            self._mqtt.subscribe(self._topics.commands, orders.obey)
+
+    async def _welcome(self) -> None:
+        await self._clock.sleep(BIRTH_SPREAD * self._jitter())
+        self._mqtt.announce()
+
+    def _look(self, event: Event) -> None:
+        self._states.look_at(event.camera)
+
+    async def _watch(self) -> None:
+        while True:
+            await self._clock.sleep(LOOK)
+            self._states.look()
+
+    async def _stills(self, camera: str) -> None:
+        """The camera's picture: as soon as there is one, then every `snapshot.every`. Without JPEG there is none."""
+        every, number = self._config.cameras[camera].snapshot.every, -1
+        while every is not None:
+            with self._hubs[camera].want(Want.SNAPSHOT):
+                frame = await self._hubs[camera].next(number)
+            if frame.kind is not Kind.JPEG:
+                return
+            number = frame.number
+            self._story.snapshot(camera, frame.data, frame.wall, (frame.width, frame.height))
+            await self._clock.sleep(every)

@@ -1,0 +1,64 @@
+"""States: how each camera and the node are, looked up on the status boards and published when it is worth a message."""
+
+import math
+from collections.abc import Hashable
+
+from edgecam.clock import Clock
+from edgecam.health import CameraStatus, Health
+from edgecam.mqtt import payloads
+from edgecam.mqtt.messages import Rank
+from edgecam.mqtt.outlet import Outlet, compact
+from edgecam.mqtt.topics import Topics
+
+CALM = 60.0
+"""Seconds between two states in which nothing of note changed."""
+
+
+class Pace:
+    """Says when a state is worth a message: at once when its facts changed, else once in CALM seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._facts: Hashable = None
+        self._at = -math.inf
+
+    def due(self, facts: Hashable) -> bool:
+        now = self._clock.monotonic()
+        if facts == self._facts and now - self._at < CALM:
+            return False
+        self._facts, self._at = facts, now
+        return True
+
+
+class States:
+    """Loop thread only. Rates, counts and buffers are no facts: they change always and can wait for the calm."""
+
+    def __init__(self, mqtt: Outlet, topics: Topics, health: Health, clock: Clock) -> None:
+        self._mqtt, self._topics, self._health = mqtt, topics, health
+        self._paces = {id: Pace(clock) for id in health.cameras}
+        self._node = Pace(clock)
+        self._online: dict[str, bool] = {}
+
+    def look(self) -> None:
+        """At everything."""
+        for id in self._health.cameras:
+            self.look_at(id)
+        health = self._health
+        if self._node.due((tuple(health.problems()), health.spool.state, health.spool.files, health.mqtt.connected)):
+            self._mqtt.set(self._topics.health, compact(health.snapshot()))
+
+    def look_at(self, camera: str) -> None:
+        """State first, then availability."""
+        status, topics = self._health.cameras[camera], self._topics.camera(camera)
+        if self._paces[camera].due(_facts(status)):
+            self._mqtt.set(topics.state, compact(payloads.camera_state(status)))
+        if self._online.get(camera) is not status.online:
+            self._online[camera] = status.online
+            self._mqtt.set(topics.status, "online" if status.online else "offline", rank=Rank.AVAILABILITY)
+
+
+def _facts(status: CameraStatus) -> Hashable:
+    """`last_motion` grows with every moving frame; that motion ended is the fact."""
+    last_motion = None if status.moving else status.last_motion
+    size = (status.width, status.height)
+    return status.state, status.problem, status.recording, size, status.last_clip, status.last_stored, last_motion

@@ -1,0 +1,99 @@
+"""Story: what happens to the cameras, told as it happens: motion, clips, pictures."""
+
+import math
+from collections.abc import Callable, Mapping
+
+from edgecam.clock import Clock
+from edgecam.config import model
+from edgecam.events import (
+    Bus,
+    ClipLost,
+    ClipSaved,
+    ClipStored,
+    Motion,
+    MotionEnded,
+    MotionPicture,
+    SettingChanged,
+    SnapshotTaken,
+)
+from edgecam.mqtt import payloads
+from edgecam.mqtt.outlet import Outlet, compact
+from edgecam.mqtt.topics import Topics
+
+BETTER = 5.0
+"""Seconds between two better pictures of one event."""
+DAY = 86400.0
+
+
+class Story:
+    """Loop thread only. `listen` begins, what it returns ends it."""
+
+    def __init__(
+        self, mqtt: Outlet, topics: Topics, cameras: Mapping[str, model.Camera], url: str, clock: Clock
+    ) -> None:
+        self._mqtt, self._topics, self._cameras, self._url, self._clock = mqtt, topics, cameras, url, clock
+        self._pictured: dict[str, tuple[str, float]] = {}
+        """Camera -> the event of its last motion picture, and when (monotonic) that was sent."""
+
+    def listen(self, bus: Bus) -> Callable[[], None]:
+        ends = [
+            bus.on(Motion, self._motion),
+            bus.on(MotionPicture, self._motion_picture),
+            bus.on(SnapshotTaken, self._snapshot_taken),
+            bus.on(ClipSaved, lambda event: self._clip("clip_saved", event)),
+            bus.on(ClipStored, self._stored),
+            bus.on(ClipLost, self._lost),
+            bus.on(SettingChanged, lambda event: self.setting(event.camera, event.key, event.value)),
+        ]
+
+        def silence() -> None:
+            for end in ends:
+                end()
+
+        return silence
+
+    def setting(self, camera: str, key: str, value: bool | int | float | str) -> None:
+        self._mqtt.set(self._topics.camera(camera).setting(key), payloads.setting(value))
+
+    def snapshot(self, camera: str, jpeg: bytes, at: float, size: tuple[int, int]) -> None:
+        """The camera's still. A broker that speaks MQTT 5 forgets it a day after we fell silent."""
+        topics, wish = self._topics.camera(camera), self._cameras[camera].snapshot
+        expiry = None if wish.every is None else max(DAY, 10 * wish.every)
+        self._mqtt.picture(topics.snapshot, jpeg, width=wish.width, expiry=expiry)
+        attributes = payloads.snapshot_attributes(camera, at, size, self._url)
+        self._mqtt.set(topics.attributes(topics.snapshot), compact(attributes))
+
+    def _event(self, camera: str, said: payloads.Json) -> None:
+        self._mqtt.send(self._topics.camera(camera).event, compact(said))
+
+    def _motion(self, event: Motion) -> None:
+        topics = self._topics.camera(event.camera)
+        self._mqtt.set(topics.attributes(topics.motion), compact(payloads.motion_attributes(event)))
+        self._mqtt.set(topics.motion, payloads.on_off(not isinstance(event, MotionEnded)))
+        self._event(event.camera, payloads.motion(event))
+
+    def _motion_picture(self, event: MotionPicture) -> None:
+        """The first one at once, better ones now and then, the best at the end."""
+        now = self._clock.monotonic()
+        known, sent = self._pictured.get(event.camera, ("", -math.inf))
+        if known == event.event_id and not event.final and now - sent < BETTER:
+            return
+        self._pictured[event.camera] = (event.event_id, now)
+        topics, keep = self._topics.camera(event.camera), self._cameras[event.camera].record.event.keep
+        self._mqtt.picture(topics.motion_snapshot, event.jpeg, expiry=keep if DAY <= keep < math.inf else None)
+        self._mqtt.set(topics.attributes(topics.motion_snapshot), compact(payloads.picture_attributes(event)))
+
+    def _snapshot_taken(self, event: SnapshotTaken) -> None:
+        self.snapshot(event.camera, event.jpeg, event.at, (event.width, event.height))
+        self._event(event.camera, payloads.snapshot_taken(event))
+
+    def _clip(self, event_type: str, event: ClipSaved) -> None:
+        if payloads.announced(event.media):
+            self._event(event.camera, payloads.clip(event_type, event.media))
+
+    def _stored(self, event: ClipStored) -> None:
+        if payloads.announced(event.media):
+            self._event(event.camera, payloads.clip("clip_stored", event.media, event.link, event.link_expires))
+
+    def _lost(self, event: ClipLost) -> None:
+        self._mqtt.send(self._topics.event, compact(payloads.offload_dropped(event)))

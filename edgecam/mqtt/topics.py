@@ -1,0 +1,87 @@
+"""The names of all topics (contract, section 5). Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from edgecam.settings import SETTINGS
+
+BUTTONS = ("take_snapshot",)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Below `base` = `<base_topic>/<node>`."""
+
+    base: str
+
+    @property
+    def status(self) -> str:
+        return f"{self.base}/status"
+
+    @property
+    def health(self) -> str:
+        return f"{self.base}/health"
+
+    @property
+    def event(self) -> str:
+        """What happens to the node; never retained."""
+        return f"{self.base}/event"
+
+    @property
+    def commands(self) -> str:
+        """The filter for everything that can be asked of a camera."""
+        return f"{self.base}/+/+/set"
+
+    def camera(self, camera: str) -> "CameraTopics":
+        return CameraTopics(f"{self.base}/{camera}")
+
+    def retained(self, cameras: Iterable[str]) -> Iterator[str]:
+        """Every topic that may ever hold something at the broker, discovery aside."""
+        yield from (self.status, self.health)
+        for camera in cameras:
+            yield from self.camera(camera).retained()
+
+
+@dataclass(frozen=True, slots=True)
+class CameraTopics:
+    """Below `base` = `<base_topic>/<node>/<camera>`."""
+
+    base: str
+
+    @property
+    def status(self) -> str:
+        return f"{self.base}/status"
+
+    @property
+    def state(self) -> str:
+        return f"{self.base}/state"
+
+    @property
+    def motion(self) -> str:
+        return f"{self.base}/motion"
+
+    @property
+    def snapshot(self) -> str:
+        return f"{self.base}/snapshot"
+
+    @property
+    def motion_snapshot(self) -> str:
+        return f"{self.base}/motion/snapshot"
+
+    @property
+    def event(self) -> str:
+        """Never retained."""
+        return f"{self.base}/event"
+
+    @staticmethod
+    def attributes(topic: str) -> str:
+        return f"{topic}/attributes"
+
+    def setting(self, key: str) -> str:
+        return f"{self.base}/{key}"
+
+    def retained(self) -> Iterator[str]:
+        yield from (self.status, self.state)
+        for topic in (self.motion, self.snapshot, self.motion_snapshot):
+            yield from (topic, self.attributes(topic))
+        yield from map(self.setting, SETTINGS)

@@ -53,7 +53,7 @@ class Stamp:
     STEP = 0.5
 
     def __init__(self, camera: str, clock: Clock) -> None:
-        self._camera, self._clock = camera, clock
+        self.camera, self._clock = camera, clock
         self._number = 0
         self._offset = clock.wall() - clock.monotonic()
 
@@ -81,7 +81,7 @@ class Stamp:
             self._offset = offset
         self._number += 1
         return Frame(
-            self._camera,
+            self.camera,
             self._number,
             mono,
             mono + self._offset,

@@ -1,16 +1,25 @@
 """Sources: where frames come from. A name in the YAML leads to one class, imported on first use."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from threading import Thread
 from typing import Protocol
 
-from edgecam.frame import Frame
+from edgecam.clock import Clock
+from edgecam.config import model
+from edgecam.frame import Frame, Stamp
 
 
 class Source(Protocol):
     """One camera's device or connection, for one life."""
 
-    def frames(self) -> AsyncIterator[Frame]:
-        """Opens on first use and yields until it is broken. Any exception, and the end of a live stream, ends this life."""
+    def frames(self) -> AsyncGenerator[Frame, None]:
+        """Opens on first use and yields until it is broken. Called once.
+
+        Any exception, and the end of a live stream, ends this life; Finished ends the source for good. The same
+        frame object again is a sign of life: the camera answered that nothing has changed.
+        """
         ...
 
     async def close(self) -> None:
@@ -20,3 +29,61 @@ class Source(Protocol):
     def describe(self) -> str:
         """Where the frames come from, for people: no secret in it."""
         ...
+
+
+class Broken(RuntimeError):
+    """This life of a source is over; the text says what is wrong and, where it helps, what to do."""
+
+
+class Finished(Exception):
+    """The source has given everything it has: no further life. The text says so for people."""
+
+
+class LostThreads:
+    """Capture threads that did not come back from their library. One for the whole process; loop thread only."""
+
+    def __init__(self) -> None:
+        self._threads: list[Thread] = []
+
+    def add(self, thread: Thread) -> None:
+        self._threads.append(thread)
+
+    @property
+    def count(self) -> int:
+        """How many are still gone; one that came back late no longer counts."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        return len(self._threads)
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """What every source of one camera is given, over all its lives."""
+
+    stamp: Stamp
+    clock: Clock
+    quality: int = 80
+    """Of the JPEGs that we encode ourselves."""
+    lost: LostThreads = field(default_factory=LostThreads)
+
+
+SOURCES: Mapping[str, str] = {
+    "file": "edgecam.sources.file:File",
+    "mjpeg": "edgecam.sources.mjpeg:Mjpeg",
+    "still": "edgecam.sources.still:Still",
+    "synthetic": "edgecam.sources.synthetic:Synthetic",
+}
+
+
+def open_source(config: model.SourceConfig, rig: Rig) -> Source:
+    """The source that `config.type` names, not yet opened. Raises Broken when its library is missing."""
+    module, _, name = SOURCES[config.type].partition(":")
+    try:
+        build: Callable[[model.SourceConfig, Rig], Source] = getattr(import_module(module), name)
+    except ImportError as error:
+        raise Broken(f"source type {config.type} needs {error.name}: pip install {error.name}") from error
+    return build(config, rig)
+
+
+def patience(config: model.SourceConfig) -> float:
+    """Seconds that frames may be missing before a camera counts as stalled: three polls at least where we poll."""
+    return max(config.stall_timeout, 3 * config.every) if config.type == "still" else config.stall_timeout

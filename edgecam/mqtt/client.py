@@ -60,7 +60,7 @@ class Mqtt:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Reads the state folder. `pool` makes pictures smaller and writes small files."""
-        self._config, self._status, self._clock, self._pool, self._jitter = config, status, clock, pool, jitter
+        self._config, self.status, self._clock, self._pool, self._jitter = config, status, clock, pool, jitter
         self._client_id = config.client_id or f"edgecam-{node}-{instance}"
         self._port = config.effective_port
         self._broker = f"{config.host}:{self._port}"
@@ -132,6 +132,11 @@ class Mqtt:
     async def settled(self) -> None:
         """Returns when the broker has confirmed all that was wanted."""
         await self._settled.wait()
+
+    @property
+    def held(self) -> int:
+        """Bytes of all payloads that are kept to be restored."""
+        return self._table.bytes
 
     # life ----------------------------------------------------------------------------------------------------------
 
@@ -216,7 +221,7 @@ class Mqtt:
 
     def _up(self, link: "Link", grant: "Grant") -> None:
         self._link, self._grant = link, grant
-        self._status.connected, self._status.trouble, self._status.protocol = True, None, link.version
+        self.status.connected, self.status.trouble, self.status.protocol = True, None, link.version
         tries = f" after {self._attempts} attempts" if self._attempts else ""
         missed = f"; {self.dropped} events were not sent meanwhile" if self.dropped else ""
         log.info("mqtt: connected to %s with MQTT %s%s%s", self._broker, link.version, tries, missed)
@@ -228,13 +233,13 @@ class Mqtt:
 
     def _down(self) -> None:
         self._link = None
-        self._status.connected = False
+        self.status.connected = False
         self._settled.clear()
         self._events.clear()
         self._table.grounded()
 
     def _complain(self, why: str, pause: float) -> None:
-        self._status.trouble = why
+        self.status.trouble = why
         now = self._clock.monotonic()
         if self._said is None or self._said[0] != why or now - self._said[1] >= REPEAT:
             self._said = (why, now)

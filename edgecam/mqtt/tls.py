@@ -6,6 +6,17 @@ from pathlib import Path
 from edgecam.config import model
 
 
+class _Socket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho would leave that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def context(tls: model.MqttTls | None) -> ssl.SSLContext | None:
     """None without TLS. Blocking; raises ValueError that names the option and the file."""
     if tls is None:
@@ -25,6 +36,8 @@ def context(tls: model.MqttTls | None) -> ssl.SSLContext | None:
 
 def _trusting(ca: Path | None) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca)
+        made = ssl.create_default_context(cafile=ca)
     except OSError as error:
         raise ValueError(f"mqtt.tls.ca: {ca}: {error.strerror}") from error
+    made.sslsocket_class = _Socket
+    return made

@@ -1,0 +1,655 @@
+"""Mqtt at a real broker, in both versions of the protocol, and at brokers that misbehave."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import paho.mqtt.client as paho
+import pytest
+import simplejpeg
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edgecam.config import model
+from edgecam.config.secret import FromFile
+from edgecam.health import MqttStatus
+from edgecam.mqtt.client import Mqtt
+from edgecam.mqtt.messages import Incoming, Rank
+from peers import Mosquitto, program
+
+Protocol = Literal["5", "3.1.1"]
+STATUS = "edgecam/pi/status"
+PATIENCE = 20.0
+"""Seconds after which something that should have happened has not."""
+
+
+class HastyClock:
+    """The real clock, with sleeps that take a twentieth: pauses keep their order and cost little."""
+
+    def wall(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds) / 20)
+
+
+class Spy:
+    """Another client of the broker that sees everything. `heard` holds topic, payload and retain flag, in order."""
+
+    def __init__(self, port: int, **login: str) -> None:
+        self.heard: list[tuple[str, bytes, bool]] = []
+        self._loop, self._news = asyncio.get_running_loop(), asyncio.Event()
+        self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        if login:
+            self._client.username_pw_set(login["username"], login["password"])
+        self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
+        self._client.on_message = lambda _client, _data, message: self._tell(
+            message.topic, bytes(message.payload), message.retain
+        )
+        self._client.on_subscribe = lambda *_: self._tell("", b"subscribed", False)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def _tell(self, topic: str, payload: bytes, retain: bool) -> None:
+        self._loop.call_soon_threadsafe(self._hear, topic, payload, retain)
+
+    def _hear(self, topic: str, payload: bytes, retain: bool) -> None:
+        self.heard.append((topic, payload, retain))
+        self._news.set()
+
+    async def until(self, seen: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not seen():
+                self._news.clear()
+                await self._news.wait()
+
+    async def hears(self, topic: str, payload: bytes | None = None) -> bytes:
+        """Wait for `topic` (with that payload) and return the newest payload of it."""
+        await self.until(lambda: any(t == topic and payload in (None, p) for t, p, _ in self.heard))
+        return next(p for t, p, _ in reversed(self.heard) if t == topic and payload in (None, p))
+
+    def newest(self) -> dict[str, bytes]:
+        return {topic: payload for topic, payload, _ in self.heard if topic}
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self._client.publish(topic, payload, 1, retain)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@asynccontextmanager
+async def spying(broker: Mosquitto, **login: str) -> AsyncIterator[Spy]:
+    spy = Spy(broker.port, **login)
+    try:
+        await spy.hears("")
+        yield spy
+    finally:
+        spy.close()
+
+
+@asynccontextmanager
+async def running(mqtt: Mqtt) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(mqtt.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture(params=["5", "3.1.1"])
+def protocol(request: pytest.FixtureRequest) -> Protocol:
+    found: Protocol = request.param
+    return found
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path / "broker") as up:
+        yield up
+
+
+@pytest.fixture
+def pool() -> Iterator[Executor]:
+    with ThreadPoolExecutor(1) as threads:
+        yield threads
+
+
+Make = Callable[..., Mqtt]
+
+
+@pytest.fixture
+def make(tmp_path: Path, pool: Executor) -> Make:
+    """`make(port, protocol=..., other keys of the mqtt section)`."""
+
+    def build(port: int, **keys: object) -> Mqtt:
+        config = model.Mqtt.model_validate({"host": "127.0.0.1", "port": port, **keys})
+        return Mqtt(
+            config=config,
+            node="pi",
+            instance="a1b2c3",
+            state=tmp_path / "state",
+            status=MqttStatus(),
+            clock=HastyClock(),
+            pool=pool,
+            jitter=lambda: 0.0,
+        )
+
+    return build
+
+
+async def settled(mqtt: Mqtt) -> None:
+    async with asyncio.timeout(PATIENCE):
+        await mqtt.settled()
+
+
+async def lost(mqtt: Mqtt) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while mqtt.status.connected:
+            await asyncio.sleep(0.01)
+
+
+def noise(width: int, height: int, quality: int = 95) -> bytes:
+    """A JPEG that hardly compresses."""
+    pixels = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    made: bytes = simplejpeg.encode_jpeg(pixels, quality)
+    return made
+
+
+async def test_states_come_before_online_and_discovery_before_all(
+    broker: Mosquitto, make: Make, protocol: Protocol
+) -> None:
+    mqtt = make(broker.port, protocol=protocol)
+    async with spying(broker) as spy:
+        mqtt.set("edgecam/pi/door/status", "online", rank=Rank.AVAILABILITY)
+        mqtt.set("edgecam/pi/door/motion", "OFF")
+        mqtt.set("homeassistant/device/x/config", "{}", rank=Rank.DISCOVERY)
+        mqtt.complete(["edgecam/pi/door/status", "edgecam/pi/door/motion", "homeassistant/device/x/config"])
+        async with running(mqtt):
+            await spy.hears(STATUS, b"online")
+            told = [topic for topic, _, _ in spy.heard if topic]
+            assert told == [
+                "homeassistant/device/x/config",
+                "edgecam/pi/door/motion",
+                "edgecam/pi/door/status",
+                STATUS,
+            ]
+
+
+async def test_nothing_is_said_before_the_table_is_complete(broker: Mosquitto, make: Make) -> None:
+    mqtt = make(broker.port)
+    async with spying(broker) as spy, running(mqtt):
+        mqtt.set("edgecam/pi/door/motion", "ON")
+        await asyncio.sleep(0)
+        assert "edgecam-pi-a1b2c3" not in broker.log
+        mqtt.set("edgecam/pi/door/motion", "OFF")
+        mqtt.complete(["edgecam/pi/door/motion"])
+        await spy.hears(STATUS, b"online")
+        assert [payload for topic, payload, _ in spy.heard if topic.endswith("motion")] == [b"OFF"]
+
+
+async def test_stopping_says_offline_for_good(broker: Mosquitto, make: Make, protocol: Protocol) -> None:
+    mqtt = make(broker.port, protocol=protocol)
+    mqtt.complete([])
+    async with running(mqtt):
+        await settled(mqtt)
+    async with spying(broker) as late:
+        await late.hears(STATUS, b"offline")
+        assert (STATUS, b"offline", True) in late.heard
+
+
+CHILD = """
+import asyncio, sys, pathlib
+from concurrent.futures import ThreadPoolExecutor
+from edgecam.clock import SystemClock
+from edgecam.config import model
+from edgecam.health import MqttStatus
+from edgecam.mqtt.client import Mqtt
+port, protocol, state = sys.argv[1:]
+config = model.Mqtt(host="127.0.0.1", port=int(port), protocol=protocol)
+async def main():
+    mqtt = Mqtt(config=config, node="pi", instance="a1b2c3", state=pathlib.Path(state), status=MqttStatus(),
+                clock=SystemClock(), pool=ThreadPoolExecutor(1))
+    mqtt.complete([])
+    await mqtt.run()
+asyncio.run(main())
+"""
+
+
+async def test_kill_9_leaves_offline_at_the_broker(broker: Mosquitto, protocol: Protocol, tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(broker.port), protocol, str(tmp_path)])
+    try:
+        async with spying(broker) as spy:
+            await spy.hears(STATUS, b"online")
+            child.kill()
+            await spy.hears(STATUS, b"offline")
+    finally:
+        child.kill()
+        child.wait()
+
+
+async def test_a_broker_that_lost_everything_gets_everything_again(
+    broker: Mosquitto, make: Make, protocol: Protocol
+) -> None:
+    mqtt = make(broker.port, protocol=protocol)
+    picture = noise(32, 32)
+    mqtt.set("edgecam/pi/door/motion", "OFF")
+    mqtt.picture("edgecam/pi/door/snapshot", picture, expiry=3600)
+    mqtt.complete(["edgecam/pi/door/motion", "edgecam/pi/door/snapshot"])
+    async with running(mqtt):
+        await settled(mqtt)
+        broker.down(kill=True)
+        await lost(mqtt)
+        broker.up()
+        async with spying(broker) as spy:
+            await spy.hears(STATUS, b"online")
+            await spy.hears("edgecam/pi/door/snapshot")
+            assert spy.newest() == {
+                "edgecam/pi/door/motion": b"OFF",
+                "edgecam/pi/door/snapshot": picture,
+                STATUS: b"online",
+            }
+
+
+async def test_only_the_newest_state_survives_an_outage_and_events_are_not_late(
+    broker: Mosquitto, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    broker.down()
+    mqtt = make(broker.port)
+    mqtt.complete(["edgecam/pi/door/motion"])
+    async with running(mqtt):
+        for number in range(5000):
+            mqtt.set(f"edgecam/pi/door/state{number % 7}", str(number))
+            mqtt.picture("edgecam/pi/door/snapshot", bytes(1000))
+            mqtt.send("edgecam/pi/door/event", "{}")
+        assert mqtt.dropped == 5000
+        assert mqtt.held < 2000
+        broker.up()
+        await settled(mqtt)
+        async with spying(broker) as spy:
+            await spy.hears("edgecam/pi/door/state1", b"4999")
+            assert "edgecam/pi/door/event" not in spy.newest()
+    assert "5000 events were not sent meanwhile" in caplog.text
+
+
+async def test_a_broker_that_stops_reading_costs_no_memory(broker: Mosquitto, make: Make, protocol: Protocol) -> None:
+    mqtt = make(broker.port, protocol=protocol)
+    mqtt.complete(["edgecam/pi/door/snapshot"])
+    async with running(mqtt):
+        await settled(mqtt)
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            for number in range(1000):
+                mqtt.set("edgecam/pi/door/motion", f"{number}")
+                mqtt.send("edgecam/pi/door/event", "{}")
+                await asyncio.sleep(0)
+            assert mqtt.dropped == 900
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+        await settled(mqtt)
+        async with spying(broker) as spy:
+            await spy.hears("edgecam/pi/door/motion", b"999")
+
+
+async def test_a_picture_the_broker_would_not_take_arrives_smaller(
+    tmp_path: Path, make: Make, protocol: Protocol
+) -> None:
+    with Mosquitto(tmp_path / "small", lines=["max_packet_size 2000000"]) as broker:
+        mqtt = make(broker.port, protocol=protocol, image_limit=50_000_000)
+        huge = noise(2048, 1536, 100)
+        assert len(huge) > 4_000_000
+        mqtt.picture("edgecam/pi/door/snapshot", huge)
+        mqtt.complete(["edgecam/pi/door/snapshot"])
+        async with running(mqtt), spying(broker) as spy:
+            small = await spy.hears("edgecam/pi/door/snapshot")
+            assert len(small) < 2_000_000
+            assert simplejpeg.decode_jpeg_header(small)[:2] in [(1536, 2048), (768, 1024)]
+            await settled(mqtt)
+        assert broker.log.count("oversize") == (0 if protocol == "5" else 2)
+
+
+async def test_pictures_stay_below_the_configured_limit(broker: Mosquitto, make: Make, protocol: Protocol) -> None:
+    mqtt = make(broker.port, protocol=protocol, image_limit=20_000)
+    mqtt.complete(["edgecam/pi/door/snapshot"])
+    async with spying(broker) as spy, running(mqtt):
+        await settled(mqtt)
+        mqtt.picture("edgecam/pi/door/snapshot", noise(320, 240))
+        assert len(await spy.hears("edgecam/pi/door/snapshot")) <= 20_000
+
+
+async def test_what_is_no_picture_is_dropped_with_a_word(
+    broker: Mosquitto, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    mqtt = make(broker.port, image_limit=20_000)
+    mqtt.picture("edgecam/pi/door/snapshot", bytes(30_000))
+    mqtt.complete(["edgecam/pi/door/snapshot"])
+    async with running(mqtt), spying(broker) as spy:
+        await spy.hears(STATUS, b"online")
+        mqtt.set("edgecam/pi/door/motion", "OFF")
+        await settled(mqtt)
+        assert "edgecam/pi/door/snapshot" not in spy.newest()
+    assert "edgecam/pi/door/snapshot: a picture of 30000 bytes is not sent" in caplog.text
+
+
+async def test_a_text_the_broker_would_not_take_stays_here(
+    tmp_path: Path, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Mosquitto(tmp_path / "small", lines=["max_packet_size 1000"]) as broker:
+        mqtt = make(broker.port, protocol="5")
+        mqtt.set("edgecam/pi/health", "x" * 2000)
+        mqtt.complete(["edgecam/pi/health"])
+        async with running(mqtt):
+            await settled(mqtt)
+            mqtt.send("edgecam/pi/event", "x" * 2000)
+            assert mqtt.dropped == 1
+        assert "oversize" not in broker.log
+    assert "edgecam/pi/health: 2000 bytes, the broker takes" in caplog.text
+
+
+async def test_a_wrong_password_is_said_once_and_the_right_one_is_found_without_a_restart(
+    tmp_path: Path, make: Make, protocol: Protocol, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("canary-wrong\n")
+    with Mosquitto(tmp_path / "locked", users={"edgecam": "canary-right"}) as broker:
+        mqtt = make(broker.port, protocol=protocol, password=FromFile("canary-wrong", secret))
+        mqtt.complete([])
+        async with running(mqtt):
+            async with asyncio.timeout(PATIENCE):
+                while broker.log.count("not authorised") + broker.log.count("bad user name or password") < 4:
+                    await asyncio.sleep(0.02)
+            assert mqtt.status.trouble is not None
+            assert "check mqtt.username and mqtt.password" in mqtt.status.trouble
+            secret.write_text("canary-right\n")
+            await settled(mqtt)
+            assert mqtt.status.connected
+            assert mqtt.status.trouble is None
+    assert caplog.text.count("the broker refused the login") == 1
+    assert "canary" not in caplog.text
+
+
+async def test_commands_arrive_and_replays_are_marked(broker: Mosquitto, make: Make, protocol: Protocol) -> None:
+    mqtt = make(broker.port, protocol=protocol)
+    got: list[Incoming] = []
+    heard = asyncio.Event()
+
+    def hear(message: Incoming) -> None:
+        got.append(message)
+        heard.set()
+
+    mqtt.subscribe("edgecam/pi/+/+/set", hear)
+    mqtt.complete([])
+    async with spying(broker) as spy:
+        spy.publish("edgecam/pi/door/recording/set", b"OFF", retain=True)
+        await spy.hears("edgecam/pi/door/recording/set")
+        async with running(mqtt), asyncio.timeout(PATIENCE):
+            await heard.wait()
+            heard.clear()
+            spy.publish("edgecam/pi/door/recording/set", b"x" * 5_000_000)
+            await heard.wait()
+    assert [(message.retain, len(message.payload)) for message in got] == [(True, 3), (False, 5_000_000)]
+
+
+async def test_topics_of_a_removed_camera_are_cleared(broker: Mosquitto, make: Make, protocol: Protocol) -> None:
+    before = make(broker.port, protocol=protocol)
+    for topic in ("edgecam/pi/old/motion", "edgecam/pi/door/motion"):
+        before.set(topic, "OFF")
+    before.complete(["edgecam/pi/old/motion", "edgecam/pi/door/motion"])
+    async with running(before):
+        await settled(before)
+    after = make(broker.port, protocol=protocol)
+    after.complete(["edgecam/pi/door/motion"])
+    async with running(after):
+        await settled(after)
+    async with spying(broker) as spy:
+        await spy.hears(STATUS)
+        assert set(spy.newest()) == {STATUS, "edgecam/pi/door/motion"}
+
+
+async def test_what_was_cleared_is_struck_from_the_list(broker: Mosquitto, make: Make, tmp_path: Path) -> None:
+    owned = tmp_path / "state" / "owned.json"
+    owned.parent.mkdir()
+    owned.write_text(json.dumps(["edgecam/pi/old/motion"]))
+    mqtt = make(broker.port)
+    mqtt.complete([])
+    async with running(mqtt):
+        await settled(mqtt)
+    async with asyncio.timeout(PATIENCE):
+        while json.loads(owned.read_text()) != [STATUS]:
+            await asyncio.sleep(0.01)
+
+
+async def test_announcing_sends_states_again_but_no_picture(broker: Mosquitto, make: Make) -> None:
+    mqtt = make(broker.port)
+    mqtt.set("edgecam/pi/door/motion", "OFF")
+    mqtt.picture("edgecam/pi/door/snapshot", noise(16, 16))
+    mqtt.complete([])
+    async with running(mqtt):
+        await settled(mqtt)
+        async with spying(broker) as spy:
+            await spy.hears(STATUS)
+            mqtt.announce()
+            await spy.until(lambda: [t for t, _, retain in spy.heard if t and not retain][-1:] == [STATUS])
+            assert [t for t, _, retain in spy.heard if t and not retain] == ["edgecam/pi/door/motion", STATUS]
+
+
+class Doorman:
+    """A broker of its own kind in front of a real one: decides by the version in the CONNECT packet."""
+
+    def __init__(self, broker: Mosquitto, behaviour: str) -> None:
+        self._broker, self._behaviour = broker, behaviour
+        self.versions: list[int] = []
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> int:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            first = await reader.read(4096)
+            version = first[first.index(b"MQTT") + 4]
+            self.versions.append(version)
+            if version == 5:
+                await self._answer_five(reader, writer)
+            else:
+                await self._pass(first, reader, writer)
+        finally:
+            writer.close()
+
+    async def _answer_five(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._behaviour == "mute":
+            await reader.read(-1)
+        elif self._behaviour == "refuses":
+            writer.write(b"\x20\x02\x00\x01")
+            await reader.read(-1)
+        elif self._behaviour == "babbles":
+            writer.write(b"\x20\x7fgarbage" + bytes(range(256)))
+            await reader.read(-1)
+
+    async def _pass(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_connection("127.0.0.1", self._broker.port)
+        outer.write(first)
+
+        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            with suppress(OSError):
+                while data := await source.read(65536):
+                    sink.write(data)
+            sink.close()
+
+        await asyncio.gather(pump(reader, outer), pump(inner, writer))
+
+
+@pytest.mark.parametrize("behaviour", ["mute", "refuses", "hangs up", "babbles"])
+async def test_a_broker_that_cannot_speak_5_is_spoken_to_in_3(
+    broker: Mosquitto, make: Make, behaviour: str, tmp_path: Path
+) -> None:
+    doorman = Doorman(broker, behaviour)
+    async with doorman as port:
+        first = make(port)
+        first.complete([])
+        async with running(first):
+            await settled(first)
+            assert first.status.protocol == "3.1.1"
+        assert doorman.versions == [5, 4]
+        async with asyncio.timeout(PATIENCE):
+            while not (tmp_path / "state" / "mqtt-version.json").exists():
+                await asyncio.sleep(0.01)
+        second = make(port)
+        second.complete([])
+        async with running(second):
+            await settled(second)
+        assert doorman.versions == [5, 4, 4]
+
+
+async def test_a_fixed_version_is_never_changed(
+    broker: Mosquitto, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    doorman = Doorman(broker, "refuses")
+    async with doorman as port:
+        mqtt = make(port, protocol="5")
+        mqtt.complete([])
+        async with running(mqtt), asyncio.timeout(PATIENCE):
+            while len(doorman.versions) < 3:
+                await asyncio.sleep(0.01)
+    assert set(doorman.versions) == {5}
+    assert "the broker does not speak MQTT 5" in caplog.text
+
+
+async def test_a_broker_that_is_not_there_is_waited_for(
+    broker: Mosquitto, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.down()
+    mqtt = make(broker.port)
+    mqtt.complete([])
+    async with running(mqtt):
+        async with asyncio.timeout(PATIENCE):
+            while mqtt.status.trouble is None:
+                await asyncio.sleep(0.01)
+        assert mqtt.status.trouble == "Connection refused"
+        broker.up()
+        await settled(mqtt)
+    assert "Connection refused; trying again in" in caplog.text
+
+
+async def test_stopping_while_the_broker_is_mute_is_quick(broker: Mosquitto, make: Make) -> None:
+    doorman = Doorman(broker, "mute")
+    async with doorman as port:
+        mqtt = make(port, protocol="5")
+        mqtt.complete([])
+        async with running(mqtt), asyncio.timeout(PATIENCE):
+            while not doorman.versions:
+                await asyncio.sleep(0.01)
+
+
+async def test_connections_leave_no_socket_behind(broker: Mosquitto, make: Make, sockets: Callable[[], int]) -> None:
+    before = sockets()
+    mqtt = make(broker.port)
+    mqtt.complete([])
+    async with running(mqtt):
+        for _ in range(3):
+            await settled(mqtt)
+            broker.down()
+            await lost(mqtt)
+            broker.up()
+        await settled(mqtt)
+    async with asyncio.timeout(PATIENCE):
+        while sockets() > before:
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    """`cert.pem` for 127.0.0.1, signed by itself, with `key.pem`, and the same key under a password in `locked.pem`."""
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    for command in (
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+        " -keyout key.pem -out cert.pem",
+        "rsa -aes128 -in key.pem -out locked.pem -passout pass:canary",
+    ):
+        subprocess.run([program("openssl"), *command.split()], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def tls_lines(certificates: Path) -> list[str]:
+    return [f"certfile {certificates}/cert.pem", f"keyfile {certificates}/key.pem"]
+
+
+async def test_tls_with_a_private_authority_and_our_own_certificate(
+    tmp_path: Path, make: Make, protocol: Protocol, certificates: Path
+) -> None:
+    ours = {"cert": certificates / "cert.pem", "key": certificates / "locked.pem", "key_password": "canary"}
+    lines = [*tls_lines(certificates), f"cafile {certificates}/cert.pem", "require_certificate true"]
+    with Mosquitto(tmp_path / "tls", lines=lines) as broker:
+        mqtt = make(broker.port, protocol=protocol, tls={"ca": certificates / "cert.pem", **ours})
+        mqtt.complete([])
+        async with running(mqtt):
+            await settled(mqtt)
+
+
+@pytest.mark.parametrize(
+    ("tls", "why"),
+    [
+        ({}, "certificate verify failed"),
+        ({"ca": "nowhere.pem"}, "mqtt.tls.ca: nowhere.pem: No such file or directory"),
+        ({"verify": False, "cert": "no.pem"}, "mqtt.tls.cert: no.pem with key no.pem: No such file or directory"),
+        ({"verify": False, "cert": "cert.pem", "key": "locked.pem", "key_password": "canary-2"}, "mqtt.tls.cert: "),
+    ],
+)
+async def test_tls_that_cannot_work_says_which_file(
+    tmp_path: Path,
+    make: Make,
+    certificates: Path,
+    tls: dict[str, object],
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.chdir(certificates)
+    with Mosquitto(tmp_path / "tls", lines=tls_lines(certificates)) as broker:
+        mqtt = make(broker.port, tls=tls)
+        mqtt.complete([])
+        async with running(mqtt), asyncio.timeout(PATIENCE):
+            while mqtt.status.trouble is None:
+                await asyncio.sleep(0.01)
+        assert why in mqtt.status.trouble
+    assert "canary" not in caplog.text
+
+
+async def test_tls_without_verification_connects_to_anybody(tmp_path: Path, make: Make, certificates: Path) -> None:
+    with Mosquitto(tmp_path / "tls", lines=tls_lines(certificates)) as broker:
+        mqtt = make(broker.port, tls={"verify": False})
+        mqtt.complete([])
+        async with running(mqtt):
+            await settled(mqtt)

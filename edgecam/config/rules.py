@@ -1,0 +1,119 @@
+"""Rules over several keys, for a configuration whose every key is right by itself. Pure.
+
+A finding is the path that a person should look at, and a sentence without any value that may be secret.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+
+from edgecam.config.model import AzureStore, Camera, Config, Mqtt, S3Store, StillSource, SyntheticSource
+from edgecam.config.places import Path
+from edgecam.config.units import Address, duration_text
+
+Finding = tuple[Path, str]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`; a name other than localhost counts as outside."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def conflicts(config: Config) -> Iterator[Finding]:
+    """What cannot work together."""
+    yield from _http(config)
+    if config.mqtt:
+        yield from _mqtt(config.mqtt)
+    if config.offload:
+        store = config.offload.store
+        if isinstance(store, S3Store):
+            yield from _s3(store)
+        elif isinstance(store, AzureStore):
+            yield from _azure(store)
+    for name, camera in config.cameras.items():
+        for path, message in _camera(camera):
+            yield ("cameras", name, *path), message
+
+
+def _http(config: Config) -> Iterator[Finding]:
+    http = config.http
+    if http.auth == "auto" and not (http.users or http.tokens) and (open_to := _beyond_loopback(http.listen)):
+        yield (
+            ("http", "listen"),
+            f"{open_to} is open to others: set http.users or http.tokens, or write auth: none",
+        )
+    for name, token in http.tokens.items():
+        for index, camera in enumerate(token.cameras or ()):
+            if camera not in config.cameras:
+                yield ("http", "tokens", name, "cameras", index), "there is no such camera"
+    for index, entry in enumerate(http.public):
+        camera, _, what = entry.rpartition("/")
+        if entry != "metrics" and not (what in ("snapshot", "stream") and camera in config.cameras):
+            yield ("http", "public", index), "must be metrics, or a camera's id with /snapshot or /stream"
+
+
+def _beyond_loopback(listen: tuple[Address, ...]) -> str:
+    return ", ".join(str(address) for address in listen if not is_loopback(address.host))
+
+
+def _mqtt(mqtt: Mqtt) -> Iterator[Finding]:
+    if mqtt.tls and bool(mqtt.tls.cert) != bool(mqtt.tls.key):
+        yield ("mqtt", "tls"), "cert and key belong together"
+    if mqtt.tls and mqtt.tls.key_password and not mqtt.tls.key:
+        yield ("mqtt", "tls", "key_password"), "there is no key that it opens"
+
+
+def _s3(store: S3Store) -> Iterator[Finding]:
+    here: Path = ("offload", "store")
+    if (store.access_key is None) != (store.secret_key is None):
+        yield here, "access_key and secret_key belong together"
+    if store.session_token and not store.access_key:
+        yield (*here, "session_token"), "needs access_key and secret_key"
+
+
+def _azure(store: AzureStore) -> Iterator[Finding]:
+    here: Path = ("offload", "store")
+    alone = [name for name in ("account", "account_key", "sas_token", "endpoint") if getattr(store, name) is not None]
+    if store.connection_string:
+        if alone:
+            yield (*here, "connection_string"), f"says everything already; leave out {', '.join(alone)}"
+        return
+    if not (store.account or store.endpoint):
+        yield here, "needs connection_string, account or endpoint"
+    if store.account_key and store.sas_token:
+        yield (*here, "sas_token"), "account_key and sas_token exclude each other"
+    if store.account_key and not store.account:
+        yield (*here, "account_key"), "needs account"
+
+
+def _camera(camera: Camera) -> Iterator[Finding]:
+    source, record = camera.source, camera.record
+    if record.event.pre > record.buffer.time:
+        yield (
+            ("record", "event", "pre"),
+            f"must fit into record.buffer.time, which is {duration_text(record.buffer.time)}",
+        )
+    if isinstance(source, StillSource) and source.every >= source.stall_timeout:
+        yield ("source", "stall_timeout"), "must be longer than every"
+    if isinstance(source, SyntheticSource) and source.schedule.move > source.schedule.every:
+        yield ("source", "schedule", "move"), "must be shorter than every"
+
+
+def doubts(config: Config) -> Iterator[Finding]:
+    """What works, and is seldom what a person wants."""
+    if not config.cameras:
+        yield (), "no cameras: only fetch and the box itself are of use"
+    mqtt = config.mqtt
+    if mqtt and mqtt.password and not mqtt.tls and not is_loopback(mqtt.host):
+        yield ("mqtt", "password"), "travels unencrypted; consider mqtt.tls when others share this network"
+    if mqtt and mqtt.tls and not mqtt.tls.verify:
+        yield ("mqtt", "tls", "verify"), "the broker is not checked: anybody on the way can read the password"
+    http = config.http
+    if http.auth == "none" and (http.users or http.tokens):
+        yield ("http", "auth"), "none has no effect: users or tokens exist, so everybody must log in"
+    if config.offload is None:
+        for name, camera in config.cameras.items():
+            if isinstance(camera.offload, tuple):
+                yield ("cameras", name, "offload"), "has no effect without an offload section"

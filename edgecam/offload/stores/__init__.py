@@ -2,8 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from edgecam.config.store import StoreConfig
 
 
 class StoreError(Exception):
@@ -24,12 +28,12 @@ class Permanent(StoreError):
 
 
 class Corrupt(StoreError):
-    """The bytes that arrived, or those on disk, are not the bytes that were hashed."""
+    """The bytes that arrived are not the bytes that were hashed: nothing was stored. Send them again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object as the store describes it. `md5` (hex) and `sha256` are None where it does not say."""
+    """An object as the store describes it. `md5` and `sha256` (hex) are None where it does not say."""
 
     key: str
     size: int
@@ -40,37 +44,45 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file on its way: what it must be when it has arrived."""
+    """An object on its way: what it must be when it has arrived. The hashes are hex."""
 
-    file: Path
+    body: Path | bytes
     key: str
     size: int
     md5: str
-    """Hex."""
     sha256: str
     content_type: str
     metadata: Mapping[str, str]
+    """ASCII; names are letters, digits and `_`. Stores may drop it: nothing but comfort may depend on it."""
 
 
 class Store(Protocol):
     """Blocking, for the worker process. Every call is idempotent and raises only StoreError."""
 
     def put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
-        """Send the file; when it returns, the object is whole and was verified. `progress` takes bytes sent so far."""
+        """Send it; when this returns, the object is whole and was verified. Replaces what is there.
+
+        `progress` takes the bytes sent so far; it may restart. Nothing is visible under the key before it is whole.
+        """
         ...
 
     def stat(self, key: str) -> Stored | None:
         """The object, or None. Permanent when the credentials may not ask (put-only keys)."""
         ...
 
-    def get(self, key: str, file: Path) -> Stored:
-        """Download into `file` (written under a temporary name, renamed when whole)."""
+    def get(self, key: str, file: Path) -> Stored | None:
+        """Download into `file` (written under a temporary name, renamed when whole), or None when there is none.
+
+        An OSError of our own disk passes through.
+        """
         ...
 
-    def list(self, prefix: str) -> Iterator[Stored]: ...
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """All objects whose key begins with `prefix`, in the order of their keys."""
+        ...
 
     def delete(self, key: str) -> None:
-        """Only ever by a user's own command."""
+        """Only ever by a user's own command. A missing object is fine."""
         ...
 
     def link(self, key: str, expiry: float) -> tuple[str, float] | None:
@@ -80,3 +92,26 @@ class Store(Protocol):
     def describe(self) -> str:
         """`s3 bucket birdbox at s3.example.org`: for people and receipts, no secret."""
         ...
+
+
+_CLASSES = {
+    "s3": ("edgecam.offload.stores.s3", "S3"),
+    "azure": ("edgecam.offload.stores.azure", "Azure"),
+    "folder": ("edgecam.offload.stores.folder", "Folder"),
+}
+
+
+def open_store(config: "StoreConfig") -> Store:
+    """The store that `config` names; its libraries are loaded here. Does not touch the network. Raises Permanent."""
+    module, name = _CLASSES[config.type]
+    try:
+        store: Store = getattr(import_module(module), name)(config)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("edgecam"):
+            raise
+        package = error.name.partition(".")[0]
+        raise Permanent(
+            f"the Python package {package!r} is missing, store type {config.type} needs it",
+            f"pip install 'edgecam[{config.type}]'" if config.type == "azure" else f"pip install {package}",
+        ) from None
+    return store

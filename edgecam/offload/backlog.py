@@ -1,0 +1,92 @@
+"""Backlog: what waits for the store, in memory, and what goes next. Pure; the truth is the spool's directory."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from edgecam.media import MediaId, MediaKind
+
+Order = Literal["events-first", "oldest-first", "newest-first"]
+STUBBORN = 2
+"""Failures in a row, each while the store worked for others, after which a thing lets the others go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something that waits, and its size in bytes."""
+
+    id: MediaId
+    size: int
+
+
+class Backlog:
+    """Things that wait, by their ids. Loop thread only."""
+
+    def __init__(self, order: Order) -> None:
+        self._order: Order = order
+        self._things: dict[str, Waiting] = {}
+        self._failures: dict[str, int] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return frozenset(self._things)
+
+    @property
+    def bytes(self) -> int:
+        return self._bytes
+
+    @property
+    def oldest(self) -> float | None:
+        """Start of the oldest thing, unix seconds."""
+        return min((thing.id.start for thing in self._things.values()), default=None)
+
+    def add(self, thing: Waiting) -> None:
+        self.remove(thing.id.text)
+        self._things[thing.id.text] = thing
+        self._bytes += thing.size
+
+    def remove(self, id: str) -> None:
+        """It does not wait any more, or never did."""
+        gone = self._things.pop(id, None)
+        self._failures.pop(id, None)
+        self._bytes -= gone.size if gone else 0
+
+    def update(self, before: frozenset[str], now: frozenset[str], new: Iterable[Waiting]) -> None:
+        """Take over what the directory said: what waited `before` it was read and is not in it `now` is gone."""
+        for id in before - now:
+            self.remove(id)
+        for thing in new:
+            self.add(thing)
+
+    def failed(self, id: str) -> None:
+        """The store worked until this one came: it may be the thing, not the store."""
+        self._failures[id] = self._failures.get(id, 0) + 1
+
+    def next(self) -> Waiting | None:
+        """The most urgent thing."""
+        return min(self._things.values(), key=self._urgency, default=None)
+
+    def smallest(self) -> Waiting | None:
+        """The thing that costs least when the store is only to be tried."""
+        return min(self._things.values(), key=lambda thing: (self._stubborn(thing), thing.size), default=None)
+
+    def _stubborn(self, thing: Waiting) -> bool:
+        return self._failures.get(thing.id.text, 0) >= STUBBORN
+
+    def _urgency(self, thing: Waiting) -> tuple[bool, int, float]:
+        return self._stubborn(thing), *urgency(thing.id, self._order)
+
+
+def urgency(id: MediaId, order: Order) -> tuple[int, float]:
+    """Sorts what goes first to the front. Events (and what people asked for) newest first, the rest oldest first."""
+    if order == "newest-first":
+        return 0, -id.start
+    if order == "oldest-first":
+        return 0, id.start
+    if id.kind in (MediaKind.EVENT, MediaKind.MANUAL):
+        return 0, -id.start
+    return (2 if id.kind is MediaKind.CONTINUOUS else 1), id.start

@@ -1,0 +1,127 @@
+"""Spool: what waits for the store, as a directory of markers (architecture, Disk). No database can disagree with it.
+
+A marker goes only after the receipt is durable in the sidecar, so after any crash the directory alone says what is left
+to do. Everything here blocks on the disk and raises OSError.
+"""
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from edgecam import durable
+from edgecam.media import Layout, MediaId, Receipt, Sidecar
+from edgecam.offload.backlog import Waiting
+from edgecam.offload.deliver import Damaged, Gone, Parcel
+
+_TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What one look at the directory found."""
+
+    ids: frozenset[str]
+    """Of all that waits."""
+    new: tuple[Waiting, ...]
+    """What was not known before and has its media in place."""
+    bad: int
+    """Pieces of media in spool/bad."""
+
+
+class Spool:
+    """The waiting room below one storage path. Any thread, one call at a time for the same id."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def census(self, known: Collection[str] = ()) -> Census:
+        """Look at all markers, and at the media of those that are not `known`.
+
+        A marker whose media is not there is left alone: the library is just finishing it, or removes it at start.
+        """
+        ids, new = set[str](), list[Waiting]()
+        for name in _names(self._layout.wait):
+            try:
+                id = MediaId.parse(name)
+            except ValueError:
+                continue
+            ids.add(name)
+            if name not in known and (size := _size(self._layout.media(id))) is not None:
+                new.append(Waiting(id, size))
+        bad = sum(Path(name).suffix in _TYPES for name in _names(self._layout.bad))
+        return Census(frozenset(ids), tuple(new), bad)
+
+    def sidecar(self, id: MediaId) -> Sidecar:
+        """What is known of a waiting thing. Raises Gone when it does not wait any more, Damaged when nobody knows."""
+        try:
+            return Sidecar.model_validate_json(self._layout.sidecar(id).read_bytes())
+        except FileNotFoundError:
+            if self._layout.media(id).exists():
+                raise Damaged(f"{id} has lost its sidecar, so its hash is not known") from None
+            raise Gone(f"{id} is not there any more") from None
+        except ValidationError:
+            raise Damaged(f"the sidecar of {id} is unreadable, so its hash is not known") from None
+
+    def parcel(self, sidecar: Sidecar, *, node: str, prefix: str) -> Parcel:
+        """The thing as it travels. The manifest is the sidecar without a receipt."""
+        id = MediaId.parse(sidecar.id)
+        told = sidecar.model_dump(mode="json", include={"id", "camera", "kind", "start", "duration", "clock"})
+        return Parcel(
+            file=self._layout.media(id),
+            stem=id.key(prefix, node),
+            size=sidecar.size,
+            md5=sidecar.md5,
+            sha256=sidecar.sha256,
+            content_type=_TYPES[id.suffix],
+            metadata={name: str(value) for name, value in told.items()} | {"sha256": sidecar.sha256},
+            manifest=sidecar.model_copy(update={"receipt": None}).dump().decode(),
+        )
+
+    def done(self, sidecar: Sidecar, receipt: Receipt) -> Sidecar:
+        """The store has it: first the receipt, durable, then the marker goes. Returns the sidecar with its receipt.
+
+        What was dropped in the meantime stays dropped.
+        """
+        id = MediaId.parse(sidecar.id)
+        stored = sidecar.model_copy(update={"receipt": receipt})
+        if self._layout.media(id).exists():
+            durable.write(self._layout.sidecar(id), stored.dump())
+        self.release(id)
+        return stored
+
+    def release(self, id: MediaId) -> None:
+        """It waits no longer; the media stays where it is."""
+        durable.remove(self._layout.marker(id))
+
+    def bad(self, id: MediaId, why: str) -> None:
+        """Set it aside in spool/bad, with the reason in its sidecar, for a person to look at. Deletes nothing."""
+        durable.make_folder(self._layout.bad)
+        media, old = self._layout.media(id), self._layout.sidecar(id)
+        new = self._layout.bad / old.name
+        try:
+            noted = self.sidecar(id).model_copy(update={"note": why})
+            durable.write(new, noted.dump())
+        except (Damaged, Gone):
+            if old.exists():
+                durable.rename(old, new)
+        if media.exists():
+            durable.rename(media, self._layout.bad / media.name)
+        durable.remove(old)
+        self.release(id)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208  ten thousand names, not ten thousand Paths
+    except FileNotFoundError:
+        return []
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,234 @@
+"""Azure Blob Storage through azure-storage-blob: one attempt, MD5 on every request and on the blob.
+
+Loads the SDK; imported by the worker only.
+"""
+
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from azure.core import exceptions
+from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential, TokenCredential
+from azure.core.pipeline.transport import RequestsTransport
+from azure.storage.blob import BlobProperties, BlobSasPermissions, ContainerClient, ContentSettings, generate_blob_sas
+
+from edgecam.clock import Clock, SystemClock
+from edgecam.config.store import AzureStore
+from edgecam.offload.stores import Permanent, Stored, StoreError, Transient, Upload
+from edgecam.offload.stores.body import Body
+from edgecam.offload.stores.verdict import Refusals, judge, unreachable
+
+CONNECT, READ = 10, 60
+BLOCK = 4 << 20
+"""Bytes of one request: the SDK holds that much in memory. Larger blobs are blocks, visible once all are committed."""
+
+_KEY = "check offload.store.account_key, sas_token or connection_string"
+REFUSALS: Refusals = {
+    "AuthenticationFailed": ("the store refused the key", _KEY + ", and this box's clock"),
+    "InvalidAuthenticationInfo": ("the store refused the key", _KEY),
+    "AuthorizationFailure": ("the store does not allow this key to do that", "it needs to create and write blobs"),
+    "AuthorizationPermissionMismatch": ("the store does not allow this key to do that", "it needs create and write"),
+    "AuthorizationProtocolMismatch": ("the SAS token is for https only", "check offload.store.endpoint"),
+    "ContainerNotFound": ("the container does not exist", "make it, or check offload.store.container"),
+    "ContainerDisabled": ("the container is disabled", "ask who runs the storage account"),
+    "AccountIsDisabled": ("the storage account is disabled", "ask who runs it"),
+    "InvalidResourceName": ("the container's name is not a valid one", "check offload.store.container"),
+    "ResourceNotFound": ("the storage account does not exist", "check offload.store.account and endpoint"),
+    "BlobImmutableDueToPolicy": ("a policy of the container forbids replacing a blob", "see its immutability policy"),
+}
+
+
+class Azure:
+    """A container. See the Store protocol."""
+
+    def __init__(self, config: AzureStore, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._transport = _Transport(connection_timeout=CONNECT, read_timeout=READ)
+        try:
+            self._container = _container(config, self._transport)
+        except (exceptions.AzureError, ValueError) as error:
+            raise Permanent(f"the settings of the store make no sense: {error}", _KEY) from None
+        self._host = urlsplit(self._container.url).hostname or "Azure"
+
+    def put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
+        md5 = bytes.fromhex(upload.md5)
+        settings = ContentSettings(content_type=upload.content_type, content_md5=bytearray(md5))
+        with Body(upload, lambda _: None) as body, self._speaking(), self._transport.watched(progress):
+            answer = self._container.get_blob_client(upload.key).upload_blob(
+                body,  # type: ignore[arg-type]  # read, seek and tell are all that the SDK uses
+                length=upload.size,
+                overwrite=True,
+                validate_content=True,
+                max_concurrency=1,
+                content_settings=settings,
+                metadata=dict(upload.metadata),
+            )
+        if bytes(answer.get("content_md5") or b"") == md5:
+            return Stored(upload.key, upload.size, _etag(answer.get("etag")), upload.md5, upload.sha256)
+        return self._verified(upload, _etag(answer.get("etag")))
+
+    def _verified(self, upload: Upload, etag: str | None) -> Stored:
+        """The answer to a block list says nothing of the content: ask. Keys that may only write must take it."""
+        if not etag:
+            raise Transient("what answered is not the store: no ETag", "a proxy or a login page in between?")
+        try:
+            there = self.stat(upload.key)
+        except Permanent:
+            return Stored(upload.key, upload.size, etag, upload.md5, upload.sha256)
+        if there is None or (there.size, there.md5) != (upload.size, upload.md5):
+            found = "nothing" if there is None else f"{there.size} bytes"
+            raise Transient(f"the store said yes but holds {found} of {upload.size} bytes")
+        return there
+
+    def stat(self, key: str) -> Stored | None:
+        try:
+            with self._speaking():
+                return _stored(self._container.get_blob_client(key).get_blob_properties())
+        except _Missing:
+            return None
+
+    def get(self, key: str, file: Path) -> Stored | None:
+        part = file.with_name(file.name + ".part")
+        try:
+            with self._speaking():
+                download = self._container.get_blob_client(key).download_blob(max_concurrency=1, validate_content=True)
+                with part.open("wb") as out:
+                    for chunk in download.chunks():
+                        out.write(chunk)
+                    out.flush()
+                    os.fsync(out.fileno())
+        except _Missing:
+            return None
+        part.replace(file)
+        return _stored(download.properties)
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        with self._speaking():
+            for found in self._container.list_blobs(name_starts_with=prefix, include=["metadata"]):
+                yield _stored(found)
+
+    def delete(self, key: str) -> None:
+        try:
+            with self._speaking():
+                self._container.delete_blob(key)
+        except _Missing:
+            pass
+
+    def link(self, key: str, expiry: float) -> tuple[str, float] | None:
+        """Only an account key can sign links: None with a SAS token (it would give that away) or a role."""
+        credential, blob = self._container.credential, self._container.get_blob_client(key)
+        account_key = getattr(credential, "account_key", None)
+        if account_key is None:
+            return None
+        ends = int(self._clock.wall() + expiry)
+        sas = generate_blob_sas(
+            account_name=blob.account_name or "",
+            container_name=blob.container_name,
+            blob_name=key,
+            account_key=account_key,
+            permission=BlobSasPermissions(read=True),
+            expiry=datetime.fromtimestamp(ends, UTC),
+        )
+        return f"{blob.url}?{sas}", float(ends)
+
+    def describe(self) -> str:
+        return f"azure container {self._container.container_name} at {self._host}"
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """The SDK's errors, as verdicts."""
+        try:
+            yield
+        except exceptions.AzureError as error:
+            raise _error(error, self._host) from None
+
+
+class _Missing(Permanent):
+    """404 for a blob; where a blob cannot be missing, the address is wrong."""
+
+
+class _Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it lazily: Any to mypy
+    """Tells how many bytes of the requests' bodies have left, which the SDK itself knows per block only."""
+
+    def __init__(self, **options: float) -> None:
+        super().__init__(**options)
+        self._progress: Callable[[int], None] | None = None
+        self._sent = 0
+
+    @contextmanager
+    def watched(self, progress: Callable[[int], None]) -> Iterator[None]:
+        self._progress, self._sent = progress, 0
+        try:
+            yield
+        finally:
+            self._progress = None
+
+    def _left(self, count: int) -> None:
+        self._sent += count
+        if self._progress:
+            self._progress(self._sent)
+
+    def send(self, request: Any, **options: Any) -> Any:  # as in azure-core: one method, two families of types
+        if self._progress and isinstance(request.data, bytes):
+            request.data = _Watched(request.data, self._left)
+        return super().send(request, **options)
+
+
+class _Watched(io.BytesIO):
+    def __init__(self, data: bytes, left: Callable[[int], None]) -> None:
+        super().__init__(data)
+        self._left = left
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self._left(len(data))
+        return data
+
+
+def _container(config: AzureStore, transport: _Transport) -> ContainerClient:
+    options: dict[str, Any] = {"transport": transport, "retry_total": 0}
+    options |= {"max_single_put_size": BLOCK, "max_block_size": BLOCK}
+    if config.connection_string:
+        return ContainerClient.from_connection_string(config.connection_string.reveal(), config.container, **options)
+    url = config.endpoint.reveal() if config.endpoint else f"https://{config.account}.blob.core.windows.net"
+    return ContainerClient(url, config.container, credential=_credential(config), **options)
+
+
+def _credential(config: AzureStore) -> AzureNamedKeyCredential | AzureSasCredential | TokenCredential:
+    if config.account_key:
+        return AzureNamedKeyCredential(config.account or "", config.account_key.reveal())
+    if config.sas_token:
+        return AzureSasCredential(config.sas_token.reveal().removeprefix("?"))
+    from azure.identity import DefaultAzureCredential  # slow to load, and few need it
+
+    return DefaultAzureCredential()
+
+
+def _etag(value: object) -> str | None:
+    return str(value).strip('"') if value else None
+
+
+def _stored(found: BlobProperties) -> Stored:
+    md5 = found.content_settings.content_md5
+    return Stored(
+        str(found.name),
+        int(found.size),
+        _etag(found.etag),
+        bytes(md5).hex() if md5 else None,
+        (found.metadata or {}).get("sha256"),
+    )
+
+
+def _error(error: exceptions.AzureError, host: str) -> StoreError:
+    if isinstance(error, exceptions.IncompleteReadError) or not isinstance(error, exceptions.HttpResponseError):
+        return unreachable(host, error)
+    status, code = error.status_code or 0, str(getattr(error, "error_code", None) or "")
+    if status == 404 and code in ("", "BlobNotFound"):
+        return _Missing(f"{host} knows no such address (404)", "check offload.store.endpoint and container")
+    headers: Mapping[str, str] = getattr(error.response, "headers", {})
+    return judge(status, code, REFUSALS, key_hint=_KEY, headers=headers)

@@ -1,0 +1,140 @@
+"""A folder as a store: a NAS that is mounted, a USB disk, or the demo's own.
+
+Copied under a temporary name, synced, renamed: whoever looks sees whole files only.
+"""
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgecam import durable
+from edgecam.config.store import FolderStore
+from edgecam.offload.stores import Permanent, Stored, Transient, Upload
+from edgecam.offload.stores.body import Body
+
+CHUNK = 1 << 20
+PART = ".part"
+
+_FOR_A_PERSON = {
+    errno.EACCES: "let edgecam's user write there",
+    errno.EPERM: "let edgecam's user write there",
+    errno.EROFS: "it is mounted read-only",
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there, or raise the quota",
+    errno.ENOTDIR: "something that is not a folder is in the way",
+    errno.EISDIR: "a folder is in the way",
+}
+
+
+class Folder:
+    """See the Store protocol. Made when missing. Every hash is made from the bytes that lie there."""
+
+    def __init__(self, config: FolderStore) -> None:
+        self._root, self._must_be_mounted = config.path, config.require_mount
+
+    def put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
+        with Body(upload, progress) as body, self._speaking():
+            target = self._path(upload.key)
+            durable.make_folder(target.parent)
+            part = target.with_name(target.name + PART)
+            try:
+                _copy(body, part)
+                if part.stat().st_size != upload.size:
+                    raise Transient(f"{self._root} took only a part of {upload.key}")
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+            durable.rename(part, target)
+        return Stored(upload.key, upload.size, None, upload.md5, upload.sha256)
+
+    def stat(self, key: str) -> Stored | None:
+        with self._speaking():
+            path = self._path(key)
+            try:
+                with path.open("rb") as file:
+                    return _hashed(key, file.fileno())
+            except FileNotFoundError:
+                return None
+
+    def get(self, key: str, file: Path) -> Stored | None:
+        part = file.with_name(file.name + PART)
+        with self._speaking():
+            try:
+                source = self._path(key).open("rb")
+            except FileNotFoundError:
+                return None
+            with source, part.open("wb") as out:
+                found = _hashed(key, source.fileno())
+                source.seek(0)
+                while chunk := source.read(CHUNK):
+                    out.write(chunk)
+                out.flush()
+                os.fsync(out.fileno())
+        part.replace(file)
+        return found
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        with self._speaking():
+            folder = self._path(prefix.rpartition("/")[0])
+            names = sorted(
+                path.relative_to(self._root).as_posix()
+                for path in folder.rglob("*")
+                if path.is_file() and path.suffix != PART
+            )
+            for name in names:
+                if name.startswith(prefix):
+                    yield Stored(name, (self._root / name).stat().st_size)
+
+    def delete(self, key: str) -> None:
+        with self._speaking():
+            durable.remove(self._path(key))
+
+    def link(self, key: str, expiry: float) -> tuple[str, float] | None:
+        return None
+
+    def describe(self) -> str:
+        return f"folder {self._root}"
+
+    def _path(self, key: str) -> Path:
+        """Where `key` lies. A store that is not mounted is not made up on the card that it should relieve."""
+        if self._must_be_mounted and not _mounted(self._root):
+            raise Transient(f"nothing is mounted at {self._root}", "mount it; edgecam goes on by itself")
+        if ".." in Path(key).parts or key.startswith("/"):
+            raise Permanent(f"{key} is not a name inside {self._root}", "check offload.store.prefix")
+        return self._root / key
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """The disk's own errors, as verdicts."""
+        try:
+            yield
+        except OSError as error:
+            text = f"{self._root}: {error.strerror or error}"
+            hint = _FOR_A_PERSON.get(error.errno or 0)
+            raise (Permanent(text, hint) if hint else Transient(text)) from None
+
+
+def _mounted(path: Path) -> bool:
+    """Whether `path` lies on a mount other than the root file system."""
+    return any(place.is_mount() for place in (path, *path.parents)[:-1])
+
+
+def _copy(body: Body, part: Path) -> None:
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, durable.FILE_MODE)
+    with os.fdopen(fd, "wb") as out:
+        while chunk := body.read(CHUNK):
+            out.write(chunk)
+        out.flush()
+        os.fsync(fd)
+
+
+def _hashed(key: str, fd: int) -> Stored:
+    size, md5, sha256 = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    while chunk := os.pread(fd, CHUNK, size):
+        size += len(chunk)
+        md5.update(chunk)
+        sha256.update(chunk)
+    return Stored(key, size, None, md5.hexdigest(), sha256.hexdigest())

@@ -1,0 +1,225 @@
+"""Uploader: the one retry loop between the spool and the store. One thing at a time, patient without end.
+
+A thing leaves the spool only after the store has media and manifest, whole, and the receipt is durable in the sidecar.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+from edgecam.clock import Clock
+from edgecam.config.camera import Camera
+from edgecam.config.store import Offload, StoreConfig
+from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
+from edgecam.health import CameraStatus, SpoolStatus, StoreState
+from edgecam.media import MediaId, Receipt, Sidecar
+from edgecam.offload.aside import aside
+from edgecam.offload.backlog import Backlog, Waiting
+from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
+from edgecam.offload.patience import Patience
+from edgecam.offload.spool import Census, Spool
+from edgecam.offload.stores import StoreError
+
+log = logging.getLogger(__name__)
+
+TICK = 60.0
+"""Seconds between two looks at the directory when nobody says that something new waits."""
+
+
+class Carrier(Protocol):
+    """Who talks to the store; the worker process. Raises StoreError only."""
+
+    async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered: ...
+    async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None: ...
+    async def close(self) -> None: ...
+
+
+class Uploader:
+    """Component. Loop thread only; the disk is asked aside, the store by the worker."""
+
+    name = "offload"
+
+    def __init__(
+        self,
+        *,
+        config: Offload,
+        cameras: Mapping[str, Camera],
+        node: str,
+        spool: Spool,
+        worker: Carrier,
+        bus: Bus,
+        status: SpoolStatus,
+        cameras_status: Mapping[str, CameraStatus],
+        clock: Clock,
+        patience: Patience | None = None,
+    ) -> None:
+        self._config, self._cameras, self._node = config, cameras, node
+        self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
+        self._status, self._cameras_status = status, cameras_status
+        self._backlog, self._patience = Backlog(config.order), patience or Patience()
+        self._news = asyncio.Event()
+        status.state = StoreState.OK
+
+    async def run(self) -> None:
+        """One life. Raises OSError when our own disk fails."""
+        deaf = [self._bus.on(ClipSaved, self._saved), self._bus.on(ClipLost, self._lost)]
+        try:
+            await self._look()
+            while True:
+                await self._turn()
+        finally:
+            for leave in deaf:
+                leave()
+            await self._worker.close()
+
+    async def _turn(self) -> None:
+        """Bring the next thing to the store, or wait for one."""
+        thing = self._backlog.smallest() if self._patience.open else self._backlog.next()
+        if thing is None:
+            await self._wait_for_news()
+            return
+        try:
+            await self._bring(thing.id)
+        except Gone:
+            self._backlog.remove(thing.id.text)
+        except Damaged as error:
+            await self._set_aside(thing.id, error)
+        except StoreError as error:
+            await self._pause(thing, error)
+        self._tell()
+
+    # What waits
+
+    async def _look(self) -> None:
+        """Compare what is known with the directory, which is the truth."""
+        before = self._backlog.ids
+        census = await aside(self._spool.census, before)
+        wanted = [thing for thing in census.new if self._wants(thing.id)]
+        self._backlog.update(before, census.ids, wanted)
+        self._status.bad = census.bad
+        await self._release(census)
+        self._tell()
+
+    async def _release(self, census: Census) -> None:
+        """What the configuration does not send any more would wait, and fill the disk, for ever."""
+        unwanted = [thing.id for thing in census.new if not self._wants(thing.id)]
+        for id in unwanted:
+            await aside(self._spool.release, id)
+        if unwanted:
+            log.info("offload: %d clips wait no longer: offload.kinds does not send them any more", len(unwanted))
+
+    def _wants(self, id: MediaId) -> bool:
+        """Media of a camera that is not in the configuration any more goes by the common rule."""
+        camera = self._cameras.get(id.camera)
+        kinds = camera.offload if camera else True
+        return id.kind in (self._config.kinds if kinds is True else kinds or ())
+
+    async def _wait_for_news(self) -> None:
+        self._news.clear()
+        tick = asyncio.ensure_future(self._clock.sleep(TICK))
+        news = asyncio.ensure_future(self._news.wait())
+        try:
+            await asyncio.wait({tick, news}, return_when=asyncio.FIRST_COMPLETED)
+            if not news.done():
+                await self._look()
+        finally:
+            tick.cancel()
+            news.cancel()
+            await asyncio.gather(tick, news, return_exceptions=True)
+
+    def _saved(self, event: ClipSaved) -> None:
+        id = MediaId.parse(event.media.id)
+        if self._wants(id):
+            self._backlog.add(Waiting(id, event.media.size))
+            self._news.set()
+            self._tell()
+
+    def _lost(self, event: ClipLost) -> None:
+        self._backlog.remove(event.media.id)
+        self._status.lost += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        """Health sees what is true now."""
+        status, backlog = self._status, self._backlog
+        status.files, status.bytes, status.oldest = len(backlog), backlog.bytes, backlog.oldest
+        status.state, status.reason = self._patience.state, self._patience.reason
+
+    # One thing
+
+    async def _bring(self, id: MediaId) -> None:
+        sidecar = await aside(self._spool.sidecar, id)
+        receipt = sidecar.receipt  # there, when we were killed between receipt and marker
+        if receipt is None:
+            parcel = self._spool.parcel(sidecar, node=self._node, prefix=self._config.store.prefix)
+            delivered = await self._worker.deliver(self._config.store, parcel)
+            self._worked(id, delivered)
+            receipt = Receipt(
+                store=delivered.where,
+                key=delivered.key,
+                size=delivered.size,
+                etag=delivered.etag,
+                at=self._clock.wall(),
+            )
+        link, ends = await self._link(receipt.key) or (None, None)
+        stored = await aside(self._spool.done, sidecar, receipt)
+        self._backlog.remove(id.text)
+        self._announce(stored, link, ends)
+
+    def _announce(self, stored: Sidecar, link: str | None, ends: float | None) -> None:
+        now = self._clock.wall()
+        self._status.stored += 1
+        self._status.last_stored = now
+        if stored.camera in self._cameras_status:
+            self._cameras_status[stored.camera].last_stored = now
+        self._tell()
+        self._bus.publish(ClipStored(camera=stored.camera, at=now, media=stored, link=link, link_expires=ends))
+
+    async def _link(self, key: str) -> tuple[str, float] | None:
+        if self._config.link_expiry is None:
+            return None
+        with contextlib.suppress(StoreError):  # the clip is safe; a link is comfort
+            return await self._worker.link(self._config.store, key, self._config.link_expiry)
+        return None
+
+    def _worked(self, id: MediaId, delivered: Delivered) -> None:
+        attempts = self._patience.worked()
+        if attempts:
+            log.info("offload: the store works again after %d attempts; %d clips go now", attempts, len(self._backlog))
+        if delivered.torn:
+            log.warning("offload: %s held a torn upload of ours; it was replaced", delivered.key)
+        if delivered.conflicts:
+            self._status.conflicts += delivered.conflicts
+            log.error("offload: another finished object has the key of %s; ours is %s", id, delivered.key)
+
+    # What goes wrong
+
+    async def _set_aside(self, id: MediaId, error: Damaged) -> None:
+        await aside(self._spool.bad, id, str(error))
+        self._backlog.remove(id.text)
+        self._status.bad += 1
+        log.error("offload: %s; it was not uploaded and lies in spool/bad now%s", error, _cure(error))
+
+    async def _pause(self, thing: Waiting, error: StoreError) -> None:
+        if not self._patience.open:
+            self._backlog.failed(thing.id.text)
+        pause = self._patience.failed(error)
+        self._tell()
+        if pause.news:
+            blocked = self._patience.state is StoreState.BLOCKED
+            log.log(
+                logging.ERROR if blocked else logging.WARNING,
+                "offload: %s; %d clips wait, nothing is lost%s; %s in %.0f s",
+                error,
+                len(self._backlog),
+                _cure(error),
+                "next probe" if blocked else "trying again",
+                pause.seconds,
+            )
+        await self._clock.sleep(pause.seconds)
+
+
+def _cure(error: StoreError) -> str:
+    return f"; {error.hint}" if error.hint else ""

@@ -1,0 +1,265 @@
+"""The worker process: a child that talks to the store, and the daemon's end of the pipe to it.
+
+The child loads boto3 or azure, may hang, may be killed, and leaves when idle, so the daemon pays for none of it. It
+gets the store's configuration with every job: a key that was corrected is used at once.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import BinaryIO
+
+from pydantic import TypeAdapter
+
+from edgecam.clock import Clock, SystemClock
+from edgecam.config.secret import secrets_in
+from edgecam.config.store import StoreConfig
+from edgecam.offload.deliver import Delivered, Parcel, deliver
+from edgecam.offload.pipe import Answer, Deliver, Failure, Job, MakeLink, plain, scrubbed
+from edgecam.offload.stores import Permanent, Store, StoreError, Transient, open_store
+
+log = logging.getLogger(__name__)
+
+IDLE = 60.0
+STALL = 120.0
+"""Seconds without a sign of progress after which the child is replaced."""
+FAREWELL = 2.0
+PULSE = 1.0
+"""Seconds between the child's reports of progress."""
+LINE = 1 << 20
+"""Longest line of the child, bytes."""
+
+
+class Worker:
+    """Starts the child when there is a job, kills it when it makes no progress, lets it go when idle. Loop thread only.
+
+    Every failure is a StoreError; that of the child itself is a Transient one.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        idle: float = IDLE,
+        stall: float = STALL,
+        command: Sequence[str] = (sys.executable, "-m", "edgecam.offload.worker"),
+    ) -> None:
+        self._clock, self._idle, self._stall, self._command = clock, idle, stall, command
+        self._lock = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._idling: asyncio.Task[None] | None = None
+        self._secrets: Sequence[str] = ()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child, while there is one."""
+        return self._process.pid if self._process else None
+
+    async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered:
+        """See deliver.deliver."""
+        answer = await self._do(store, Deliver(parcel=parcel))
+        if answer.delivered is None:
+            raise Transient("the offload worker answered something else")
+        return answer.delivered
+
+    async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None:
+        """A URL for anybody, and the unix time when it ends; None where the store has no such thing."""
+        return (await self._do(store, MakeLink(key=key, expiry=expiry))).link
+
+    async def close(self) -> None:
+        """Let the child go, whatever it is doing."""
+        async with self._lock:
+            await self._stop_idling()
+            await self._end()
+
+    async def _do(self, store: StoreConfig, task: Deliver | MakeLink) -> Answer:
+        async with self._lock:
+            await self._stop_idling()
+            self._secrets = list(secrets_in(store))
+            job = Job(store=plain(store), task=task)
+            try:
+                answer = await self._ask(job)
+            except BaseException:  # cancelled, stalled, dead: this child's state is not known any more
+                await self._end(kill=True)
+                raise
+            self._idling = asyncio.create_task(self._leave_when_idle(), name="offload worker idles")
+        if answer.failed:
+            raise answer.failed.error()
+        return answer
+
+    async def _ask(self, job: Job) -> Answer:
+        process = await self._started()
+        assert process.stdin is not None
+        with contextlib.suppress(ConnectionError):  # it died: reading says how
+            process.stdin.write(job.model_dump_json().encode() + b"\n")
+            await process.stdin.drain()
+        while True:
+            line = await self._line(process)
+            try:
+                answer = Answer.model_validate_json(line)
+            except ValueError:
+                raise Transient("the offload worker answered nonsense") from None
+            if answer.sent is None:
+                return answer
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        if self._process and self._process.returncode is not None:
+            await self._end()
+        if self._process is None:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._command, stdin=-1, stdout=-1, stderr=-1, limit=LINE
+                )
+            except OSError as error:
+                raise Transient(f"the offload worker cannot be started: {error.strerror}") from None
+            self._listening = asyncio.create_task(self._listen(self._process), name="offload worker's stderr")
+        return self._process
+
+    async def _line(self, process: asyncio.subprocess.Process) -> bytes:
+        """The child's next line. Raises Transient when it dies or says nothing for too long."""
+        assert process.stdout is not None
+        reading = asyncio.create_task(process.stdout.readline())
+        late = asyncio.create_task(self._clock.sleep(self._stall))
+        try:
+            await asyncio.wait({reading, late}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                raise Transient(f"no byte left for {self._stall:.0f} s; the worker is replaced")
+            if line := reading.result():
+                return line
+        finally:
+            reading.cancel()
+            late.cancel()
+            await asyncio.gather(reading, late, return_exceptions=True)
+        raise Transient(f"the offload worker died ({_fate(await process.wait())})")
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        """Log what the child and its libraries have to say."""
+        assert process.stderr is not None
+        with contextlib.suppress(ValueError):  # a line beyond all measure
+            async for line in process.stderr:
+                log.warning("offload worker: %s", scrubbed(line.decode(errors="replace").rstrip(), self._secrets))
+
+    async def _leave_when_idle(self) -> None:
+        await self._clock.sleep(self._idle)
+        async with self._lock:
+            await self._end()
+
+    async def _stop_idling(self) -> None:
+        task, self._idling = self._idling, None
+        if task:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _end(self, *, kill: bool = False) -> None:
+        """The end of stdin is the child's sign to leave; one that does not see it is killed."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        if not kill:
+            await _first(process.wait(), self._clock.sleep(FAREWELL))
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        if self._listening:
+            await asyncio.gather(self._listening, return_exceptions=True)
+
+
+def _fate(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+
+
+async def _first(*these: Awaitable[object]) -> None:
+    """Return when one of them has ended; the others are cancelled."""
+    tasks = [asyncio.ensure_future(one) for one in these]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Clerk:
+    """The child's end: does one job after another and keeps the store open as long as its configuration is the same."""
+
+    _ADAPTER: TypeAdapter[StoreConfig] = TypeAdapter(StoreConfig)
+
+    def __init__(
+        self, say: Callable[[Answer], None], clock: Clock, opener: Callable[[StoreConfig], Store] = open_store
+    ) -> None:
+        self._say, self._clock, self._opener = say, clock, opener
+        self._store: Store | None = None
+        self._config: StoreConfig | None = None
+        self._said = clock.monotonic()
+
+    def serve(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            self._say(self._answer(Job.model_validate_json(line)))
+
+    def _answer(self, job: Job) -> Answer:
+        config = self._ADAPTER.validate_python(job.store)
+        secrets = [text for text in secrets_in(config) if text]
+        try:
+            return self._work(config, job.task)
+        except StoreError as error:
+            if isinstance(error, Permanent):  # whatever a person changes, the SDK's own chain is asked anew
+                self._config = None
+            return Answer(failed=Failure.of(error, secrets))
+        except Exception as error:  # a bug in us or in a library must not look like the end of a clip
+            self._config = None
+            sys.stderr.write(scrubbed(traceback.format_exc(), secrets))
+            return Answer(failed=Failure.of(Transient(f"unexpected {type(error).__name__}: {error}"), secrets))
+
+    def _work(self, config: StoreConfig, task: Deliver | MakeLink) -> Answer:
+        if self._store is None or self._config != config:
+            self._store, self._config = self._opener(config), config
+        if isinstance(task, MakeLink):
+            return Answer(link=self._store.link(task.key, task.expiry))
+        return Answer(delivered=deliver(self._store, task.parcel, self._progress))
+
+    def _progress(self, sent: int) -> None:
+        now = self._clock.monotonic()
+        if now - self._said >= PULSE:
+            self._said = now
+            self._say(Answer(sent=sent))
+
+
+def _lines_of_stdin() -> Iterable[bytes]:
+    """Each line. When the daemon closes the pipe or dies, this process ends at once, whatever it is doing."""
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin.buffer:
+            lines.put(line)
+        os._exit(0)
+
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+    while True:
+        yield lines.get()
+
+
+def main() -> None:
+    """`python -m edgecam.offload.worker`: answers on what was stdout; whatever a library prints goes to stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which then closes the pipe
+    os.nice(10)
+    with os.fdopen(os.dup(1), "wb", buffering=0) as out:
+        os.dup2(2, 1)
+        Clerk(lambda answer: _write(out, answer), SystemClock()).serve(_lines_of_stdin())
+
+
+def _write(out: BinaryIO, answer: Answer) -> None:
+    out.write(answer.model_dump_json(exclude_none=True).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

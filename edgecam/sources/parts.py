@@ -17,6 +17,7 @@ MAX_BETWEEN = 1_000_000
 """Bytes without a picture after which this is no camera."""
 
 _START = jpeg.SOI + b"\xff"
+_MARK = re.compile(re.escape(jpeg.EOI) + b"|" + re.escape(_START))  # one pass over the picture for both
 _HEADERS = 4096
 _LENGTH = re.compile(rb"content-length[ \t]*:[ \t]*(\d{1,12})[ \t]*\r?\n", re.IGNORECASE)
 
@@ -69,6 +70,7 @@ class Parts:
         length, self._length = self._length, None
         if self._buffer.startswith(jpeg.EOI, length - 2):
             return self._cut(length)
+        self._honest = False
         return None
 
     def _marked(self) -> bytes | None:
@@ -84,12 +86,8 @@ class Parts:
                 self._check_limit()
                 return None
             self._searched = begin
-        end = self._buffer.find(jpeg.EOI, self._searched)
-        following = self._buffer.find(_START, self._searched, end if end >= 0 else len(self._buffer))
-        if following >= 0:
-            return self._cut(following)
-        if end >= 0:
-            return self._cut(end + 2)
+        if mark := _MARK.search(self._buffer, self._searched):
+            return self._cut(mark.end() if mark[0] == jpeg.EOI else mark.start())
         self._searched = max(self._searched, len(self._buffer) - 2)
         self._check_limit()
         return None

@@ -1,0 +1,359 @@
+"""The camera tells the truth: online while frames come, offline when they do not, and never an old picture."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from edgecam.camera import LONGEST_WAIT, Camera, Liveness, Rate
+from edgecam.events import Bus, CameraLost, CameraOnline, Event
+from edgecam.frame import Frame, Kind, Stamp
+from edgecam.health import CameraState, CameraStatus
+from edgecam.hub import FrameHub, Ring
+from edgecam.sources import Broken, Finished, LostThreads, Source
+from edgecam.sources.threaded import CaptureThread
+from edgecam.supervisor import Fatal, Vitals, keep
+from fakes import FakeClock, settle
+
+PATIENCE = 10.0
+Script = Sequence[float | Exception | None]
+"""What a life does: a number waits so many seconds and gives a frame, None gives the same frame again."""
+REFUSED: Script = [Broken("cannot reach http://cam.local/stream")]
+
+
+class Scripted:
+    """A source that lives by a script and then stays silent."""
+
+    def __init__(self, script: Script, stamp: Stamp, clock: FakeClock) -> None:
+        self._script, self._stamp, self._clock = script, stamp, clock
+        self.closed = 0
+
+    async def frames(self) -> AsyncGenerator[Frame, None]:
+        frame: Frame | None = None
+        for step in self._script:
+            if isinstance(step, Exception):
+                raise step
+            if step is not None or frame is None:
+                await self._clock.sleep(step or 0.0)
+                frame = self._stamp(Kind.JPEG, b"jpeg", 640, 480)
+            else:
+                await self._clock.sleep(4.0)
+            yield frame
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        self.closed += 1
+
+    def describe(self) -> str:
+        return "http://cam.local/stream"
+
+
+class World:
+    """One camera under its supervisor and its watch, on a clock that the test moves."""
+
+    def __init__(self, *lives: Script | Callable[[], Script], lost: LostThreads | None = None) -> None:
+        self.clock, self.bus, self.vitals = FakeClock(), Bus(), Vitals("birdbox")
+        self.hub, self.status = FrameHub("birdbox", Ring(5.0)), CameraStatus("Bird box")
+        self.sources: list[Scripted] = []
+        self.events: list[Event] = []
+        self.bus.on(Event, self.events.append)
+        self.source: Callable[[], Source] = self._next
+        self._lives, self._stamp = list(lives), Stamp("birdbox", self.clock)
+        self.lost = lost or LostThreads()
+        self.camera = Camera(
+            id="birdbox",
+            source=lambda: self.source(),
+            patience=PATIENCE,
+            hub=self.hub,
+            status=self.status,
+            bus=self.bus,
+            clock=self.clock,
+            vitals=self.vitals,
+            lost=self.lost,
+        )
+
+    def _next(self) -> Scripted:
+        life = self._lives.pop(0) if self._lives else REFUSED
+        script = life() if callable(life) else life
+        self.sources.append(Scripted(script, self._stamp, self.clock))
+        return self.sources[-1]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator["asyncio.Task[None]", None]:
+        keeping = asyncio.create_task(
+            keep(self.camera, self.clock, self.vitals, longest=LONGEST_WAIT, jitter=lambda: 1.0)
+        )
+        watching = asyncio.create_task(Liveness(self.camera, self.clock).run())
+        await settle()
+        try:
+            yield keeping
+        finally:
+            for task in (keeping, watching):
+                task.cancel()
+            await asyncio.gather(keeping, watching, return_exceptions=True)
+
+    @property
+    def story(self) -> list[str]:
+        return [type(event).__name__ for event in self.events]
+
+
+def steady(seconds: float, fps: float = 10.0) -> Script:
+    return [1 / fps] * int(seconds * fps)
+
+
+async def test_frames_reach_the_hub_and_the_status() -> None:
+    world = World(steady(30.0))
+    async with world.running():
+        assert (world.status.state, world.status.online) == (CameraState.STARTING, True)
+        await world.clock.advance(20.05)
+        assert (world.status.state, world.status.online, world.status.trouble) == (CameraState.RUNNING, True, None)
+        assert (world.status.frames, world.status.width, world.status.height) == (200, 640, 480)
+        assert world.status.fps == pytest.approx(10.0, rel=0.05)
+        assert world.status.buffer_seconds == pytest.approx(5.0, abs=0.2)
+        assert world.hub.newest is not None
+        assert world.hub.newest.number == 200
+    assert world.story == ["CameraOnline"]
+    assert isinstance(world.events[0], CameraOnline)
+    assert world.events[0].after is None
+    assert world.sources[0].closed == 1
+
+
+async def test_a_stalled_camera_goes_offline_when_its_patience_ends_and_shows_no_old_picture(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(steady(3.0), steady(0.0))
+    async with world.running():
+        await world.clock.advance(3.0 + PATIENCE - 0.1)
+        assert world.status.online
+        assert world.hub.newest is not None
+        with caplog.at_level(logging.WARNING):
+            await world.clock.advance(0.2)
+        assert (world.status.online, world.status.state) == (False, CameraState.STALLED)
+        assert world.status.trouble == "no frame for 10.0 s from http://cam.local/stream"
+        assert world.status.fps == 0.0
+        assert world.hub.newest is None
+        assert world.sources[0].closed == 1  # and its life was ended, so that it is tried anew
+    assert world.story == ["CameraOnline", "CameraLost"]
+    assert "birdbox: no frame for 10.0 s from http://cam.local/stream, trying again in 1 s" in caplog.text
+
+
+async def test_the_fps_sensor_falls_as_soon_as_frames_are_overdue() -> None:
+    world = World(steady(5.0))
+    async with world.running():
+        await world.clock.advance(5.0)
+        before = world.status.fps
+        await world.clock.advance(5.0)
+        assert world.status.fps < before / 1.5
+
+
+async def test_a_camera_that_comes_back_says_after_how_long(caplog: pytest.LogCaptureFixture) -> None:
+    world = World([*steady(3.0), Broken("hung up")], REFUSED, REFUSED, REFUSED, steady(60.0))
+    with caplog.at_level(logging.INFO):
+        async with world.running():
+            await world.clock.advance(3.0 + 10.05)
+            assert (world.status.online, world.status.state) == (False, CameraState.ERROR)
+            assert world.status.trouble == "cannot reach http://cam.local/stream"
+            await world.clock.advance(5.2)  # 1 + 2 + 4 + 8 s of back-off
+            assert (world.status.online, world.status.state) == (True, CameraState.RUNNING)
+            assert world.status.problem is None
+            assert (world.status.reconnects, world.vitals.attempts) == (1, 0)
+            await world.clock.advance(1.0)
+    assert world.story == ["CameraOnline", "CameraLost", "CameraOnline"]
+    back = world.events[2]
+    assert isinstance(back, CameraOnline)
+    assert back.after == pytest.approx(15.1)
+    assert "birdbox: frames again after 4 attempts (15 s) from http://cam.local/stream" in caplog.text
+
+
+async def test_a_hiccup_shorter_than_the_patience_is_told_to_nobody() -> None:
+    world = World([*steady(3.0), Broken("hung up")], steady(60.0))
+    async with world.running():
+        await world.clock.advance(3.5)
+        assert (world.status.online, world.status.state, world.status.trouble) == (True, CameraState.RUNNING, None)
+        await world.clock.advance(10.0)
+        assert world.status.reconnects == 1
+    assert world.story == ["CameraOnline"]
+
+
+async def test_a_camera_that_is_absent_at_start_is_starting_then_offline_then_welcome() -> None:
+    world = World(REFUSED, REFUSED, REFUSED, REFUSED, steady(60.0))
+    async with world.running():
+        await world.clock.advance(9.9)
+        assert (world.status.online, world.status.state) == (True, CameraState.STARTING)
+        await world.clock.advance(0.2)
+        assert (world.status.online, world.status.state) == (False, CameraState.ERROR)
+        await world.clock.advance(6.0)
+        assert (world.status.online, world.status.state, world.status.reconnects) == (True, CameraState.RUNNING, 0)
+    assert world.story == ["CameraLost", "CameraOnline"]
+    online = world.events[1]
+    assert isinstance(online, CameraOnline)
+    assert online.after is None
+
+
+async def test_the_longest_pause_between_attempts_keeps_the_return_within_ten_seconds() -> None:
+    world = World()
+    async with world.running():
+        await world.clock.advance(600.0)
+        lives = len(world.sources)
+        await world.clock.advance(10.0)
+        assert len(world.sources) > lives
+    assert world.story == ["CameraLost"]
+
+
+async def test_an_unchanged_picture_is_a_sign_of_life_but_not_a_frame() -> None:
+    world = World([0.5, *[None] * 20])
+    async with world.running():
+        await world.clock.advance(60.0)
+        assert world.status.online
+        assert world.status.frames == 1
+        assert world.hub.newest is not None
+        assert world.clock.monotonic() - world.hub.newest.mono > 59  # its age is true
+
+
+async def test_each_new_life_gets_its_own_time_for_the_first_frame() -> None:
+    world = World([], [PATIENCE - 0.5, *steady(5.0)])
+    async with world.running():
+        await world.clock.advance(PATIENCE + 1.0 + PATIENCE - 0.45)
+        assert (world.status.online, world.status.frames) == (True, 1)
+
+
+async def test_a_file_that_ended_is_offline_with_that_reason_and_is_not_begun_again() -> None:
+    world = World([*steady(3.0), Finished("the file clip.mp4 has ended")])
+    async with world.running() as keeping:
+        await world.clock.advance(3.1)
+        assert (world.status.online, world.status.state) == (False, CameraState.STALLED)
+        assert world.status.trouble == "the file clip.mp4 has ended"
+        assert world.hub.newest is None
+        assert keeping.done()
+        await world.clock.advance(60.0)
+        assert world.status.trouble == "the file clip.mp4 has ended"
+    assert world.story == ["CameraOnline", "CameraLost"]
+    assert isinstance(world.events[1], CameraLost)
+    assert world.events[1].reason == "the file clip.mp4 has ended"
+    assert world.sources[0].closed == 1
+
+
+async def test_a_live_stream_that_just_ends_is_a_broken_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World([])
+
+    async def ends(self: Scripted) -> AsyncGenerator[Frame, None]:
+        return
+        yield
+
+    monkeypatch.setattr(Scripted, "frames", ends)
+    with pytest.raises(Broken, match=r"http://cam\.local/stream ended the stream"):
+        await world.camera.run()
+    assert world.sources[0].closed == 1
+
+
+async def test_a_time_out_of_the_source_itself_is_told_as_such() -> None:
+    world = World([TimeoutError("the camera did not answer in 3 s")])
+    with pytest.raises(TimeoutError, match="did not answer"):
+        await world.camera.run()
+
+
+async def test_a_source_that_cannot_be_made_is_an_attempt_like_any_other() -> None:
+    def missing() -> Script:
+        raise Broken("source type file needs av: pip install av")
+
+    world = World(missing, steady(60.0))
+    async with world.running():
+        await world.clock.advance(2.0)
+        assert world.status.state is CameraState.RUNNING
+
+
+async def test_a_third_capture_thread_that_hangs_ends_the_process_for_systemd_to_begin_anew() -> None:
+    lost, free = LostThreads(), threading.Event()
+    threads = [threading.Thread(target=free.wait, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads[:2]:
+        lost.add(thread)
+    world = World([Broken("hung")], [Broken("hung")], lost=lost)
+    try:
+        with pytest.raises(Broken):
+            await world.camera.run()
+        lost.add(threads[2])
+        with pytest.raises(Fatal, match="birdbox: 3 capture threads hang"):
+            await world.camera.run()
+    finally:
+        free.set()
+    for thread in threads:
+        thread.join()
+    assert lost.count == 0
+
+
+class HungLibrary:
+    """A camera library whose read never returns until it is freed."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+
+    def open(self) -> None: ...
+
+    def read(self) -> None:
+        self.free.wait()
+
+    def close(self) -> None: ...
+
+
+class Hung:
+    """A source over such a library."""
+
+    def __init__(self, library: HungLibrary, lost: LostThreads) -> None:
+        self._capture = CaptureThread[Frame](library, "birdbox", lost, grace=0.001)
+
+    def frames(self) -> AsyncGenerator[Frame, None]:
+        return self._capture.items()
+
+    async def close(self) -> None:
+        await self._capture.close()
+
+    def describe(self) -> str:
+        return "camera 0"
+
+
+async def test_a_library_that_never_returns_costs_its_thread_but_not_the_camera(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    library, world = HungLibrary(), World(steady(5.0))
+    lives: list[Source] = [Hung(library, world.lost)]
+    next_life = world.source
+    world.source = lambda: lives.pop() if lives else next_life()
+    try:
+        async with world.running() as keeping:
+            await world.clock.advance(PATIENCE)
+            while not world.vitals.attempts:  # the thread's grace is real time
+                await asyncio.sleep(0.001)
+            assert world.lost.count == 1
+            assert (world.status.online, world.status.state) == (False, CameraState.STALLED)
+            await world.clock.advance(3.0)
+            assert (world.status.online, world.status.state) == (True, CameraState.RUNNING)
+            assert not keeping.done()
+    finally:
+        library.free.set()
+    assert "birdbox: the capture thread hangs in its library and was given up" in caplog.text
+    assert "no frame for 10.0 s from camera 0" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("times", "now", "fps"),
+    [
+        ([], 5.0, 0.0),
+        ([1.0], 5.0, 0.0),
+        ([1.0, 1.5, 2.0], 2.0, 2.0),
+        ([1.0, 1.5, 2.0], 2.9, 2.0),  # not overdue yet
+        ([1.0, 1.5, 2.0], 5.0, 0.5),  # overdue: it falls
+        ([0.0, 60.0, 120.0], 130.0, 1 / 60),  # a still a minute
+        ([1.0, 1.0], 1.0, 0.0),
+        ([0.1 * n for n in range(1000)], 99.9, 10.0),
+    ],
+)
+def test_frames_per_second(times: list[float], now: float, fps: float) -> None:
+    rate = Rate()
+    for at in times:
+        rate.beat(at)
+    assert rate.fps(now) == pytest.approx(fps)

@@ -49,13 +49,14 @@ class Web:
         pool: Executor,
     ) -> None:
         self._config, self._clock, self._sockets = config, clock, list[socket.socket]()
-        self._lives = {
+        self.lives = {
             id: Live(id=id, config=camera, hub=hubs[id], status=health.cameras[id], clock=clock, pool=pool)
             for id, camera in cameras.items()
         }
+        """What viewers see of each camera, in the file's order."""
         self._names = tuple(cameras)
         self._door = Door(config, Logins(config, clock, pool), self._subject)
-        self._api = Api(lives=self._lives, health=health, control=control, clock=clock)
+        self._api = Api(lives=self.lives, health=health, control=control, clock=clock)
         self._media, self._page = Media(media), Page()
         self._stills, self._streams = Stills(clock), Streams(config.max_clients, clock)
 
@@ -81,11 +82,11 @@ class Web:
                 for sock in self._sockets:
                     await web.SockSite(runner, sock).start()
                     log.info("http: listening on %s", listen.url(sock))
-                for live in self._lives.values():
+                for live in self.lives.values():
                     taps.enter_context(live.tap())
                 while True:
                     await self._clock.sleep(1)
-                    for live in self._lives.values():
+                    for live in self.lives.values():
                         await live.tick()
             finally:
                 await runner.cleanup()
@@ -122,20 +123,20 @@ class Web:
         camera, action = aliases.meant(request, self._names, self._config.root)
         if action == "page":
             return await self._page.overview(request)
-        live = allowed(request, self._lives, camera)
+        live = allowed(self.lives, camera)
         serve = self._streams.serve if action == "stream" else self._stills.serve
         return await serve(request, live)
 
     async def _camera_page(self, request: web.Request) -> web.Response:
-        find(request, self._lives)
+        find(request, self.lives)
         return await self._page.camera(request)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        return await self._streams.serve(request, find(request, self._lives))
+        return await self._streams.serve(request, find(request, self.lives))
 
     async def _snapshot(self, request: web.Request) -> web.Response:
-        return await self._stills.serve(request, find(request, self._lives))
+        return await self._stills.serve(request, find(request, self.lives))
 
     async def _end_streams(self, _: web.Application) -> None:
-        for live in self._lives.values():
+        for live in self.lives.values():
             await live.close()

@@ -27,13 +27,13 @@ class Control(Protocol):
 
 def find(request: web.Request, lives: Mapping[str, Live]) -> Live:
     """The camera that a path names. Raises Refused (404), the same for one that is not there and one not allowed."""
-    id = request.match_info["camera"]
-    return allowed(request, lives, id)
+    return allowed(lives, request.match_info["camera"])
 
 
-def allowed(request: web.Request, lives: Mapping[str, Live], id: str) -> Live:
+def allowed(lives: Mapping[str, Live], id: str) -> Live:
+    """The camera `id`, if this visitor may see it. Raises Refused (404)."""
     live = lives.get(id)
-    if live is None or not visitor(request).may_see(id):
+    if live is None or not visitor().may_see(id):
         raise Refused(404, "not_found", "there is no such camera")
     return live
 
@@ -44,13 +44,13 @@ class Api:
 
     async def cameras(self, request: web.Request) -> web.Response:
         """The cameras that this visitor may see, in the file's order."""
-        return as_json([self._describe(live) for id, live in self._lives.items() if visitor(request).may_see(id)])
+        return as_json([self._describe(live) for id, live in self._lives.items() if visitor().may_see(id)])
 
     async def camera(self, request: web.Request) -> web.Response:
         """One camera; an admin also sees who watches."""
         live = find(request, self._lives)
         found = self._describe(live)
-        if visitor(request).is_admin:
+        if visitor().is_admin:
             found["viewers"] = [
                 {
                     "address": viewer.address,
@@ -86,7 +86,7 @@ class Api:
 
     async def health(self, request: web.Request) -> web.Response:
         """The whole box, for those who may see all of it."""
-        _whole(request)
+        _whole()
         return as_json(self._health.snapshot())
 
     async def healthz(self, request: web.Request) -> web.Response:
@@ -95,7 +95,7 @@ class Api:
         return as_json({"status": "stuck" if stuck else "ok"}, status=503 if stuck else 200)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        _whole(request)
+        _whole()
         sent = {id: live.sent for id, live in self._lives.items()}
         text = metrics.render(self._health, sent)
         return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
@@ -113,6 +113,6 @@ class Api:
         }
 
 
-def _whole(request: web.Request) -> None:
-    if visitor(request).cameras is not None:
+def _whole() -> None:
+    if visitor().cameras is not None:
         raise Refused(403, "not_allowed", "this login sees its cameras only, not the whole box")

@@ -5,6 +5,7 @@ and for `/healthz`, everybody. Whoever changes something must be an admin and co
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ _FORWARDED = (
     "X-Real-IP",
 )
 _READING = frozenset({"GET", "HEAD"})
-_KEY = "edgecam.visitor"
+_VISITOR: ContextVar[Visitor] = ContextVar("visitor")  # aiohttp handles each request in a context of its own
 
 ALWAYS_OPEN = "healthz"
 
@@ -33,11 +34,9 @@ Subject = Callable[[web.Request], str]
 """What a request is for, in the words of `http.public`: `birdbox/snapshot`, `metrics`, `healthz`; "" for the rest."""
 
 
-def visitor(request: web.Request) -> Visitor:
-    """Who asks, once the door is passed."""
-    found = request[_KEY]
-    assert isinstance(found, Visitor)
-    return found
+def visitor() -> Visitor:
+    """Who asks, in the request that is being handled."""
+    return _VISITOR.get()
 
 
 class Door:
@@ -50,7 +49,8 @@ class Door:
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The middleware. Raises Refused: 401, 403, 429."""
-        request[_KEY] = who = await self._admit(request)
+        who = await self._admit(request)
+        _VISITOR.set(who)
         if request.method not in _READING:
             self._check_origin(request)
             if not who.is_admin:

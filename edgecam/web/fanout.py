@@ -47,13 +47,18 @@ class Viewer:
         """The newest frame is still owed."""
         self.gone = asyncio.get_running_loop().create_future()
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that we still hold for it; never two frames."""
+        return self._transport.get_write_buffer_size()
+
     def is_due(self, mono: float) -> bool:
         """Whether a frame of that time is wanted: a quarter of the period early still counts, cameras jitter."""
         return mono >= self._due - self._period / 4
 
     def is_free(self, size: int) -> bool:
         """Whether the last part is through, but for half a part's worth that keeps a narrow link busy."""
-        return not self._transport.get_write_buffer_size() and tcp.unsent(self._sock) <= size // 2
+        return not self.waiting and tcp.unsent(self._sock) <= size // 2
 
     def offer(self, data: bytes, mono: float) -> None:
         """Write one whole part, or leave it when the last one is not through yet."""
@@ -67,7 +72,8 @@ class Viewer:
             self.behind = True
         else:
             transport.write(data)
-            self._due = max(self._due + self._period, mono)
+            kept = mono - self._due < self._period  # a little late: the pace is kept, so that the average is right
+            self._due = (self._due if kept else mono) + self._period
             self.behind = False
             self.sent.frames += 1
             self.sent.bytes += len(data)
@@ -82,7 +88,7 @@ class Viewer:
 
     def leave(self) -> None:
         """End this viewer's stream; what it has not taken yet is dropped."""
-        if self._transport.get_write_buffer_size():
+        if self.waiting:
             self._transport.abort()
         if not self.gone.done():
             self.gone.set_result(None)

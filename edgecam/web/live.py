@@ -66,7 +66,8 @@ class Live:
 
     def variant(self, look: Look) -> Variant | None:
         """The variant for `look`, None where the picture as it comes will do. Raises Refused (503) above MOST."""
-        if look.width and self._last is not None and look.width >= self._last.width:
+        known = self.hub.newest or self._last
+        if look.width and known is not None and look.width >= known.width:
             look = Look(None, look.quality, look.grey)
         if look.is_plain:
             return None

@@ -23,7 +23,7 @@ class Media:
         """Raises Refused (404), the same for what is not there and what this visitor may not see."""
         text, dot, ending = request.match_info["file"].rpartition(".")
         suffix = dot + ending
-        path = self._allowed(request, text) if suffix in _TYPES else None
+        path = self._allowed(text) if suffix in _TYPES else None
         if path is not None and path.suffix != suffix:
             path = path.with_suffix(suffix)  # an event's best picture lies beside its clip
         if path is None or not path.is_file():
@@ -31,9 +31,9 @@ class Media:
         headers = {"Content-Type": _TYPES[suffix], "Cache-Control": "private, max-age=3600"}
         return web.FileResponse(path, headers=headers)
 
-    def _allowed(self, request: web.Request, text: str) -> Path | None:
+    def _allowed(self, text: str) -> Path | None:
         try:
             id = MediaId.parse(text)
         except ValueError:
             return None
-        return self._find(text) if visitor(request).may_see(id.camera) else None
+        return self._find(text) if visitor().may_see(id.camera) else None

@@ -1,0 +1,200 @@
+"""The real HTTP server on a real loopback socket, with hubs that the test feeds and a clock that it moves."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from edgecam.config.model import Config
+from edgecam.control import Unavailable
+from edgecam.events import SnapshotTaken
+from edgecam.frame import Frame, Kind, Stamp
+from edgecam.health import CameraState, CameraStatus, Health
+from edgecam.hub import FrameHub, Ring
+from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.web import Web
+from fakes import FakeClock, settle
+from pictures import jpeg
+
+
+class Shutter:
+    """Takes the newest picture of a hub, as the daemon's control does; None in the hub: it cannot."""
+
+    def __init__(self, hubs: Mapping[str, FrameHub]) -> None:
+        self._hubs = hubs
+        self.taken: list[str] = []
+
+    async def take_snapshot(self, camera: str) -> SnapshotTaken:
+        frame = self._hubs[camera].newest
+        if frame is None:
+            raise Unavailable("the camera gives no picture")
+        self.taken.append(camera)
+        media = Sidecar(
+            id=MediaId.new(frame.wall, camera, MediaKind.SNAPSHOT).text,
+            camera=camera,
+            kind=MediaKind.SNAPSHOT,
+            start=frame.wall,
+            end=frame.wall,
+            duration=0,
+            codec="jpeg",
+            width=frame.width,
+            height=frame.height,
+            size=len(frame.data),
+            sha256="",
+            md5="",
+            cause="manual",
+        )
+        return SnapshotTaken(
+            camera=camera, at=frame.wall, jpeg=frame.data, width=frame.width, height=frame.height, media=media
+        )
+
+
+class House:
+    """`birdbox` and `garden`, no login, unless told otherwise; both run and have no frame yet."""
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        *,
+        http: Mapping[str, object] | None = None,
+        camera: Mapping[str, object] | None = None,
+        find: Callable[[str], Path | None] = lambda _: None,
+    ) -> None:
+        cameras = {name: {"source": "synthetic", **(camera or {})} for name in ("birdbox", "garden")}
+        config = Config.model_validate({"http": {"listen": "127.0.0.1:0", **(http or {})}, "cameras": cameras})
+        self.clock = FakeClock()
+        self.hubs = {name: FrameHub(name, Ring(1.0)) for name in cameras}
+        self.status = {name: CameraStatus(name, state=CameraState.RUNNING) for name in cameras}
+        self.health = Health("box", "c0ffee", self.clock, Path("/"), dict(self.status))
+        self.shutter = Shutter(self.hubs)
+        self._stamps = {name: Stamp(name, self.clock) for name in cameras}
+        self.web = Web(
+            config=config.http,
+            cameras=config.cameras,
+            hubs=self.hubs,
+            health=self.health,
+            control=self.shutter,
+            media=find,
+            clock=self.clock,
+            pool=pool,
+        )
+        self.url = ""
+
+    def publish(self, camera: str = "birdbox", data: bytes | None = None, size: tuple[int, int] = (64, 48)) -> Frame:
+        """One frame of the camera, captured now; another small picture each time unless `data` is given."""
+        stamp = self._stamps[camera]
+        hub = self.hubs[camera]
+        seed = hub.newest.number if hub.newest else 0
+        frame = stamp(Kind.JPEG, data if data is not None else jpeg(seed, *size), *size)
+        hub.publish(frame)
+        return frame
+
+    def lose(self, camera: str = "birdbox", why: str = "no frame for 10.0 s") -> None:
+        """What the camera's room does when frames stay away."""
+        status = self.status[camera]
+        status.online, status.state, status.trouble = False, CameraState.STALLED, why
+        self.hubs[camera].clear()
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait for what the server does in answer to a socket; the clock stands still."""
+        async with asyncio.timeout(5):
+            while not true():
+                await settle(2)
+                await asyncio.sleep(0.001)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """Serve, and give a client whose requests start at the server's address."""
+        self.url = self.health.http = await self.web.bind()
+        serving = asyncio.create_task(self.web.run(), name="web")
+        try:
+            async with aiohttp.ClientSession(self.url) as client:
+                yield client
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a stream as a strict client reads it."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Watcher:
+    """A viewer that speaks raw HTTP, so that a test decides when the socket is read."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self.writer = reader, writer
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.boundary = b""
+
+    async def head(self) -> None:
+        lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        self.status = int(lines[0].split()[1])
+        self.headers = dict(line.split(": ", 1) for line in lines[1:] if line)
+        found = re.search(r"boundary=(\S+)", self.headers.get("Content-Type", ""))
+        self.boundary = found[1].encode() if found else b""
+
+    async def part(self) -> Part:
+        """The next part: delimiter, headers, exactly Content-Length bytes."""
+        async with asyncio.timeout(5):
+            line = await self._reader.readline()
+            while line == b"\r\n":
+                line = await self._reader.readline()
+            assert line == b"--" + self.boundary + b"\r\n", line
+            text = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+            headers = dict(entry.split(": ", 1) for entry in text.split("\r\n") if entry)
+            return Part(headers, await self._reader.readexactly(int(headers["Content-Length"])))
+
+    async def ended(self) -> bool:
+        async with asyncio.timeout(5):
+            try:
+                await self._reader.read()
+            except ConnectionError:
+                return True
+            return self._reader.at_eof()
+
+
+@asynccontextmanager
+async def watching(
+    house: House, path: str = "/cameras/birdbox/stream.mjpg", *, buffer: int = 2**16, head: str = ""
+) -> AsyncIterator[Watcher]:
+    """A viewer with so much of a reader's buffer; closes its connection at the end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port, limit=buffer)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\n{head}\r\n".encode())
+        watcher = Watcher(reader, writer)
+        async with asyncio.timeout(5):
+            await watcher.head()
+        yield watcher
+    finally:
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def not_reading(house: House, path: str = "/cameras/birdbox/stream.mjpg") -> AsyncIterator[asyncio.StreamReader]:
+    """A viewer on a narrow link that takes nothing until the test reads."""
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    narrow.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", house.port))
+    reader, writer = await asyncio.open_connection(sock=narrow, limit=4096)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        yield reader
+    finally:
+        writer.transport.abort()

@@ -133,7 +133,7 @@ class File:
             async for picture in pictures:
                 await self._pace.until(picture.at)
                 yield self._rig.stamp(Kind.JPEG, picture.data, picture.width, picture.height)
-        raise Finished(f"{self._path} ended")
+        raise Finished(f"the file {self._path} has ended")
 
     async def close(self) -> None:
         await self._capture.close()

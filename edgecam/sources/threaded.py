@@ -100,6 +100,8 @@ class CaptureThread(Generic[T]):
         except TimeoutError:
             self._lost.add(self._thread)
             log.error("%s: the capture thread hangs in its library and was given up", self._name)
+        else:
+            self._thread.join(self._grace)  # it has said its last word
 
     def _take(self) -> T | None:
         with self._room:

@@ -1,5 +1,6 @@
 """What all HTTP cameras have in common: one request that fails in words a person can act on."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -24,8 +25,11 @@ class WebCamera:
 
     def __init__(self, url: Url, silence: float) -> None:
         address = URL(url.reveal())
-        self._auth = None if address.user is None else aiohttp.BasicAuth(address.user, address.password or "", "utf-8")
         self._safe, self._url, self._silence = url.safe, address.with_user(None), silence
+        self._login: dict[str, str] = {}
+        if address.user is not None:
+            login = b64encode(f"{address.user}:{address.password or ''}".encode())
+            self._login["Authorization"] = f"Basic {login.decode()}"
         self._session: aiohttp.ClientSession | None = None
 
     def describe(self) -> str:
@@ -42,9 +46,9 @@ class WebCamera:
             limits = aiohttp.ClientTimeout(
                 total=None, sock_connect=min(CONNECT, self._silence), sock_read=self._silence
             )
-            self._session = aiohttp.ClientSession(timeout=limits, auth=self._auth, read_bufsize=1 << 18)
+            self._session = aiohttp.ClientSession(timeout=limits, read_bufsize=1 << 18)
         try:
-            async with await self._follow(self._session, dict(headers or {})) as response:
+            async with await self._follow(self._session, self._login | dict(headers or {})) as response:
                 yield response
         except TimeoutError as error:
             raise Broken(f"{self.describe()} is silent for {self._silence:.1f} s") from error

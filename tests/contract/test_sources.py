@@ -1,0 +1,251 @@
+"""What every source promises: whole JPEGs, growing numbers and times, an end that says why, and nothing left behind."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from edgecam import jpeg
+from edgecam.clock import SystemClock
+from edgecam.config import model
+from edgecam.frame import Frame, Kind, Stamp
+from edgecam.sources import SOURCES, Broken, Finished, LostThreads, Rig, Source, open_source, patience
+from httpcam import Fault, HttpCam
+from pictures import jpeg as picture
+
+PASSWORD = "correct-horse"
+CONFIG: TypeAdapter[model.SourceConfig] = TypeAdapter(model.SourceConfig)
+
+
+@dataclass
+class Case:
+    """One kind of source over something real, and how to break that."""
+
+    config: model.SourceConfig
+    pull_the_plug: Callable[[], Awaitable[None]]
+    lost: LostThreads
+    stamp: Stamp
+
+    def open(self) -> Source:
+        return open_source(self.config, Rig(self.stamp, SystemClock(), lost=self.lost))
+
+    @asynccontextmanager
+    async def life(self) -> AsyncGenerator[AsyncIterator[Frame], None]:
+        source = self.open()
+        try:
+            async with aclosing(source.frames()) as frames:
+                yield frames
+        finally:
+            await source.close()
+
+
+def config(**keys: object) -> model.SourceConfig:
+    return CONFIG.validate_python(keys)
+
+
+def write_video(
+    path: Path, frames: int, *, codec: str = "mjpeg", rate: int = 50, size: tuple[int, int] = (64, 48)
+) -> Path:
+    """A real video file of noise."""
+    import av
+    import numpy as np
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        noise = np.random.default_rng(0)
+        for _ in range(frames):
+            pixels = noise.integers(0, 256, (size[1], size[0], 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+async def _nothing() -> None: ...
+
+
+@pytest.fixture(params=sorted(SOURCES))
+async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Case]:
+    pictures = [picture(seed) for seed in range(10)]
+    async with HttpCam(pictures, login=f"anna:{PASSWORD}") as camera:
+        video = write_video(tmp_path / "clip.avi", 10)
+
+        async def cut_the_video() -> None:
+            video.write_bytes(b"not a video any more")
+
+        def login(url: str) -> str:
+            return url.replace("//", f"//anna:{PASSWORD}@") + f"?key={PASSWORD}"
+
+        configs: dict[str, tuple[model.SourceConfig, Callable[[], Awaitable[None]]]] = {
+            "synthetic": (config(type="synthetic", size="320x240", fps=60), _nothing),
+            "file": (config(type="file", path=video), cut_the_video),
+            "mjpeg": (config(type="mjpeg", url=login(camera.url)), camera.stop),
+            "still": (config(type="still", url=login(camera.still), every=0.02), camera.stop),
+        }
+        yield Case(*configs[request.param], LostThreads(), Stamp("birdbox", SystemClock()))
+
+
+def capturing() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("capture")]
+
+
+async def take(frames: AsyncIterator[Frame], count: int) -> list[Frame]:
+    """The next frames that are new."""
+    found: list[Frame] = []
+    async for frame in frames:
+        if not found or frame is not found[-1]:
+            found.append(frame)
+        if len(found) == count:
+            break
+    return found
+
+
+async def test_frames_are_whole_pictures_in_order(case: Case) -> None:
+    async with case.life() as frames:
+        found = await take(frames, 12)
+    assert all((frame.camera, frame.kind, frame.keyframe) == ("birdbox", Kind.JPEG, True) for frame in found)
+    assert all(jpeg.size(frame.data) == (frame.width, frame.height) for frame in found)
+    assert [frame.number for frame in found] == list(range(1, 13))
+    assert all(one.mono < two.mono and one.wall < two.wall for one, two in pairwise(found))
+
+
+async def test_the_next_life_goes_on_counting(case: Case) -> None:
+    for expected in (1, 3, 5):
+        async with case.life() as frames:
+            assert [frame.number for frame in await take(frames, 2)] == [expected, expected + 1]
+
+
+async def test_closing_leaves_no_thread_and_no_socket(case: Case, sockets: Callable[[], int]) -> None:
+    before = sockets()
+    for _ in range(5):
+        async with case.life() as frames:
+            await take(frames, 2)
+    assert capturing() == []
+    async with asyncio.timeout(5):
+        while sockets() > before:  # the camera's own end closes when it has noticed
+            await asyncio.sleep(0.001)
+    assert case.lost.count == 0
+
+
+async def test_it_can_be_closed_at_any_time_and_twice(case: Case) -> None:
+    untouched = case.open()
+    await untouched.close()
+    await untouched.close()
+    source = case.open()
+    frames = source.frames()
+    first = asyncio.create_task(anext(frames))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    await source.close()
+    await source.close()
+    assert capturing() == []
+
+
+async def test_a_break_ends_the_life_in_words(case: Case) -> None:
+    if case.pull_the_plug is _nothing:
+        pytest.skip("nothing can break it")
+    async with case.life() as frames:
+        await take(frames, 3)
+        await case.pull_the_plug()
+        with pytest.raises(Broken) as broken:
+            await take(frames, 1000)
+    assert PASSWORD not in str(broken.value)
+
+
+async def test_what_is_not_there_is_told_at_once_and_in_words(case: Case) -> None:
+    if case.pull_the_plug is _nothing:
+        pytest.skip("nothing can break it")
+    await case.pull_the_plug()
+    async with case.life() as frames:
+        with pytest.raises(Broken) as broken:
+            await take(frames, 1)
+    assert PASSWORD not in str(broken.value)
+    assert "clip.avi" in str(broken.value) or "cannot reach http://" in str(broken.value)
+
+
+async def test_its_description_shows_no_secret(case: Case) -> None:
+    source = case.open()
+    described = source.describe() + repr(source) + repr(case.config)
+    await source.close()
+    assert described
+    assert PASSWORD not in described
+
+
+def test_a_missing_library_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'av'", name="av")
+
+    monkeypatch.setattr("edgecam.sources.import_module", missing)
+    with pytest.raises(Broken, match="source type file needs av: pip install av"):
+        open_source(config(type="file", path="clip.mp4"), Rig(Stamp("x", SystemClock()), SystemClock()))
+
+
+@pytest.mark.parametrize(
+    ("keys", "seconds"),
+    [
+        ({"type": "synthetic", "stall_timeout": "7s"}, 7.0),
+        ({"type": "still", "url": "http://cam/", "every": "2s"}, 10.0),
+        ({"type": "still", "url": "http://cam/", "every": "60s", "stall_timeout": "10s"}, 180.0),
+    ],
+)
+def test_a_camera_that_is_polled_is_given_three_polls(keys: dict[str, object], seconds: float) -> None:
+    assert patience(config(**keys)) == seconds
+
+
+# ---- what only some of them promise
+
+
+async def lives(url: str, kind: str, **keys: object) -> AsyncGenerator[Frame, None]:
+    case = Case(config(type=kind, url=url, **keys), _nothing, LostThreads(), Stamp("birdbox", SystemClock()))
+    async with case.life() as frames:
+        async for frame in frames:
+            yield frame
+
+
+FAULTS = {
+    Fault.SILENT: "is silent for 0.1 s",
+    Fault.STALL: "is silent for 0.1 s",
+    Fault.NOT_HTTP: "does not answer in HTTP",
+    Fault.HEADERS: "does not answer in HTTP",
+    Fault.REDIRECT: "redirects to elsewhere.invalid",
+    Fault.MISSING: "check the path in source.url",
+    Fault.BROKEN: "answers 500 Internal Server Error",
+    Fault.TRUNCATED: "bad pictures in a row; the last one is truncated",
+    Fault.BOMB: "bad pictures in a row; the last one claims 10000x6000 pixels",
+}
+
+
+@pytest.mark.parametrize("kind", ["mjpeg", "still"])
+@pytest.mark.parametrize(("fault", "complaint"), FAULTS.items(), ids=FAULTS)
+async def test_a_faulty_http_camera_is_told_in_words(kind: str, fault: Fault, complaint: str) -> None:
+    async with HttpCam([picture(seed) for seed in range(40)], fps=1000, fault=fault) as camera:
+        url = camera.url if kind == "mjpeg" else camera.still
+        frames = lives(url, kind, stall_timeout=0.1, **({"every": 0.001} if kind == "still" else {}))
+        with pytest.raises(Broken, match=complaint):
+            await anext(frames)
+
+
+@pytest.mark.parametrize("kind", ["mjpeg", "still"])
+async def test_a_wrong_password_is_told_as_such(kind: str) -> None:
+    async with HttpCam([picture()], login="anna:right") as camera:
+        url = camera.url if kind == "mjpeg" else camera.still
+        with pytest.raises(Broken, match=r"refuses the user name or password \(401\)"):
+            await anext(lives(url.replace("//", "//anna:wrong@"), kind))
+
+
+async def test_a_file_that_is_played_once_finishes(tmp_path: Path) -> None:
+    once = config(type="file", path=write_video(tmp_path / "clip.avi", 5, rate=200), loop=False)
+    case = Case(once, _nothing, LostThreads(), Stamp("birdbox", SystemClock()))
+    async with case.life() as frames:
+        assert len(await take(frames, 5)) == 5
+        with pytest.raises(Finished, match="has ended"):
+            await anext(frames)

@@ -43,6 +43,21 @@ def write(path: Path, data: bytes) -> None:
     rename(part, path)
 
 
+def touch(path: Path) -> None:
+    """Make an empty file; its name is all it says."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+    sync_folder(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Make the bytes of `path` durable, whoever wrote them."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fdatasync(fd)
+    finally:
+        os.close(fd)
+
+
 def rename(old: Path, new: Path) -> None:
     """Atomic rename, durable in both folders."""
     old.replace(new)
@@ -53,6 +68,8 @@ def rename(old: Path, new: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove the name durably; a missing one is fine."""
-    if path.exists() or path.is_symlink():
+    try:
         path.unlink()
-        sync_folder(path.parent)
+    except FileNotFoundError:
+        return
+    sync_folder(path.parent)

@@ -143,6 +143,11 @@ class Layout:
     root: Path
 
     @property
+    def lock(self) -> Path:
+        """Locked and named by the one process that may write below `root`."""
+        return self.root / "lock"
+
+    @property
     def open(self) -> Path:
         """Being written: `<id>.part.mp4` with `<id>.part.json`, the sidecar as far as it is known."""
         return self.root / "spool" / "open"
@@ -157,9 +162,22 @@ class Layout:
         """What could not be finished or does not match its own hash; never deleted by the daemon."""
         return self.root / "spool" / "bad"
 
+    @property
+    def rooms(self) -> tuple[Path, ...]:
+        """Where finished media lies, below each `<camera>/<YYYY-MM-DD>/`."""
+        return self.root / "recordings", self.root / "snapshots"
+
     def folder(self, id: MediaId) -> Path:
-        room = "snapshots" if id.kind is MediaKind.SNAPSHOT else "recordings"
-        return self.root / room / id.camera / id.day
+        recordings, snapshots = self.rooms
+        return (snapshots if id.kind is MediaKind.SNAPSHOT else recordings) / id.camera / id.day
+
+    def part(self, id: MediaId) -> Path:
+        """The media while it is written."""
+        return self.open / f"{id.text}.part{id.suffix}"
+
+    def draft(self, id: MediaId) -> Path:
+        """What is known of it while it is written."""
+        return self.open / f"{id.text}.part.json"
 
     def media(self, id: MediaId) -> Path:
         return self.folder(id) / (id.text + id.suffix)

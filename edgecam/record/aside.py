@@ -1,0 +1,45 @@
+"""Blocking work beside the loop, where a disk that hangs does no harm."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from edgecam.clock import Clock
+
+T = TypeVar("T")
+
+
+def start(call: Callable[[], T], name: str) -> Future[T]:
+    """Run `call` on a daemon thread of its own: one that never returns is left behind, and delays no exit."""
+    future: Future[T] = Future()
+
+    def live() -> None:
+        try:
+            result = call()
+        except BaseException as error:  # the future carries it to whoever waits
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=live, name=name, daemon=True).start()
+    return future
+
+
+async def run(call: Callable[[], T], name: str) -> T:
+    """Await `call` on a daemon thread of its own. Cancelling the caller does not stop the thread."""
+    return await asyncio.shield(asyncio.wrap_future(start(call, name)))
+
+
+async def within(clock: Clock, seconds: float, work: Awaitable[T]) -> T:
+    """Await `work` for at most `seconds` of `clock`; then it is cancelled. Raises TimeoutError."""
+    task, late = asyncio.ensure_future(work), asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({task, late}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise TimeoutError
+        return task.result()
+    finally:
+        late.cancel()
+        task.cancel()

@@ -1,0 +1,129 @@
+"""Finisher: complete clips become finished ones; JPEG video waits for its H.264, everything else passes it by."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from edgecam.clock import Clock
+from edgecam.config import model
+from edgecam.events import Bus, ClipSaved
+from edgecam.media import Sidecar
+from edgecam.record import aside
+from edgecam.record.boxes import NotPlayable
+from edgecam.record.draft import Draft
+from edgecam.record.library import Library
+from edgecam.record.recovery import CODED, Recovered, codec_of, quarantine
+from edgecam.record.transcoder import TranscodeFailed, Transcoder
+
+log = logging.getLogger(__name__)
+
+RETRY = 20.0
+"""Seconds until a disk that refused is asked again."""
+
+PATIENCE = 5.0
+"""Seconds that work gets when the daemon stops; what is left is finished at the next start."""
+
+
+class Finisher:
+    """Component; starts before the recorders, so that it stops after them. Loop thread only."""
+
+    name = "finisher"
+
+    def __init__(
+        self,
+        *,
+        library: Library,
+        transcoder: Transcoder,
+        video: Mapping[str, model.Video],
+        bus: Bus,
+        clock: Clock,
+        recovered: Recovered,
+    ) -> None:
+        self._library, self._transcoder, self._video = library, transcoder, video
+        self._bus, self._clock, self._recovered = bus, clock, recovered
+        self._slow: asyncio.Queue[Draft] = asyncio.Queue()
+        self._quick: asyncio.Queue[Draft] = asyncio.Queue()
+
+    def submit(self, draft: Draft) -> None:
+        """A complete draft is to be finished; `ClipSaved` follows."""
+        (self._slow if draft.encode else self._quick).put_nowait(draft)
+
+    async def run(self) -> None:
+        """One life: what was recovered first, then what is submitted, each lane in order."""
+        self._tell_recovered()
+        lanes = [asyncio.create_task(self._lane(queue)) for queue in (self._quick, self._slow)]
+        try:
+            done, _ = await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
+            for lane in done:
+                lane.result()
+        finally:
+            await self._drain()
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.wait(lanes)
+
+    def _tell_recovered(self) -> None:
+        recovered, self._recovered = self._recovered, Recovered()
+        for sidecar in recovered.saved:
+            self._tell(sidecar)
+        for draft in recovered.drafts:
+            self.submit(draft)
+
+    def _tell(self, sidecar: Sidecar) -> None:
+        log.info("%s: saved %s (%.1f s, %s)", sidecar.camera, sidecar.id, sidecar.duration, sidecar.codec)
+        self._bus.publish(ClipSaved(camera=sidecar.camera, at=sidecar.end, media=sidecar))
+
+    async def _drain(self) -> None:
+        rest = asyncio.gather(self._quick.join(), self._slow.join())
+        try:
+            await aside.within(self._clock, PATIENCE, rest)
+        except TimeoutError:
+            log.info("clips that still have to be coded as H.264 are finished at the next start")
+
+    async def _lane(self, queue: asyncio.Queue[Draft]) -> None:
+        while True:
+            draft = await queue.get()
+            try:
+                await self._until_done(draft)
+            finally:
+                queue.task_done()
+
+    async def _until_done(self, draft: Draft) -> None:
+        """Finish one draft, however long the disk refuses."""
+        while True:
+            try:
+                if draft.encode:
+                    draft = await self._encode(draft)
+                finished = draft
+                self._tell(await aside.run(lambda: self._library.finish(finished), "edgecam-finish"))
+                return
+            except FileNotFoundError:
+                log.error("%s: its file is gone", draft.id)
+                return
+            except NotPlayable as error:
+                await self._give_up(draft, str(error))
+                return
+            except OSError as error:
+                log.error("%s: cannot be finished (%s), trying again in %.0f s", draft.id, error.strerror, RETRY)
+                await self._clock.sleep(RETRY)
+
+    async def _encode(self, draft: Draft) -> Draft:
+        """The draft with H.264 in the place of its JPEG video, or with the reason why it stays as it is."""
+        layout, id = self._library.layout, draft.media
+        part, coded = layout.part(id), layout.open / (id.text + CODED)
+        await aside.run(lambda: self._library.cut(draft), "edgecam-cut")
+        if await aside.run(lambda: codec_of(part), "edgecam-read") != "mjpeg":
+            return draft.but(encode=False)
+        try:
+            await self._transcoder.encode(part, coded, self._video.get(id.camera, model.Video()))
+        except TranscodeFailed as error:
+            log.error("%s: %s; the clip stays MJPEG, which browsers do not play", draft.id, error)
+            await aside.run(lambda: coded.unlink(missing_ok=True), "edgecam-remove")
+            return draft.but(encode=False, note="; ".join(filter(None, (draft.note, f"stays MJPEG: {error}"))))
+        return await aside.run(lambda: self._library.replace(draft, coded), "edgecam-replace")
+
+    async def _give_up(self, draft: Draft, why: str) -> None:
+        try:
+            await aside.run(lambda: quarantine(self._library, draft, why), "edgecam-quarantine")
+        except OSError as error:
+            log.error("%s: %s, and it cannot be moved away: %s", draft.id, why, error)

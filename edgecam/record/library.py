@@ -1,0 +1,221 @@
+"""Library: finished media on disk as plain files, and the few durable steps by which media becomes finished.
+
+At every moment a crash leaves either a draft in `spool/open`, from which `recovery` goes on, or finished media with its
+sidecar, and with its marker where a store wants it (architecture, Disk, invariant 1).
+"""
+
+import fcntl
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from edgecam import durable, jpeg
+from edgecam.frame import Frame
+from edgecam.media import Layout, MediaId, MediaKind, Sidecar
+from edgecam.record import boxes
+from edgecam.record.draft import Draft
+from edgecam.supervisor import Fatal
+
+_BLOCK = 1 << 20
+
+
+class Library:
+    """Everything below `storage.path`. Blocking; any thread. One process at a time.
+
+    `wanted` says whether a store takes a piece of media; `step` is told of each durable step (tests crash there).
+    """
+
+    def __init__(
+        self, layout: Layout, *, wanted: Callable[[MediaId], bool], step: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.layout = layout
+        self._wanted, self._step = wanted, step
+        self._lock: BinaryIO | None = None
+        self.names = threading.RLock()
+        """Held while names appear in or vanish from day folders, so that an emptied folder can be removed."""
+
+    def open(self) -> None:
+        """Make the folders and claim the place. Raises Fatal when it is not writable or somebody else's."""
+        try:
+            for folder in (self.layout.open, self.layout.wait, self.layout.bad, *self.layout.rooms):
+                durable.make_folder(folder)
+            self._lock = _claim(self.layout.lock)
+        except OSError as error:
+            raise Fatal(f"storage: cannot write to {self.layout.root}: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Give the place free."""
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    # -- media in the making ------------------------------------------------------------------------------------
+
+    def begin(self, draft: Draft) -> Path:
+        """Make a draft durable; returns where its media is to be written."""
+        self.update(draft)
+        self._step("draft")
+        return self.layout.part(draft.media)
+
+    def update(self, draft: Draft) -> None:
+        """Replace the draft of the same id."""
+        durable.write(self.layout.draft(draft.media), draft.dump())
+
+    def discard(self, draft: Draft) -> None:
+        """Forget media that holds no picture: whatever there is of it goes, its draft last."""
+        id = draft.media
+        with self.names:
+            for path in (self.layout.part(id), self.layout.sidecar(id), self.layout.marker(id), self.layout.draft(id)):
+                durable.remove(path)
+
+    def replace(self, draft: Draft, coded: Path) -> Draft:
+        """Put the verified H.264 file `coded` in the place of the JPEG video."""
+        durable.sync(coded)
+        durable.rename(coded, self.layout.part(draft.media))
+        self._step("replaced")
+        return draft.but(encode=False)
+
+    def cut(self, draft: Draft) -> None:
+        """Cut interrupted media to its last whole fragment. Raises OSError, NotPlayable."""
+        if draft.interrupted:
+            with self.layout.part(draft.media).open("r+b") as file:
+                file.truncate(boxes.read(file).end)
+            self._step("cut")
+
+    def finish(self, draft: Draft) -> Sidecar:
+        """Turn complete media into finished media. May be repeated after a crash at any step.
+
+        Raises OSError, and NotPlayable when there is no whole picture in it.
+        """
+        id = draft.media
+        self.cut(draft)
+        sidecar = self._describe(draft)
+        with self.names:
+            durable.make_folder(self.layout.folder(id))
+            durable.write(self.layout.sidecar(id), sidecar.dump())
+            self._step("sidecar")
+            if self._wanted(id):
+                durable.touch(self.layout.marker(id))
+                self._step("marker")
+            durable.rename(self.layout.part(id), self.layout.media(id))
+            self._step("named")
+        durable.remove(self.layout.draft(id))
+        self._step("finished")
+        return sidecar
+
+    def _describe(self, draft: Draft) -> Sidecar:
+        """Make the media durable and read from it what the draft does not know."""
+        id = draft.media
+        with self.layout.part(id).open("rb") as file:
+            video = _picture(file) if id.kind is MediaKind.SNAPSHOT else boxes.read(file)
+            os.fdatasync(file.fileno())
+            self._step("synced")
+            size, sha256, md5 = _digest(file)
+        return Sidecar(
+            id=draft.id,
+            camera=id.camera,
+            kind=id.kind,
+            event_id=draft.event_id,
+            part=draft.part,
+            start=draft.start,
+            end=draft.start + video.duration,
+            clock=draft.clock,
+            duration=round(video.duration, 3),
+            codec=video.codec,
+            width=video.width,
+            height=video.height,
+            size=size,
+            sha256=sha256,
+            md5=md5,
+            cause=draft.cause,
+            zones=draft.zones,
+            score=draft.score,
+            interrupted=draft.interrupted,
+            note=draft.note,
+        )
+
+    def save_picture(self, frame: Frame, cause: str) -> Sidecar:
+        """Keep one JPEG frame as a snapshot. Raises OSError."""
+        id = MediaId.new(frame.wall, frame.camera, MediaKind.SNAPSHOT)
+        draft = Draft(id=id.text, start=frame.wall, cause=cause, complete=True)
+        self.begin(draft).write_bytes(frame.data)
+        return self.finish(draft)
+
+    # -- finished media -----------------------------------------------------------------------------------------
+
+    def find(self, text: str) -> Path | None:
+        """The file of a finished id; None for anything else, so that text from a network may be asked."""
+        try:
+            path = self.layout.media(MediaId.parse(text))
+        except ValueError:
+            return None
+        return path if path.is_file() else None
+
+    def sidecar(self, id: MediaId) -> Sidecar | None:
+        """All that is known of it; None when it is not here or cannot be read."""
+        try:
+            return Sidecar.model_validate_json(self.layout.sidecar(id).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def list(self, camera: str, day: str) -> list[MediaId]:
+        """Finished media of a camera that began on that UTC day (`YYYY-MM-DD`), oldest first. Reads names only."""
+        found = []
+        for room in self.layout.rooms:
+            folder = room / camera / day
+            names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208  (half a million Path objects)
+            found += [id for name in names if (id := media_of(name)) and id.camera == camera]
+        return sorted(found, key=lambda id: id.text)
+
+
+def media_of(name: str) -> MediaId | None:
+    """The id of a finished media file's name; None for a sidecar or a stranger."""
+    stem, _, suffix = name.rpartition(".")
+    try:
+        id = MediaId.parse(stem)
+    except ValueError:
+        return None
+    return id if id.suffix == "." + suffix else None
+
+
+def _claim(path: Path) -> BinaryIO:
+    """Lock `path` for this process and write its number there. Raises Fatal when another one holds it."""
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, durable.FILE_MODE), "r+b", buffering=0)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = file.read(20).decode("ascii", "replace").strip() or "unknown"
+        file.close()
+        raise Fatal(
+            f"storage: {path.parent} is in use by another edgecam (process {holder}); "
+            "stop it, or give this one another storage.path"
+        ) from None
+    except BaseException:
+        file.close()
+        raise
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n".encode())
+    return file
+
+
+def _picture(file: BinaryIO) -> boxes.Video:
+    """A whole JPEG; raises NotPlayable."""
+    data = file.read()
+    try:
+        width, height = jpeg.size(data)
+    except jpeg.BadJpeg as error:
+        raise boxes.NotPlayable(f"the picture {error}") from None
+    return boxes.Video("jpeg", width, height, frames=1, duration=0.0, end=len(data))
+
+
+def _digest(file: BinaryIO) -> tuple[int, str, str]:
+    """Size, SHA-256 and MD5 of the whole file."""
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), file.seek(0)
+    while block := file.read(_BLOCK):
+        sha256.update(block)
+        md5.update(block)
+        size += len(block)
+    return size, sha256.hexdigest(), md5.hexdigest()

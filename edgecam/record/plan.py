@@ -1,0 +1,204 @@
+"""Plan: which frames make which clip.
+
+Pure. Frames and motion in, actions out, all times monotonic seconds of the frames themselves. The rules:
+
+* A clip begins with the keyframe at or before `pre` seconds before the motion. It may repeat the last seconds of the
+  clip before: every clip shows its whole pre-roll, and back-to-back events leave no hole.
+* It ends `post` seconds after the last moving frame. Later frames are held until motion resumes (then they are
+  written) or the event is over (then they are forgotten).
+* After `longest` seconds it goes on as the next part of the same event, from the next keyframe, without losing or
+  repeating a frame; so it does when size or coding change. It also ends where it should when a cooldown is so long
+  that the held frames would not fit into `hold` bytes: motion that then resumes begins the next part, with pre-roll.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edgecam.frame import Frame
+
+LATE = 1.0
+"""Seconds that a frame may need from its capture to the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Begin a clip; `first` is the frame that the next Write brings."""
+
+    first: Frame
+    event_id: str
+    part: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Append a frame."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The clip is complete. `until`: where its last frame ends, when the next part begins there."""
+
+    until: float | None = None
+
+
+Action = Open | Write | Close
+
+
+@dataclass(slots=True)
+class _Event:
+    id: str
+    last_moving: float
+    parts: int = 0
+    over: bool = False
+
+
+@dataclass(slots=True)
+class _Clip:
+    first: Frame
+    last: Frame
+
+
+class Plan:
+    """One camera's clips. The caller carries out the actions in order. Not thread-safe.
+
+    `since(mono)` gives the newest frames from the last keyframe at or before `mono` on (FrameHub.ring.since).
+    """
+
+    def __init__(
+        self, *, pre: float, post: float, longest: float, hold: int, since: Callable[[float], Sequence[Frame]]
+    ) -> None:
+        self._pre, self._post, self._longest, self._hold = pre, post, longest, hold
+        self._since = since
+        self._event: _Event | None = None
+        self._clip: _Clip | None = None
+        self._held: deque[Frame] = deque()
+        self._held_bytes = 0
+        self._newest = -1  # number of the newest frame that was taken from the ring or given by the caller
+        self._not_before = float("-inf")
+        self.allowed = True
+        """False: no clip is begun. `stop` closes the open one."""
+
+    @property
+    def event(self) -> str | None:
+        """The event whose clip is or may be open."""
+        return self._event.id if self._event else None
+
+    def started(self, event_id: str, mono: float) -> list[Action]:
+        """Motion began at `mono`. A clip that still waits for the end of its post-roll makes room at once."""
+        actions = self._close()
+        self._event = _Event(event_id, mono)
+        return actions + self._open(mono)
+
+    def moving(self, mono: float) -> list[Action]:
+        """Motion was seen in the frame of `mono`: known late, and told as often as one likes."""
+        if self._event is None or mono <= self._event.last_moving:
+            return []
+        self._event.last_moving = mono
+        return self._release() if self._clip else self._open(mono)
+
+    def ended(self) -> list[Action]:
+        """The event is over; its clip gets the rest of its post-roll."""
+        if self._event is None:
+            return []
+        self._event.over = True
+        if self._clip is None:
+            self._event = None
+        return self._release()
+
+    def frame(self, frame: Frame) -> list[Action]:
+        """A new frame, in order."""
+        if frame.number <= self._newest:
+            return []  # came out of the ring when the clip was opened
+        self._newest = frame.number
+        if self._event is None:
+            return []
+        if self._clip is None:
+            return self._open(frame.mono)
+        self._keep(frame)
+        return self._release()
+
+    def tick(self, now: float) -> list[Action]:
+        """Time passes, perhaps without frames: the camera may be lost before the post-roll is complete."""
+        if self._event and self._event.over and now > self._event.last_moving + self._post + LATE:
+            return self._finish()
+        return []
+
+    def stop(self) -> list[Action]:
+        """Recording ends here, whatever moves. The running event is remembered in case recording begins again."""
+        return self._close()
+
+    def failed(self, not_before: float) -> None:
+        """The open clip is lost to its disk; none is begun before `not_before`."""
+        self._not_before = not_before
+        self._close()
+        if self._event and self._event.over:
+            self._event = None
+
+    def _open(self, now: float) -> list[Action]:
+        """Begin the next clip of the event, if its motion is fresh, out of the ring."""
+        event = self._event
+        if event is None or not self.allowed or not self._not_before <= now <= event.last_moving + self._post:
+            return []
+        frames = list(self._since(event.last_moving - self._pre))
+        while frames and not frames[0].keyframe:
+            del frames[0]
+        if not frames:
+            return []
+        self._newest = max(self._newest, frames[-1].number)
+        for frame in frames:
+            self._keep(frame)
+        return [self._begin(event, frames[0]), *self._release()]
+
+    def _begin(self, event: _Event, first: Frame) -> Open:
+        event.parts += 1
+        self._clip = _Clip(first, first)
+        return Open(first, event.id, event.parts)
+
+    def _keep(self, frame: Frame) -> None:
+        self._held.append(frame)
+        self._held_bytes += len(frame.data)
+
+    def _release(self) -> list[Action]:
+        """Write the held frames that are due; close the clip when it has all it can get."""
+        event, actions = self._event, list[Action]()
+        if event is None or self._clip is None:
+            return actions
+        end = event.last_moving + self._post
+        while self._held and self._held[0].mono <= end:
+            frame = self._held.popleft()
+            self._held_bytes -= len(frame.data)
+            actions += self._write(event, self._clip, frame)
+        if self._held and event.over:
+            actions += self._finish()
+        elif self._held_bytes > self._hold:
+            actions += self._close()
+        return actions
+
+    def _write(self, event: _Event, clip: _Clip, frame: Frame) -> list[Action]:
+        changed = _coding(frame) != _coding(clip.last)
+        if changed and not frame.keyframe:
+            return []  # belongs to neither part
+        if changed or (frame.keyframe and frame.mono - clip.first.mono >= self._longest):
+            return [Close(frame.mono), self._begin(event, frame), Write(frame)]
+        clip.last = frame
+        return [Write(frame)]
+
+    def _close(self) -> list[Action]:
+        self._held.clear()
+        self._held_bytes = 0
+        if self._clip is None:
+            return []
+        self._clip = None
+        return [Close()]
+
+    def _finish(self) -> list[Action]:
+        self._event = None
+        return self._close()
+
+
+def _coding(frame: Frame) -> tuple[object, ...]:
+    """What must stay the same within one file."""
+    return frame.kind, frame.width, frame.height, frame.extradata

@@ -1,0 +1,130 @@
+"""Recovery: at start, finish what the process before left unfinished. Reads `spool/` only, however large the library.
+
+Doing it twice does nothing the second time; a crash in the middle of it is just another crash.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgecam import durable
+from edgecam.media import MediaId, Sidecar
+from edgecam.record import boxes
+from edgecam.record.draft import Draft, orphan
+from edgecam.record.library import Library
+
+log = logging.getLogger(__name__)
+
+CODED = ".coded.mp4"
+"""Ending of what the transcoder writes; worthless without the process that was to verify it."""
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What recovery found."""
+
+    saved: list[Sidecar] = field(default_factory=list)
+    """Finished now, and not told to anybody before the crash."""
+    drafts: list[Draft] = field(default_factory=list)
+    """Complete, but still to be coded or finished."""
+
+
+def recover(library: Library) -> Recovered:
+    """Blocking; before anything else uses the library. Raises OSError when `spool/` cannot be read."""
+    found = Recovered()
+    for path in sorted(library.layout.open.iterdir()):
+        if path.name.endswith((".tmp", CODED)):
+            durable.remove(path)
+    for draft in _drafts(library):
+        try:
+            _resume(library, draft, found)
+        except OSError as error:
+            log.error("%s: cannot be finished now (%s), trying again later", draft.id, error)
+            found.drafts.append(draft)
+    _drop_markers_without_media(library)
+    return found
+
+
+def _drafts(library: Library) -> list[Draft]:
+    """Every draft, and one made up for each part that has none; what nobody completed was interrupted."""
+    found: dict[str, Draft] = {}
+    for path in sorted(library.layout.open.iterdir()):
+        name, dot, _ = path.name.partition(".part.")
+        if not dot:
+            continue
+        try:
+            id = MediaId.parse(name)
+        except ValueError:
+            _set_aside(library, path, "its name is not one of ours")
+            continue
+        draft = _read(library.layout.draft(id)) or orphan(id)
+        found[name] = draft if draft.complete else draft.but(complete=True, interrupted=True)
+    return list(found.values())
+
+
+def _read(path: Path) -> Draft | None:
+    try:
+        return Draft.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _resume(library: Library, draft: Draft, found: Recovered) -> None:
+    """Take one draft as far as it goes without coding. Raises OSError."""
+    part = library.layout.part(draft.media)
+    if not part.exists():
+        _without_part(library, draft, found)
+        return
+    try:
+        if draft.encode and codec_of(part) == "mjpeg":
+            library.update(draft)
+            library.cut(draft)
+            found.drafts.append(draft)
+        else:
+            found.saved.append(library.finish(draft))
+            log.info("%s: finished after an interruption", draft.id)
+    except boxes.NotPlayable as error:
+        quarantine(library, draft, str(error))
+
+
+def codec_of(part: Path) -> str:
+    """Raises OSError, NotPlayable."""
+    with part.open("rb") as file:
+        return boxes.read(file).codec
+
+
+def _without_part(library: Library, draft: Draft, found: Recovered) -> None:
+    """The crash came before the first byte, or after the media got its final name."""
+    id = draft.media
+    sidecar = library.sidecar(id) if library.find(id.text) else None
+    if sidecar is None:
+        library.discard(draft)
+    else:
+        durable.remove(library.layout.draft(id))
+        found.saved.append(sidecar)
+
+
+def quarantine(library: Library, draft: Draft, why: str) -> None:
+    """Move what cannot be played out of the way, where a person may look at it."""
+    part = library.layout.part(draft.media)
+    if part.stat().st_size:
+        _set_aside(library, part, why)
+    library.discard(draft)
+
+
+def _set_aside(library: Library, path: Path, why: str) -> None:
+    durable.rename(path, library.layout.bad / path.name)
+    log.error("%s cannot be recovered: %s; it lies in %s", path.name, why, library.layout.bad)
+
+
+def _drop_markers_without_media(library: Library) -> None:
+    """A marker promises media; one that cannot keep it would wait for ever."""
+    for marker in sorted(library.layout.wait.iterdir()):
+        try:
+            id = MediaId.parse(marker.name)
+        except ValueError:
+            continue
+        if library.find(id.text) is None and not library.layout.part(id).exists():
+            log.warning("%s waits for the store but its media is gone", id)
+            durable.remove(library.layout.sidecar(id))
+            durable.remove(marker)

@@ -1,0 +1,121 @@
+"""Looks are drawn: `#` something moves, `.` nothing does, one character a second."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecam.motion.gate import Ended, Fact, Gate, Moved, Resumed, Started
+
+
+def told(gate: Gate, looks: str) -> list[str]:
+    """What the gate said of the drawn looks, without the looks that only go on moving."""
+    return [
+        f"{type(fact).__name__.lower()} {fact.at:.0f} at {at}"
+        for at, look in enumerate(looks)
+        for fact in gate.look(float(at), look == "#")
+        if not isinstance(fact, Moved)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("looks", "story"),
+    [
+        ("..........", []),
+        (".#........", []),  # one look is not an event
+        (".#.#.#.#..", []),  # nor are many, each alone
+        (".##.......", ["started 1 at 2", "ended 2 at 7"]),
+        (".####.....", ["started 1 at 2", "ended 4 at 9"]),
+        (".##..##........", ["started 1 at 2", "resumed 5 at 6", "ended 6 at 11"]),
+        (".##.#.........", ["started 1 at 2", "ended 2 at 7"]),  # a lone flash keeps nothing alive
+        (".##...##......", ["started 1 at 2", "resumed 6 at 7", "ended 7 at 12"]),  # began before the cooldown was over
+        (".##....##.....", ["started 1 at 2", "ended 2 at 7", "started 7 at 8", "ended 8 at 13"]),
+    ],
+)
+def test_an_event_needs_two_looks_and_ends_after_the_cooldown(looks: str, story: list[str]) -> None:
+    assert told(Gate(confirm=2, cooldown=5), looks) == story
+
+
+def test_a_single_look_is_enough_where_one_look_is_asked_for() -> None:
+    assert told(Gate(confirm=1, cooldown=2), ".#...#.....") == [
+        "started 1 at 1",
+        "ended 1 at 3",
+        "started 5 at 5",
+        "ended 5 at 7",
+    ]
+
+
+def test_the_event_reaches_to_its_last_moving_look() -> None:
+    gate = Gate(confirm=2, cooldown=5)
+    facts = [fact for at, look in enumerate(".###......") for fact in gate.look(float(at), look == "#")]
+    assert facts == [Started(1), Moved(2), Moved(3), Ended(at=3, since=1)]
+    assert facts[-1] == Ended(3, 1)
+    assert Ended(3, 1).duration == 2
+
+
+def test_an_event_ends_in_time_when_no_picture_comes_any_more() -> None:
+    gate = Gate(confirm=2, cooldown=5)
+    told(gate, ".##")
+    assert gate.tick(6.9) == []
+    assert gate.tick(7.0) == [Ended(2, 1)]
+    assert gate.tick(8.0) == []
+
+
+def test_switching_off_ends_a_running_event_at_once() -> None:
+    gate = Gate(confirm=2, cooldown=5)
+    told(gate, ".##")
+    assert gate.open
+    assert gate.close() == [Ended(2, 1)]
+    assert not gate.open
+    assert gate.close() == []
+
+
+def test_switching_off_forgets_what_was_not_confirmed() -> None:
+    gate = Gate(confirm=2, cooldown=5)
+    assert told(gate, "..#") == []
+    assert gate.pending
+    assert gate.close() == []
+    assert not gate.pending
+    assert gate.look(3.0, True) == []
+
+
+@pytest.mark.parametrize(("confirm", "cooldown"), [(0, 5.0), (2, -1.0)])
+def test_senseless_numbers_are_refused(confirm: int, cooldown: float) -> None:
+    with pytest.raises(ValueError):
+        Gate(confirm, cooldown)
+
+
+@given(
+    looks=st.lists(st.tuples(st.floats(0.05, 20), st.booleans()), max_size=60),
+    confirm=st.integers(1, 4),
+    cooldown=st.floats(0.5, 15),
+)
+def test_whatever_comes_the_story_is_sound(looks: list[tuple[float, bool]], confirm: int, cooldown: float) -> None:
+    """Started and Ended alternate; runs lie inside their event; events are further apart than the cooldown."""
+    gate, at = Gate(confirm, cooldown), 0.0
+    facts: list[Fact] = []
+    for gap, moving in looks:
+        at += gap
+        facts += gate.look(at, moving)
+    facts += gate.close()
+    since: float | None = None
+    last, ended = 0.0, float("-inf")
+    for fact in facts:
+        match fact:
+            case Started(at=begin):
+                assert since is None
+                assert begin - ended >= cooldown
+                since = last = begin
+            case Resumed(at=begin):
+                assert since is not None
+                assert begin - last < cooldown
+                assert begin > last
+            case Moved(at=moved):
+                assert since is not None
+                assert moved >= last
+                last = moved
+            case Ended(at=end, since=begin):
+                assert (begin, end) == (since, last)
+                assert fact.duration >= 0
+                since, ended = None, end
+    assert since is None
+    assert not gate.open

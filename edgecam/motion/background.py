@@ -1,0 +1,204 @@
+"""Background: learns what each pixel usually shows and how much it usually wavers, and finds what stands out.
+
+It looks at local contrast instead of brightness (see contrast.py), so clouds, dusk, head lamps and exposure pass
+unseen. A pixel stands out when it leaves the range of its learned neighbourhood by more than `threshold` times its
+own noise: leaves and a shaking pole move things by a pixel, and swaying grass earns itself a higher noise. What stands
+out must hang together over `min_area` and must also be changing now: a car that has parked, or the empty place of a
+cup that was taken away, falls silent at once and is learned within seconds.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecam.motion.contrast import Contrast, Plane
+from edgecam.motion.detector import Look, Polygon
+from edgecam.motion.luma import Luma
+
+THRESHOLD = 4.5
+"""Times the pixel's noise, at sensitivity 50."""
+
+LEAST_NOISE = 0.006
+"""Added to each pixel's noise: half a grey level of 256 in mid grey."""
+
+LEARN = 8.0
+"""Seconds in which the background follows a lasting change (time constant)."""
+
+WAVER = 5.0
+"""The same for the noise."""
+
+RECENT = 0.4
+"""Seconds that count as now when asking whether something is changing."""
+
+CHANGING = 0.3
+"""Share of a thing's pixels that must be changing, unless that is more than `min_area` anyway."""
+
+LEAST_PIXELS = 4.0
+"""Anything smaller is a speck, whatever `min_area` says."""
+
+SURPRISE = 4.0
+"""One look raises a pixel's noise by at most this many times what it was: a passer-by is not noise."""
+
+CALM = 0.5
+"""Where something moves the background learns this much slower."""
+
+LIGHT = 1.0
+"""Seconds over which brightness is remembered, to tell when a lamp is switched."""
+
+FLASH_SHARE = 0.25
+FLASH_COHERENCE = 0.75
+FLASH_STEP = 0.04
+FLASH_BLIND = 1.0
+FLASH_LEARN = 0.3
+FLASH_REST = 3.0
+"""A lamp is switched: at least FLASH_SHARE of the picture stands out and FLASH_COHERENCE of it became
+brighter, or darker, by FLASH_STEP (logarithm). Then blind for FLASH_BLIND seconds, learning in FLASH_LEARN, and not
+again before FLASH_REST: whatever fills the picture for longer is not a lamp."""
+
+_SPECK = np.ones((2, 2), np.uint8)
+_BRIDGE = np.ones((3, 3), np.uint8)
+
+
+@dataclass(slots=True)
+class Scene:
+    """What was learned of one scene; all planes have the picture's shape."""
+
+    contrast: Contrast
+    usual: Plane
+    """The background: usual contrast."""
+    noise: Plane
+    """Mean absolute deviation from it."""
+    recent: Plane
+    """Contrast of the last moments."""
+    light: Plane
+    """Brightness (logarithm) of the last second."""
+    at: float
+    looks: int = 1
+    flash: float = -math.inf
+    """When a lamp was switched last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """What moves in one look."""
+
+    mask: NDArray[np.bool_]
+    area: int
+    """Pixels."""
+    box: tuple[int, int, int, int]
+    """Left, top, right, bottom in pixels, right and bottom exclusive."""
+
+
+class Background:
+    """The default detector. 0.3 ms of CPU for a look at 160x90."""
+
+    def __init__(
+        self,
+        *,
+        sensitivity: int = 50,
+        threshold: float | None = None,
+        min_area: float = 0.3,
+        masks: Sequence[Polygon] = (),
+    ) -> None:
+        self._fixed, self._min_area, self._masks = threshold, min_area, masks
+        self._scene: Scene | None = None
+        self.tune(sensitivity)
+
+    def tune(self, sensitivity: int) -> None:
+        self._threshold = self._fixed if self._fixed is not None else THRESHOLD * 2 ** ((50 - sensitivity) / 30)
+
+    def reset(self) -> None:
+        self._scene = None
+
+    def look(self, luma: Luma, now: float) -> Look:
+        scene = self._scene
+        if scene is None or scene.usual.shape != luma.shape:
+            self._scene = self._begin(luma, now)
+            return Look()
+        elapsed, scene.at = max(1e-3, now - scene.at), now
+        scene.looks += 1
+        light, seen = scene.contrast(luma)
+        limit = self._threshold * (scene.noise + LEAST_NOISE)
+        excess = _excess(seen, scene.usual)
+        excess[scene.contrast.masked] = 0
+        out = excess > limit
+        things = self._things(out, np.abs(seen - scene.recent) > limit / 2)
+        flash = _flashed(scene, out, light, now)
+        _learn(scene, seen, light, None if flash else things, elapsed, flash)
+        if things is None:
+            return Look(suppressed="light change" if flash else None)
+        return _told(things, excess, limit, flash)
+
+    def _begin(self, luma: Luma, now: float) -> Scene:
+        contrast = Contrast(luma.shape[0], luma.shape[1], self._masks)
+        light, seen = contrast(luma)
+        return Scene(contrast, seen, np.full_like(seen, LEAST_NOISE), seen.copy(), light, now)
+
+    def _things(self, out: NDArray[np.bool_], changing: NDArray[np.bool_]) -> Things | None:
+        """The connected things that are large enough and are changing now."""
+        clean = cv2.morphologyEx(out.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
+        if not clean.any():
+            return None
+        joined = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, _BRIDGE)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+        areas = stats[:, cv2.CC_STAT_AREA]
+        least = max(LEAST_PIXELS, self._min_area / 100 * out.size)
+        changed = np.bincount(labels[changing & (clean > 0)], minlength=count)
+        good = (areas >= least) & (changed >= np.minimum(CHANGING * areas, least))
+        good[0] = False  # what is not a thing
+        if not good.any():
+            return None
+        left, top = stats[good, cv2.CC_STAT_LEFT], stats[good, cv2.CC_STAT_TOP]
+        right, bottom = left + stats[good, cv2.CC_STAT_WIDTH], top + stats[good, cv2.CC_STAT_HEIGHT]
+        box = (int(left.min()), int(top.min()), int(right.max()), int(bottom.max()))
+        return Things(good[labels], int(areas[good].sum()), box)
+
+
+def _flashed(scene: Scene, out: NDArray[np.bool_], light: Plane, now: float) -> bool:
+    """Whether this look is blinded by a lamp that was switched; notes a new one."""
+    if now - scene.flash >= FLASH_REST:
+        step = (light - scene.light)[~scene.contrast.masked]
+        if np.count_nonzero(out) > FLASH_SHARE * step.size:
+            coherent = max(np.count_nonzero(step > FLASH_STEP), np.count_nonzero(step < -FLASH_STEP))
+            if coherent > FLASH_COHERENCE * step.size:
+                scene.flash = now
+    return now - scene.flash < FLASH_BLIND
+
+
+def _learn(scene: Scene, seen: Plane, light: Plane, things: Things | None, elapsed: float, flash: bool) -> None:
+    """Move everything learned towards this look; slower where something moves, at once after a lamp."""
+    calm = np.float32(1) if things is None else np.where(things.mask, np.float32(CALM), np.float32(1))
+    usual = _rate(elapsed, FLASH_LEARN) if flash else max(_rate(elapsed, LEARN), np.float32(1 / scene.looks))
+    scene.usual += usual * calm * (seen - scene.usual)
+    wavers = np.minimum(np.abs(seen - scene.usual), SURPRISE * (scene.noise + LEAST_NOISE))
+    scene.noise += _rate(elapsed, WAVER) * calm * (wavers - scene.noise)
+    scene.recent += _rate(elapsed, RECENT) * (seen - scene.recent)
+    scene.light += _rate(elapsed, LIGHT) * (light - scene.light)
+
+
+def _rate(elapsed: float, constant: float) -> np.float32:
+    """How far a running mean moves in `elapsed` seconds."""
+    return np.float32(1 - math.exp(-elapsed / constant))
+
+
+def _excess(seen: Plane, usual: Plane) -> Plane:
+    """How far each pixel lies outside the range of the learned 3x3 pixels around it; negative inside."""
+    excess: Plane = np.maximum(seen - cv2.dilate(usual, _BRIDGE), cv2.erode(usual, _BRIDGE) - seen)
+    return excess
+
+
+def _told(things: Things, excess: Plane, limit: Plane, flash: bool) -> Look:
+    height, width = excess.shape
+    left, top, right, bottom = things.box
+    strength = max(1.0, float(np.mean((excess / limit)[things.mask])))
+    return Look(
+        moving=not flash,
+        score=max(1, round(100 * (1 - 1 / strength))),
+        area=100 * things.area / excess.size,
+        box=(left / width, top / height, right / width, bottom / height),
+        suppressed="light change" if flash else None,
+    )

@@ -1,0 +1,70 @@
+"""Difference: the mean square of what changed between two consecutive looks.
+
+The simplest detector there is, kept for those who know its numbers. It has one measure for the whole picture, so
+`min_area` means nothing to it, and a change of light is motion.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecam.events import Box
+from edgecam.motion.detector import Look, Polygon
+from edgecam.motion.luma import Luma
+from edgecam.motion.zones import raster
+
+THRESHOLD = 12.0
+"""Mean square at sensitivity 50, in squared grey levels."""
+
+
+class Difference:
+    """Moving when the mean square difference is above the threshold. Signed arithmetic: bytes would wrap."""
+
+    def __init__(
+        self,
+        *,
+        sensitivity: int = 50,
+        threshold: float | None = None,
+        min_area: float = 0.0,
+        masks: Sequence[Polygon] = (),
+    ) -> None:
+        self._fixed, self._masks = threshold, masks
+        self._before: NDArray[np.float32] | None = None
+        self._valid = np.ones((0, 0), bool)
+        self.tune(sensitivity)
+
+    def tune(self, sensitivity: int) -> None:
+        self._threshold = self._fixed if self._fixed is not None else THRESHOLD * 2 ** ((50 - sensitivity) / 12.5)
+
+    def reset(self) -> None:
+        self._before = None
+
+    def look(self, luma: Luma, now: float) -> Look:
+        del now  # consecutive looks, however far apart
+        picture = luma.astype(np.float32)
+        before, self._before = self._before, picture
+        if self._valid.shape != luma.shape:
+            self._valid = ~raster(self._masks, *luma.shape)
+        if before is None or before.shape != picture.shape:
+            return Look()
+        square = np.square(picture - before) * self._valid
+        mean = float(square.sum()) / max(1, int(self._valid.sum()))
+        if mean <= self._threshold:
+            return Look()
+        changed = square > mean
+        share = 100 * float(changed.mean())
+        return Look(True, max(1, round(100 * (1 - self._threshold / mean))), share, _around(changed))
+
+
+def _around(changed: NDArray[np.bool_]) -> Box | None:
+    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    if not len(rows):
+        return None  # everything changed by the same amount
+    height, width = changed.shape
+    return (
+        float(columns[0] / width),
+        float(rows[0] / height),
+        float((columns[-1] + 1) / width),
+        float((rows[-1] + 1) / height),
+    )

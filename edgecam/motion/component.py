@@ -1,0 +1,187 @@
+"""The Motion component: takes frames out of a hub, looks at them in the pool, tells the bus what happened.
+
+The look is arithmetic and runs in a thread, one at a time; every decision falls on the loop.
+"""
+
+import asyncio
+import logging
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+from edgecam.clock import Clock
+from edgecam.config import model
+from edgecam.events import Bus, SettingChanged
+from edgecam.frame import Frame, Kind
+from edgecam.health import CameraStatus
+from edgecam.hub import FrameHub, Want
+from edgecam.motion.detector import Look
+from edgecam.motion.gate import Ended, Fact, Gate, Moved, Started
+from edgecam.motion.pace import Pace
+from edgecam.motion.story import Story
+from edgecam.settings import Settings
+
+if TYPE_CHECKING:
+    from edgecam.motion.eye import Eye
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0
+"""Seconds between two looks at the clock: an event ends even when no frame comes any more."""
+
+
+class Motion:
+    """Motion of one camera.
+
+    Follows the live settings `motion_detection` (off: a running event ends at once and nothing is decoded) and
+    `sensitivity` (from the next look on, nothing learned is lost).
+    """
+
+    def __init__(
+        self,
+        *,
+        id: str,
+        config: model.Motion,
+        hub: FrameHub,
+        bus: Bus,
+        settings: Settings,
+        status: CameraStatus,
+        clock: Clock,
+        pool: Executor,
+    ) -> None:
+        self.name = f"motion {id}"
+        self._id, self._config, self._settings = id, config, settings
+        self._hub, self._bus, self._status, self._clock, self._pool = hub, bus, status, clock, pool
+        self._gate = Gate(config.min_frames, config.cooldown)
+        self._story = Story(id, bus)
+        self._eye: Eye | None = None
+        self._sensitivity = settings.number(id, "sensitivity")
+        self._flight: asyncio.Future[Look | None] | None = None
+        self._looked = 0.0
+        self.bad = 0
+        """Frames that could not be decoded, since start."""
+
+    async def run(self) -> None:
+        """One life: watch whenever detection is on. Leaves no event open."""
+        on, off = asyncio.Event(), asyncio.Event()
+
+        def follow(change: SettingChanged) -> None:
+            if change.camera == self._id:
+                self._follow(on, off)
+
+        self._follow(on, off)
+        unsubscribe = self._bus.on(SettingChanged, follow)
+        ticking = asyncio.create_task(self._tick(), name=f"{self.name} clock")
+        try:
+            while True:
+                await on.wait()
+                await self._until(off)
+        finally:
+            unsubscribe()
+            ticking.cancel()
+            await asyncio.gather(ticking, return_exceptions=True)
+            self._stop_event()
+
+    def _follow(self, on: asyncio.Event, off: asyncio.Event) -> None:
+        """Take over the settings as they are now."""
+        self._sensitivity = self._settings.number(self._id, "sensitivity")
+        if self._settings.on(self._id, "motion_detection"):
+            off.clear()
+            on.set()
+        else:
+            on.clear()
+            off.set()
+            self._stop_event()
+
+    def _stop_event(self) -> None:
+        """End a running event now; moving looks that were not confirmed yet come to nothing."""
+        self._decide(self._gate.close())
+        self._story.quiet()
+
+    async def _until(self, off: asyncio.Event) -> None:
+        """Watch until detection is switched off; raises what ended the watch otherwise."""
+        watch = asyncio.create_task(self._watch(), name=f"{self.name} watch")
+        switched = asyncio.create_task(off.wait(), name=f"{self.name} switch")
+        try:
+            await asyncio.wait({watch, switched}, return_when=asyncio.FIRST_COMPLETED)
+            if watch.done():
+                watch.result()
+        finally:
+            watch.cancel()
+            switched.cancel()
+            await asyncio.gather(watch, switched, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Look at the newest frame, `motion.fps` times a second by the frames' own times."""
+        pace, after = Pace(self._config.fps), -1
+        if self._flight is not None:  # of a watch that was cut short: its thread may still be looking
+            await asyncio.wait({self._flight})
+        if self._eye is not None:
+            self._eye.reset()
+        with self._hub.want(Want.MOTION):
+            while True:
+                frame = await self._hub.next(after)
+                after = frame.number
+                if pace.due(frame.mono):
+                    await self._look(frame)
+
+    async def _look(self, frame: Frame) -> None:
+        self._flight = asyncio.get_running_loop().run_in_executor(self._pool, self._see, frame, self._sensitivity)
+        look = await asyncio.shield(self._flight)
+        if look is None:
+            return
+        self._status.looks += 1
+        self._looked = frame.mono
+        facts = self._gate.look(frame.mono, look.moving)
+        if facts and isinstance(facts[0], Ended):
+            self._decide([facts.pop(0)])
+        if look.moving:
+            self._story.moving(look, frame)
+        elif not self._gate.open:
+            self._story.quiet()
+        self._decide(facts)
+
+    def _see(self, frame: Frame, sensitivity: int) -> Look | None:
+        """In the pool: decode small, look. None for a frame that cannot be decoded."""
+        from edgecam.motion import luma
+        from edgecam.motion.eye import eye
+
+        self._eye = self._eye or eye(self._config)
+        self._eye.tune(sensitivity)
+        try:
+            if frame.kind is not Kind.JPEG:
+                raise luma.BadPicture(f"is {frame.kind}, and only JPEG can be looked at")
+            picture = luma.of_jpeg(frame.data, self._config.width)
+        except luma.BadPicture as error:
+            self._count_bad(str(error))
+            return None
+        return self._eye.look(picture, frame.mono)
+
+    def _count_bad(self, why: str) -> None:
+        self.bad += 1
+        if self.bad == 1:
+            log.warning(
+                "%s: a picture cannot be decoded and is skipped (%s); further ones are only counted", self.name, why
+            )
+
+    async def _tick(self) -> None:
+        while True:
+            await self._clock.sleep(TICK)
+            now = self._clock.monotonic()
+            if now - self._looked >= TICK:
+                self._decide(self._gate.tick(now))
+
+    def _decide(self, facts: list[Fact]) -> None:
+        """Turn what the gate said into status and events."""
+        status = self._status
+        for fact in facts:
+            match fact:
+                case Moved(at):
+                    status.last_motion_mono, status.last_motion = at, self._story.moved()
+                case Started():
+                    status.moving = True
+                    self._story.started()
+                case Ended():
+                    status.moving = False
+                    self._story.ended()
+                case _:  # Resumed: the same event goes on
+                    pass

@@ -15,6 +15,9 @@ from edgecam.web import part, tcp
 FEW = 16
 """Up to so many viewers each gets a send buffer that holds whole frames; for more the kernel's own size is as good."""
 
+JITTER = 0.03
+"""Seconds by which the frames of a good camera stray from their pace."""
+
 
 @dataclass(slots=True)
 class Sent:
@@ -53,8 +56,8 @@ class Viewer:
         return self._transport.get_write_buffer_size()
 
     def is_due(self, mono: float) -> bool:
-        """Whether a frame of that time is wanted: a quarter of the period early still counts, cameras jitter."""
-        return mono >= self._due - self._period / 4
+        """Whether a frame of that time is wanted; one a little early still counts."""
+        return mono >= self._due - min(JITTER, self._period / 4)
 
     def is_free(self, size: int) -> bool:
         """Whether the last part is through, but for half a part's worth that keeps a narrow link busy."""

@@ -1,0 +1,77 @@
+"""Commands from the network: obeyed when they make sense, refused in words when they do not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecam.mqtt.commands import Press, Refused, Replay, Request, SetSetting, parse
+from edgecam.mqtt.messages import Incoming
+from edgecam.mqtt.topics import Topics
+
+TOPICS = Topics("edgecam/garden-pi")
+CAMERAS = ("birdbox", "gate")
+
+
+def ask(what: str, payload: bytes, *, retain: bool = False) -> Request | None:
+    return parse(Incoming(f"edgecam/garden-pi/{what}/set", payload, retain), TOPICS, CAMERAS)
+
+
+@pytest.mark.parametrize(
+    ("what", "payload", "request_"),
+    [
+        ("birdbox/motion_detection", b"OFF", SetSetting("birdbox", "motion_detection", False)),
+        ("gate/recording", b"on", SetSetting("gate", "recording", True)),
+        ("gate/sensitivity", b"100", SetSetting("gate", "sensitivity", 100)),
+        ("gate/sensitivity", b"60.0", SetSetting("gate", "sensitivity", 60)),
+        ("gate/take_snapshot", b"PRESS", Press("gate", "take_snapshot")),
+        ("gate/take_snapshot", b"", None),
+    ],
+)
+def test_what_home_assistant_sends_is_understood(what: str, payload: bytes, request_: Request | None) -> None:
+    assert ask(what, payload) == request_
+
+
+RANGE = "must be a whole number from 1 to 100"
+
+
+@pytest.mark.parametrize(
+    ("what", "payload", "refusal"),
+    [
+        ("cellar/recording", b"ON", Refused("no such camera")),
+        ("gate/shutter", b"ON", Refused("nothing of that name can be set")),
+        ("gate/recording", b"maybe", Refused("must be ON or OFF", "gate", "recording")),
+        ("gate/recording", b"ON\0", Refused("must be ON or OFF", "gate", "recording")),
+        ("gate/recording", b"\xff\xfe", Refused("is not UTF-8 text", "gate", "recording")),
+        ("gate/sensitivity", b"0", Refused(RANGE, "gate", "sensitivity")),
+        ("gate/sensitivity", b"101", Refused(RANGE, "gate", "sensitivity")),
+        ("gate/sensitivity", b"50.5", Refused(RANGE, "gate", "sensitivity")),
+        ("gate/sensitivity", b"NaN", Refused(RANGE, "gate", "sensitivity")),
+        ("gate/sensitivity", b"inf", Refused(RANGE, "gate", "sensitivity")),
+        ("gate/sensitivity", b"1e999", Refused(RANGE, "gate", "sensitivity")),
+        ("gate/sensitivity", b"[1]", Refused(RANGE, "gate", "sensitivity")),
+        (
+            "gate/sensitivity",
+            b"9" * 5_000_000,
+            Refused("5000000 bytes are too many, 256 would do", "gate", "sensitivity"),
+        ),
+        ("gate/take_snapshot", b"GO", Refused("must be PRESS", "gate")),
+    ],
+)
+def test_absurd_payloads_are_refused_and_name_the_setting_that_stays(
+    what: str, payload: bytes, refusal: Refused
+) -> None:
+    assert ask(what, payload) == refusal
+
+
+@pytest.mark.parametrize("payload", [b"ON", b"\xff", b"x" * 1000])
+def test_a_retained_command_is_a_replay_whatever_it_says(payload: bytes) -> None:
+    assert ask("gate/recording", payload, retain=True) == Replay()
+
+
+def test_clearing_a_replay_is_no_command() -> None:
+    assert ask("gate/recording", b"", retain=True) is None
+
+
+@given(st.sampled_from(["gate/recording", "gate/sensitivity", "gate/take_snapshot", "x/y"]), st.binary(max_size=300))
+def test_no_bytes_make_it_fail(what: str, payload: bytes) -> None:
+    ask(what, payload)

@@ -1,0 +1,589 @@
+"""The publisher: what a subscriber sees of the house, and what the house does when it is asked."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from edgecam.config import model
+from edgecam.control import Unavailable
+from edgecam.events import (
+    Bus,
+    CameraLost,
+    CameraOnline,
+    ClipLost,
+    ClipSaved,
+    ClipStored,
+    MotionEnded,
+    MotionPicture,
+    MotionStarted,
+    MotionUpdated,
+    SnapshotTaken,
+)
+from edgecam.frame import Frame, Kind, Stamp
+from edgecam.health import CameraStatus, Health
+from edgecam.hub import FrameHub, Ring, Want
+from edgecam.media import MediaKind, Receipt, Sidecar
+from edgecam.mqtt.messages import Incoming, Rank
+from edgecam.mqtt.publish import Publisher
+from edgecam.settings import Settings
+from fakes import FakeClock, settle
+
+BASE = "edgecam/pi/birdbox"
+
+
+class Board:
+    """An outlet that keeps what was said. `said` is everything in order, `now` the retained state."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+        self.now: dict[str, str] = {}
+        self.pictures: dict[str, tuple[bytes, int | None, float | None]] = {}
+        self.forgotten: list[str] = []
+        self.owned: set[str] = set()
+        self.announced = 0
+        self._callbacks: dict[str, Callable[[Incoming], None]] = {}
+
+    def set(self, topic: str, payload: str, *, rank: Rank = Rank.STATE, qos: int = 1) -> None:
+        self.said.append((topic, payload))
+        self.now[topic] = payload
+
+    def picture(self, topic: str, jpeg: bytes, *, width: int | None = None, expiry: float | None = None) -> None:
+        self.pictures[topic] = (jpeg, width, expiry)
+
+    def forget(self, topic: str) -> None:
+        self.forgotten.append(topic)
+
+    def send(self, topic: str, payload: str) -> None:
+        self.said.append((topic, payload))
+
+    def subscribe(self, name: str, callback: Callable[[Incoming], None]) -> None:
+        self._callbacks[name] = callback
+
+    def complete(self, topics: Iterable[str]) -> None:
+        self.owned = set(topics)
+
+    def announce(self) -> None:
+        self.announced += 1
+
+    def hear(self, name: str, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        if callback := self._callbacks.get(name):
+            callback(Incoming(topic, payload, retain))
+
+    def command(self, what: str, payload: bytes, *, retain: bool = False) -> None:
+        self.hear("edgecam/pi/+/+/set", f"edgecam/pi/{what}/set", payload, retain=retain)
+
+    def json(self, topic: str) -> dict[str, object]:
+        """The newest payload of `topic`, retained or not."""
+        found: dict[str, object] = json.loads(next(payload for t, payload in reversed(self.said) if t == topic))
+        return found
+
+    def count(self, topic: str) -> int:
+        return sum(t == topic for t, _ in self.said)
+
+
+class Shutter:
+    """A control whose pictures come when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def take_snapshot(self, camera: str) -> None:
+        self.asked.append(camera)
+        await asyncio.shield(self.answer)
+
+
+class House:
+    """Everything a publisher needs, with two cameras."""
+
+    def __init__(self, folder: Path, mqtt: dict[str, object], birdbox: dict[str, object]) -> None:
+        cameras = {"birdbox": {"source": "synthetic", **birdbox}, "gate": {"source": "synthetic"}}
+        self.config = model.Config.model_validate({"mqtt": {"host": "broker", **mqtt}, "cameras": cameras})
+        self.board, self.clock, self.bus, self.shutter = Board(), FakeClock(), Bus(), Shutter()
+        self.status = {id: CameraStatus(id) for id in cameras}
+        self.health = Health("pi", "a1b2c3", self.clock, folder, self.status)
+        self.settings = Settings(self.config.cameras, folder / "settings.json", self.bus, self.clock)
+        self.hubs = {id: FrameHub(id, Ring(5)) for id in cameras}
+        self.publisher = Publisher(
+            config=self.config,
+            mqtt=self.board,
+            hubs=self.hubs,
+            health=self.health,
+            settings=self.settings,
+            bus=self.bus,
+            clock=self.clock,
+            control=self.shutter,
+            url="http://pi:8000/",
+            jitter=lambda: 0.5,
+        )
+        self._frames = 0
+        self._stamps = {id: Stamp(id, self.clock) for id in cameras}
+
+    def frame(self, camera: str = "birdbox", kind: Kind = Kind.JPEG) -> Frame:
+        """One more frame; its bytes say the how manieth of this house it is."""
+        self._frames += 1
+        made = self._stamps[camera](kind, b"jpeg %d" % self._frames, 1280, 720)
+        self.hubs[camera].publish(made)
+        return made
+
+
+Furnish = Callable[..., "House"]
+
+
+@asynccontextmanager
+async def living(house: House) -> AsyncIterator[Board]:
+    task = asyncio.create_task(house.publisher.run())
+    await settle()
+    try:
+        yield house.board
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+def furnish(tmp_path: Path) -> Furnish:
+    def build(mqtt: dict[str, object] | None = None, **birdbox: object) -> House:
+        return House(tmp_path, mqtt or {}, birdbox)
+
+    return build
+
+
+def starts() -> MotionStarted:
+    return MotionStarted(
+        camera="birdbox",
+        at=1_790_000_000.0,
+        mono=1000.0,
+        event_id="e1",
+        score=40,
+        area=1.234,
+        box=(0.1, 0.2, 0.34567, 0.4),
+    )
+
+
+def goes_on() -> MotionUpdated:
+    return MotionUpdated(
+        camera="birdbox",
+        at=1_790_000_005.0,
+        mono=1005.0,
+        event_id="e1",
+        score=60,
+        area=2.0,
+        box=(0, 0, 1, 1),
+        since=1_790_000_000.0,
+    )
+
+
+def stops() -> MotionEnded:
+    return MotionEnded(
+        camera="birdbox",
+        at=1_790_000_012.5,
+        mono=1012.5,
+        event_id="e1",
+        score=71,
+        area=3.0,
+        box=(0, 0, 1, 1),
+        zones=("feeder",),
+        since=1_790_000_000.0,
+        duration=12.5,
+    )
+
+
+def clip(kind: MediaKind = MediaKind.EVENT, codec: str = "h264", receipt: Receipt | None = None) -> Sidecar:
+    return Sidecar(
+        id="20260921T141320000Z-birdbox-event-k3x7qa",
+        camera="birdbox",
+        kind=kind,
+        event_id="e1",
+        start=1_790_000_000.0,
+        end=1_790_000_010.0,
+        duration=10.0,
+        codec=codec,
+        width=1280,
+        height=720,
+        size=12345,
+        sha256="ab" * 32,
+        md5="cd" * 16,
+        cause="motion",
+        score=71,
+        receipt=receipt,
+    )
+
+
+async def test_everything_is_there_before_anybody_connects(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        assert "homeassistant/device/edgecam_pi_birdbox/config" in board.now
+        assert board.now[f"{BASE}/motion"] == "OFF"
+        assert board.now[f"{BASE}/status"] == "online"
+        assert board.now[f"{BASE}/motion_detection"] == "ON"
+        assert board.now[f"{BASE}/recording"] == "ON"
+        assert board.now[f"{BASE}/sensitivity"] == "50"
+        assert board.json("edgecam/pi/health")["instance"] == "a1b2c3"
+        assert set(board.now) | {"edgecam/pi/status"} <= board.owned
+        assert {f"{BASE}/snapshot", f"{BASE}/motion/snapshot/attributes"} <= board.owned
+
+
+async def test_a_publisher_that_starts_again_during_motion_says_on(furnish: Furnish) -> None:
+    house = furnish()
+    house.status["birdbox"].moving = True
+    async with living(house) as board:
+        assert board.now[f"{BASE}/motion"] == "ON"
+
+
+async def test_discovery_off_owns_no_discovery_topic_and_hears_no_birth(furnish: Furnish) -> None:
+    house = furnish({"discovery": False})
+    async with living(house) as board:
+        assert not [topic for topic in board.owned if topic.startswith("homeassistant")]
+        board.hear("homeassistant/status", "homeassistant/status", b"online")
+        await house.clock.advance(5)
+        assert board.announced == 0
+
+
+async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(starts())
+        assert board.now[f"{BASE}/motion"] == "ON"
+        assert board.json(f"{BASE}/motion/attributes") == {
+            "event_id": "e1",
+            "score": 40,
+            "area": 1.23,
+            "zones": [],
+            "box": [0.1, 0.2, 0.3457, 0.4],
+            "since": "2026-09-21T14:13:20.000Z",
+            "suppressed": None,
+        }
+        assert board.json(f"{BASE}/event") == {
+            "event_type": "motion_started",
+            "event_id": "e1",
+            "camera": "birdbox",
+            "time": "2026-09-21T14:13:20.000Z",
+            "score": 40,
+            "area": 1.23,
+            "zones": [],
+        }
+        house.bus.publish(goes_on())
+        assert board.json(f"{BASE}/event")["event_type"] == "motion_updated"
+        assert board.now[f"{BASE}/motion"] == "ON"
+        house.bus.publish(stops())
+        assert board.now[f"{BASE}/motion"] == "OFF"
+        ended = board.json(f"{BASE}/event")
+        assert (ended["event_type"], ended["duration"], ended["zones"]) == ("motion_ended", 12.5, ["feeder"])
+        assert board.json(f"{BASE}/motion/attributes")["since"] == "2026-09-21T14:13:20.000Z"
+
+
+async def test_clips_are_announced_with_what_proves_them(furnish: Furnish) -> None:
+    house = furnish()
+    stored = clip(receipt=Receipt(store="folder /mnt/nas", key="pi/birdbox/x", size=12345, at=1_790_000_020.0))
+    async with living(house) as board:
+        house.bus.publish(ClipSaved(camera="birdbox", at=1.0, media=clip()))
+        assert board.json(f"{BASE}/event") == {
+            "event_type": "clip_saved",
+            "event_id": "e1",
+            "camera": "birdbox",
+            "time": "2026-09-21T14:13:30.000Z",
+            "score": 71,
+            "zones": [],
+            "duration": 10.0,
+            "part": 1,
+            "id": "20260921T141320000Z-birdbox-event-k3x7qa",
+            "sha256": "ab" * 32,
+            "size": 12345,
+        }
+        house.bus.publish(
+            ClipStored(camera="birdbox", at=2.0, media=stored, link="https://s3/x", link_expires=1_790_000_100.0)
+        )
+        said = board.json(f"{BASE}/event")
+        assert (said["event_type"], said["event_id"], said["key"]) == ("clip_stored", "e1", "pi/birdbox/x")
+        assert (said["link"], said["link_expires"]) == ("https://s3/x", "2026-09-21T14:15:00.000Z")
+        house.bus.publish(ClipLost(camera="birdbox", at=3.0, media=stored, why="the disk is full"))
+        assert board.json("edgecam/pi/event")["reason"] == "the disk is full"
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec"), [(MediaKind.CONTINUOUS, "h264"), (MediaKind.EVENT, "jpeg"), (MediaKind.SNAPSHOT, "jpeg")]
+)
+async def test_segments_and_pictures_are_not_announced_as_clips(furnish: Furnish, kind: MediaKind, codec: str) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(ClipSaved(camera="birdbox", at=1.0, media=clip(kind, codec)))
+        house.bus.publish(ClipStored(camera="birdbox", at=1.0, media=clip(kind, codec), link=None, link_expires=None))
+        assert board.count(f"{BASE}/event") == 0
+
+
+async def test_the_still_comes_with_the_first_frame_and_then_every_minute(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s", "width": 640})
+    async with living(house) as board:
+        assert f"{BASE}/snapshot" not in board.pictures
+        assert house.hubs["birdbox"].demand[Want.SNAPSHOT] == 1
+        house.frame()
+        await settle()
+        assert board.pictures[f"{BASE}/snapshot"] == (b"jpeg 1", 640, 86400.0)
+        assert board.json(f"{BASE}/snapshot/attributes") == {
+            "time": "2026-09-21T14:13:20.000Z",
+            "resolution": "1280x720",
+            "stream_url": "http://pi:8000/cameras/birdbox/stream.mjpg",
+            "snapshot_url": "http://pi:8000/cameras/birdbox/snapshot.jpg",
+        }
+        assert house.hubs["birdbox"].demand[Want.SNAPSHOT] == 0
+        await house.clock.advance(59)
+        house.frame()
+        await settle()
+        assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 1"
+        await house.clock.advance(2)
+        assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 2"
+
+
+async def test_without_periodic_pictures_there_is_one_when_somebody_asks(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": None})
+    async with living(house) as board:
+        house.frame()
+        await settle()
+        assert f"{BASE}/snapshot" not in board.pictures
+        taken = SnapshotTaken(camera="birdbox", at=1.0, jpeg=b"asked", width=8, height=8, media=clip())
+        house.bus.publish(taken)
+        assert board.pictures[f"{BASE}/snapshot"] == (b"asked", None, None)
+        said = board.json(f"{BASE}/event")
+        assert said["event_type"] == "snapshot_taken"
+        assert said["id"] == clip().id
+
+
+async def test_a_snapshot_that_is_not_on_disk_has_no_id(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(SnapshotTaken(camera="birdbox", at=1.0, jpeg=b"x", width=8, height=8, media=None))
+        assert "id" not in board.json(f"{BASE}/event")
+
+
+async def test_a_camera_without_jpeg_has_no_still(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.frame(kind=Kind.H264)
+        await settle()
+        house.frame("gate")
+        await settle()
+        assert list(board.pictures) == ["edgecam/pi/gate/snapshot"]
+
+
+@pytest.mark.parametrize(("keep", "expiry"), [("14d", 14 * 86400.0), ("forever", None), ("0s", None)])
+async def test_the_motion_picture_lives_as_long_as_its_clip(furnish: Furnish, keep: str, expiry: float | None) -> None:
+    house = furnish(record={"event": {"keep": keep}})
+    async with living(house) as board:
+        house.bus.publish(better(b"first", 40))
+        assert board.pictures[f"{BASE}/motion/snapshot"] == (b"first", None, expiry)
+        assert board.json(f"{BASE}/motion/snapshot/attributes") == {
+            "event_id": "e1",
+            "time": "2026-09-21T14:13:20.000Z",
+            "score": 40,
+            "resolution": "1280x720",
+        }
+
+
+def better(jpeg: bytes, score: int, *, final: bool = False, event_id: str = "e1") -> MotionPicture:
+    return MotionPicture(
+        camera="birdbox",
+        at=1_790_000_000.0,
+        event_id=event_id,
+        jpeg=jpeg,
+        score=score,
+        width=1280,
+        height=720,
+        final=final,
+    )
+
+
+async def test_better_motion_pictures_come_now_and_then_and_the_best_at_the_end(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+
+        def shown() -> bytes:
+            return board.pictures[f"{BASE}/motion/snapshot"][0]
+
+        house.bus.publish(better(b"first", 40))
+        house.bus.publish(better(b"too soon", 41))
+        assert shown() == b"first"
+        await house.clock.advance(5)
+        house.bus.publish(better(b"later", 42))
+        assert shown() == b"later"
+        house.bus.publish(better(b"best", 50, final=True))
+        assert shown() == b"best"
+        house.bus.publish(better(b"next event", 20, event_id="e2"))
+        assert shown() == b"next event"
+
+
+async def test_a_lost_camera_is_offline_at_once_and_the_other_is_not(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.status["birdbox"].online, house.status["birdbox"].trouble = False, "no frame for 10 s"
+        house.bus.publish(CameraLost(camera="birdbox", at=1.0, reason="no frame for 10 s"))
+        assert board.now[f"{BASE}/status"] == "offline"
+        assert board.json(f"{BASE}/state")["problem"] == "no frame for 10 s"
+        assert board.now["edgecam/pi/gate/status"] == "online"
+        house.status["birdbox"].online, house.status["birdbox"].trouble = True, None
+        house.bus.publish(CameraOnline(camera="birdbox", at=1.0, after=20.0))
+        assert board.now[f"{BASE}/status"] == "online"
+        await house.clock.advance(1)
+        assert board.json("edgecam/pi/health")["problems"] == []
+
+
+async def test_in_quiet_times_a_state_is_published_once_a_minute(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        first = board.count(f"{BASE}/state"), board.count("edgecam/pi/health")
+        for tick in range(119):
+            house.status["birdbox"].fps = 15 + tick / 1000
+            house.status["birdbox"].clients = tick
+            await house.clock.advance(1)
+        assert (board.count(f"{BASE}/state"), board.count("edgecam/pi/health")) == (first[0] + 1, first[1] + 1)
+
+
+async def test_what_people_wait_for_is_published_within_a_second(furnish: Furnish) -> None:
+    house = furnish()
+    status = house.status["birdbox"]
+    status.width, status.height = 640, 480
+    async with living(house) as board:
+        status.recording, status.fps, status.last_motion = True, 14.96, 1_790_000_000.0
+        await house.clock.advance(1)
+        assert board.json(f"{BASE}/state") == {
+            "state": "starting",
+            "problem": None,
+            "recording": True,
+            "fps": 15.0,
+            "clients": 0,
+            "resolution": "640x480",
+            "buffer_seconds": 0,
+            "last_motion": "2026-09-21T14:13:20.000Z",
+            "last_clip": None,
+            "last_stored": None,
+        }
+        house.health.spool.files = 3
+        await house.clock.advance(1)
+        spool = board.json("edgecam/pi/health")["spool"]
+        assert isinstance(spool, dict)
+        assert spool["files"] == 3
+
+
+async def test_the_time_of_last_motion_does_not_chatter_while_it_moves(furnish: Furnish) -> None:
+    house = furnish()
+    status = house.status["birdbox"]
+    status.moving = True
+    async with living(house) as board:
+        before = board.count(f"{BASE}/state")
+        for second in range(20):
+            status.last_motion = 1_790_000_000.0 + second
+            await house.clock.advance(1)
+        assert board.count(f"{BASE}/state") == before
+        status.moving = False
+        await house.clock.advance(1)
+        assert board.json(f"{BASE}/state")["last_motion"] == "2026-09-21T14:13:39.000Z"
+
+
+async def test_a_setting_goes_round_and_stays(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        board.command("birdbox/sensitivity", b"70")
+        board.command("birdbox/motion_detection", b"OFF")
+        assert board.now[f"{BASE}/sensitivity"] == "70"
+        assert board.now[f"{BASE}/motion_detection"] == "OFF"
+        assert house.settings.number("birdbox", "sensitivity") == 70
+
+
+async def test_nonsense_changes_nothing_and_the_truth_is_said_again(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        before = board.count(f"{BASE}/sensitivity")
+        for payload in (b"NaN", b"\xff", b"0", b"9" * 5_000_000):
+            board.command("birdbox/sensitivity", payload)
+        assert board.count(f"{BASE}/sensitivity") == before + 4
+        assert board.now[f"{BASE}/sensitivity"] == "50"
+        board.command("cel\nlar" + "x" * 200 + "/sensitivity", b"50")
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert lines[0] == f"mqtt: {BASE}/sensitivity/set: ignored: must be a whole number from 1 to 100"
+    assert len(lines) == 5
+    assert "\n" not in lines[4]
+    assert len(lines[4]) < 200
+
+
+async def test_a_retained_command_is_cleared_not_obeyed(furnish: Furnish, caplog: pytest.LogCaptureFixture) -> None:
+    house = furnish()
+    async with living(house) as board:
+        board.command("birdbox/recording", b"OFF", retain=True)
+        assert board.forgotten == [f"{BASE}/recording/set"]
+        assert house.settings.on("birdbox", "recording")
+        board.command("birdbox/recording", b"")
+    assert caplog.text.count("a command must not be retained") == 1
+
+
+async def test_commands_off_means_deaf(furnish: Furnish) -> None:
+    house = furnish({"commands": False})
+    async with living(house) as board:
+        board.command("birdbox/recording", b"OFF")
+        assert house.settings.on("birdbox", "recording")
+
+
+async def test_pressing_ten_times_takes_one_picture_at_a_time(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        for _ in range(10):
+            board.command("birdbox/take_snapshot", b"PRESS")
+        board.command("gate/take_snapshot", b"PRESS")
+        await settle()
+        assert house.shutter.asked == ["birdbox", "gate"]
+        house.shutter.answer.set_exception(Unavailable("the camera gives no picture"))
+        await settle()
+        board.command("birdbox/take_snapshot", b"PRESS")
+        await settle()
+        assert house.shutter.asked == ["birdbox", "gate", "birdbox"]
+    assert "birdbox: no snapshot: the camera gives no picture" in caplog.text
+
+
+async def test_home_assistant_is_welcomed_once_after_a_little_while(furnish: Furnish) -> None:
+    house = furnish({"birth_topic": "ha/status"})
+    async with living(house) as board:
+        board.hear("ha/status", "ha/status", b"offline")
+        board.hear("ha/status", "ha/status", b"online", retain=True)
+        board.hear("ha/status", "ha/status", b"online")
+        await house.clock.advance(1.4)
+        assert board.announced == 0
+        await house.clock.advance(0.2)
+        assert board.announced == 1
+        board.hear("ha/status", "ha/status", b"online")
+        await house.clock.advance(2)
+        assert board.announced == 2
+
+
+async def test_after_its_end_it_hears_nothing(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        pass
+    before = len(board.said)
+    house.bus.publish(starts())
+    house.bus.publish(CameraLost(camera="birdbox", at=1.0, reason="x"))
+    assert len(board.said) == before
+
+
+async def test_without_mqtt_there_is_no_publisher(furnish: Furnish, tmp_path: Path) -> None:
+    house = furnish()
+    with pytest.raises(ValueError, match="not configured"):
+        Publisher(
+            config=model.Config(),
+            mqtt=house.board,
+            hubs=house.hubs,
+            health=house.health,
+            settings=house.settings,
+            bus=house.bus,
+            clock=house.clock,
+            control=house.shutter,
+            url="http://pi:8000/",
+        )

@@ -18,6 +18,7 @@ from edgecam.mqtt import discovery, payloads
 from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.orders import Orders, Snapshots
 from edgecam.mqtt.outlet import Outlet, compact
+from edgecam.mqtt.rival import Rival
 from edgecam.mqtt.states import States
 from edgecam.mqtt.story import Story
 from edgecam.mqtt.topics import Topics
@@ -58,6 +59,7 @@ class Publisher:
         self._topics = Topics(f"{config.mqtt.base_topic}/{health.node}")
         self._states = States(mqtt, self._topics, health, clock)
         self._story = Story(mqtt, self._topics, config.cameras, url, clock)
+        self._rival = Rival(health.node, health.instance, health.mqtt, clock)
         self._born: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -94,6 +96,7 @@ class Publisher:
             if message.payload == b"online" and (self._born is None or self._born.done()):
                 self._born = tasks.create_task(self._welcome(), name="announce")
 
+        self._mqtt.subscribe(self._topics.health, self._rival.hear)
         if self._broker.discovery:
             self._mqtt.subscribe(self._broker.birth_topic, birth)
         if self._broker.commands:
@@ -118,6 +121,7 @@ class Publisher:
     async def _watch(self) -> None:
         while True:
             await self._clock.sleep(LOOK)
+            self._rival.look()
             self._states.look()
 
     async def _stills(self, camera: str) -> None:

@@ -563,6 +563,31 @@ async def test_home_assistant_is_welcomed_once_after_a_little_while(furnish: Fur
         assert board.announced == 2
 
 
+async def test_another_live_node_of_our_name_is_a_problem_until_it_is_gone(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        own, foreign = b'{"instance": "a1b2c3"}', b'{"instance": "ffffff"}'
+        for payload in (own, b"not json", b"[1]", b'{"instance": "x\\n"}', b"[" * 100_000):
+            board.hear("edgecam/pi/health", "edgecam/pi/health", payload)
+        board.hear("edgecam/pi/health", "edgecam/pi/health", foreign, retain=True)
+        assert house.health.mqtt.trouble is None
+        for _ in range(2):
+            board.hear("edgecam/pi/health", "edgecam/pi/health", foreign)
+            await house.clock.advance(60)
+        assert board.json("edgecam/pi/health")["problems"] == [
+            "mqtt: another edgecam (ffffff) uses the node name pi; give one of them another `node:`"
+        ]
+        await house.clock.advance(181)
+        assert board.json("edgecam/pi/health")["problems"] == []
+        board.hear("edgecam/pi/health", "edgecam/pi/health", foreign)
+        house.health.mqtt.trouble = "the broker closed the connection"
+        await house.clock.advance(181)
+        assert house.health.mqtt.trouble == "the broker closed the connection"
+    assert caplog.text.count("another edgecam (ffffff)") == 2
+
+
 async def test_after_its_end_it_hears_nothing(furnish: Furnish) -> None:
     house = furnish()
     async with living(house) as board:

@@ -12,6 +12,8 @@ NOT_BUILT = frozenset(
         "CameraSource.rotate",
         "CameraSource.hflip",
         "CameraSource.vflip",
+        "CameraSource.warmup",
+        "CameraSource.idle_after",
         # cameras
         "Camera.privacy",
         "Camera.audio",

@@ -1,0 +1,80 @@
+"""The configuration that applies, as YAML: secrets redacted, and where each key was set that is not at its default."""
+
+from collections.abc import Iterator
+
+from edgecam.config import written
+from edgecam.config.fields import Section
+from edgecam.config.load import Loaded
+from edgecam.config.places import Branch, Items, Leaf, Path, Spot, Tree, find
+from edgecam.config.secret import REDACTED
+
+COLUMN = 44
+"""Where the marks stand."""
+
+
+def effective(loaded: Loaded) -> str:
+    """Every key with the value in force; `# config.yaml:14:7, default 10s` marks what differs."""
+    return "".join(_section(loaded, loaded.config, ()))
+
+
+def _section(loaded: Loaded, section: Section, path: Path) -> Iterator[str]:
+    shown = section.model_dump(mode="json")
+    for key, field in written.keys(type(section)).items():
+        here = (*path, key)
+        if here == ("defaults",):  # they show in every camera
+            continue
+        inner = getattr(section, key)
+        if isinstance(inner, Section):
+            yield f"{'  ' * len(path)}{key}:\n"
+            yield from _section(loaded, inner, here)
+        elif isinstance(inner, dict) and any(
+            isinstance(item, Section) for item in inner.values()
+        ):
+            yield f"{'  ' * len(path)}{key}:\n"
+            for name, item in inner.items():
+                yield f"{'  ' * len(here)}{written.value(name)}:\n"
+                yield from _section(loaded, item, (*here, name))
+        else:
+            standard = written.default(field)
+            yield _line(loaded, here, shown[key], standard)
+
+
+def _line(loaded: Loaded, path: Path, data: object, standard: object) -> str:
+    spot, hidden = _origin(loaded, path)
+    text = f"{'  ' * (len(path) - 1)}{path[-1]}: {written.value(REDACTED if hidden else data)}"
+    if data == standard:
+        return text + "\n"
+    default = (
+        f"default {written.value(standard)}"
+        if isinstance(standard, str | int | float | list | dict)
+        else ""
+    )
+    default = "default null" if standard is None else default
+    mark = ", ".join(
+        part for part in (str(spot) if spot else "made by edgecam", default) if part
+    )
+    return f"{text.ljust(COLUMN)} # {mark}\n"
+
+
+def _origin(loaded: Loaded, path: Path) -> tuple[Spot | None, bool]:
+    """Where a key was set (None: nowhere), and whether a secret may be in it."""
+    candidates = [path]
+    if path[0] == "cameras":
+        candidates.append(("defaults", *path[2:]))
+    for candidate in candidates:
+        entry, depth = find(loaded.tree, candidate)
+        short = (
+            isinstance(entry.value, Leaf)
+            and depth == len(candidate) - 1
+            and candidate[-2] == "source"
+        )
+        if depth == len(candidate) or short:
+            spot = entry.value.spot if isinstance(entry.value, Leaf) else entry.key
+            return spot, _hides(entry.value)
+    return None, False
+
+
+def _hides(tree: Tree) -> bool:
+    if isinstance(tree, Branch):
+        return any(_hides(entry.value) for entry in tree.entries.values())
+    return any(map(_hides, tree.values)) if isinstance(tree, Items) else tree.hidden

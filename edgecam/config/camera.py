@@ -34,12 +34,7 @@ class Video(Section):
         "auto", description="auto: H.264, the camera's own or made from JPEG."
     )
     bitrate: Bitrate = Field(2_000_000, description="Of the H.264 we encode.")
-    qp: int | None = Field(
-        None,
-        ge=1,
-        le=51,
-        description="Constant quality instead of bitrate; smaller is better.",
-    )
+    qp: int | None = Field(None, ge=1, le=51, description="Constant quality instead of bitrate; smaller is better.")
     keyframe: Duration = Field(1, gt=0, le=60, description="Time between keyframes.")
 
 
@@ -48,9 +43,9 @@ class Audio(Section):
 
     device: Word = Field("auto", description="The microphone.")
     rate: int = Field(48000, ge=8000, le=192_000, description="Samples per second.")
-    channels: Annotated[
-        Literal["auto", "1", "2"], AlsoTakes({"enum": [1, 2], "description": UNQUOTED})
-    ] = Field("auto", description="auto: as the device has.")
+    channels: Annotated[Literal["auto", "1", "2"], AlsoTakes({"enum": [1, 2], "description": UNQUOTED})] = Field(
+        "auto", description="auto: as the device has."
+    )
     bitrate: Bitrate = Field(64_000, description="Of the coded sound.")
     delay: Duration = Field(0, description="Sound is shifted by this.")
 
@@ -59,47 +54,33 @@ class Overlay(Section):
     """Text in the picture."""
 
     text: str = Field("%H:%M:%S", description="With strftime's placeholders.")
-    position: Literal["top-left", "top-right", "bottom-left", "bottom-right"] = Field(
-        "top-left", description="Where."
-    )
+    position: Literal["top-left", "top-right", "bottom-left", "bottom-right"] = Field("top-left", description="Where.")
     colour: Word = Field("white", description="Name or #rrggbb.")
 
 
 class DayNight(Section):
     """When the picture turns grey."""
 
-    grey_below: float = Field(
-        20, ge=0, le=255, description="Mean luma below which night begins."
-    )
-    colour_above: float = Field(
-        40, ge=0, le=255, description="Mean luma above which day begins."
-    )
+    grey_below: float = Field(20, ge=0, le=255, description="Mean luma below which night begins.")
+    colour_above: float = Field(40, ge=0, le=255, description="Mean luma above which day begins.")
 
 
 class Image(Section):
     """The pictures we encode; the camera's own JPEG passes untouched."""
 
-    quality: int = Field(
-        80, ge=1, le=100, description="JPEG quality of pictures that we encode."
-    )
+    quality: int = Field(80, ge=1, le=100, description="JPEG quality of pictures that we encode.")
     grey: bool = Field(False, description="Grey pictures.")
     overlay: Overlay | None = Field(None, description="Text in every output.")
     day_night: DayNight | None = Field(None, description="Grey at night.")
-    privacy_masks: dict[Id, Polygon] = Field(
-        {}, description="Areas that are blackened in every output."
-    )
+    privacy_masks: dict[Id, Polygon] = Field({}, description="Areas that are blackened in every output.")
 
 
 class Stream(Section):
     """The live stream."""
 
     enabled: bool = Field(True, description="Whether there is one.")
-    fps: float | None = Field(
-        None, gt=0, le=240, description="At most so many frames per second; null: all."
-    )
-    max_width: int | None = Field(
-        None, ge=160, le=7680, description="Wider pictures are made smaller."
-    )
+    fps: float | None = Field(None, gt=0, le=240, description="At most so many frames per second; null: all.")
+    max_width: int | None = Field(None, ge=160, le=7680, description="Wider pictures are made smaller.")
     rewind: Duration = Field(0, description="How far back a viewer may go.")
     schedule: Schedule = Field(None, description="When the stream is open.")
 
@@ -107,27 +88,16 @@ class Stream(Section):
 class Snapshot(Section):
     """Single pictures."""
 
-    every: Annotated[Duration, Field(ge=1)] | None = Field(
-        60, description="A picture to MQTT this often; null: none."
-    )
-    width: int | None = Field(
-        None,
-        ge=160,
-        le=7680,
-        description="Wider pictures are made smaller; null: as it comes.",
-    )
+    every: Annotated[Duration, Field(ge=1)] | None = Field(60, description="A picture to MQTT this often; null: none.")
+    width: int | None = Field(None, ge=160, le=7680, description="Wider pictures are made smaller; null: as it comes.")
     max_age: Duration = Field(5, description="How long one picture is reused.")
-    keep: Lasting = Field(
-        14 * DAY, description="How long pictures that were asked for stay on disk."
-    )
+    keep: Lasting = Field(14 * DAY, description="How long pictures that were asked for stay on disk.")
 
 
 class Zone(Section):
     """A named area with a motion sensor of its own."""
 
-    polygon: Polygon = Field(
-        description="Corners in 0..1, [[x, y], …], from the top left."
-    )
+    polygon: Polygon = Field(description="Corners in 0..1, [[x, y], …], from the top left.")
     sensitivity: int | None = Field(None, ge=1, le=100, description="[the camera's]")
     min_area: Percent | None = Field(None, description="[the camera's]")
     cooldown: Duration | None = Field(None, description="[the camera's]")
@@ -146,44 +116,20 @@ class Motion(Section):
 
     enabled: bool = Field(True, description="Whether motion is looked for.")
     method: Literal["background", "difference"] = Field(
-        "background",
-        description="background learns the scene; difference compares consecutive frames.",
+        "background", description="background learns the scene; difference compares consecutive frames."
     )
     fps: float = Field(5, gt=0, le=60, description="Looks per second.")
-    width: int = Field(
-        160, ge=32, le=1280, description="The detector sees the picture this wide."
-    )
-    sensitivity: int = Field(
-        50,
-        ge=1,
-        le=100,
-        description="The one knob most people touch; higher sees more.",
-    )
-    threshold: float | None = Field(
-        None, gt=0, description="In the method's own unit; null: from sensitivity."
-    )
-    min_area: Percent = Field(
-        0.3, description="Smaller things are ignored, in percent of the picture."
-    )
-    min_frames: int = Field(
-        2, ge=1, le=100, description="Looks in a row that make an event."
-    )
+    width: int = Field(160, ge=32, le=1280, description="The detector sees the picture this wide.")
+    sensitivity: int = Field(50, ge=1, le=100, description="The one knob most people touch; higher sees more.")
+    threshold: float | None = Field(None, gt=0, description="In the method's own unit; null: from sensitivity.")
+    min_area: Percent = Field(0.3, description="Smaller things are ignored, in percent of the picture.")
+    min_frames: int = Field(2, ge=1, le=100, description="Looks in a row that make an event.")
     cooldown: Duration = Field(10, gt=0, description="Quiet time that ends an event.")
-    settle: Duration = Field(
-        2, description="Blind after start, control change, day/night change."
-    )
-    masks: dict[Id, Polygon] = Field(
-        {}, description="Areas that are not looked at, {name: [[x, y], …]} in 0..1."
-    )
-    zones: dict[Id, Zone] = Field(
-        {}, description="Areas with a sensor of their own, by name."
-    )
-    duty: Duty | None = Field(
-        None, description="Look with pauses, such as {looks: 15, pause: 5s}."
-    )
-    schedule: Schedule = Field(
-        None, description='When motion counts, such as {"mon-fri": "10:00-20:00"}.'
-    )
+    settle: Duration = Field(2, description="Blind after start, control change, day/night change.")
+    masks: dict[Id, Polygon] = Field({}, description="Areas that are not looked at, {name: [[x, y], …]} in 0..1.")
+    zones: dict[Id, Zone] = Field({}, description="Areas with a sensor of their own, by name.")
+    duty: Duty | None = Field(None, description="Look with pauses, such as {looks: 15, pause: 5s}.")
+    schedule: Schedule = Field(None, description='When motion counts, such as {"mon-fri": "10:00-20:00"}.')
 
 
 class EventRecord(Section):
@@ -191,13 +137,8 @@ class EventRecord(Section):
 
     pre: Duration = Field(5, description="Time before the motion.")
     post: Duration = Field(5, description="Time after it.")
-    max: Duration = Field(
-        120, ge=2, description="A longer event goes on in a next clip, without a gap."
-    )
-    keep: Lasting = Field(
-        14 * DAY,
-        description="From the end of the clip; 0s: delete as soon as it is stored.",
-    )
+    max: Duration = Field(120, ge=2, description="A longer event goes on in a next clip, without a gap.")
+    keep: Lasting = Field(14 * DAY, description="From the end of the clip; 0s: delete as soon as it is stored.")
 
 
 class Continuous(Section):
@@ -225,24 +166,17 @@ class Buffer(Section):
     """How far back `save the last` reaches beyond what is on disk."""
 
     time: Duration = Field(60, gt=0, description="The pre-roll must fit.")
-    memory: Bytes = Field(
-        16_000_000,
-        description="Bounds what lies beyond the pre-roll; never cuts the pre-roll.",
-    )
+    memory: Bytes = Field(16_000_000, description="Bounds what lies beyond the pre-roll; never cuts the pre-roll.")
 
 
 class Record(Section):
     """What is written to disk."""
 
     enabled: bool = Field(True, description="Whether anything is.")
-    mode: Literal["event", "continuous", "both"] = Field(
-        "event", description="event, continuous or both."
-    )
+    mode: Literal["event", "continuous", "both"] = Field("event", description="event, continuous or both.")
     event: EventRecord = Field(EventRecord(), description="Clips of motion.")
     continuous: Continuous = Field(Continuous(), description="Recording without end.")
-    manual: ManualRecord = Field(
-        ManualRecord(), description="Clips that somebody asked for."
-    )
+    manual: ManualRecord = Field(ManualRecord(), description="Clips that somebody asked for.")
     timelapse: Timelapse | None = Field(None, description="A film of single pictures.")
     buffer: Buffer = Field(Buffer(), description="Frames held in memory.")
     schedule: Schedule = Field(None, description="When anything is recorded.")
@@ -258,27 +192,15 @@ class Camera(Section):
     """One camera."""
 
     name: str = Field("", description="As people call it [made from the id].")
-    privacy: bool = Field(
-        False,
-        description="true: the sensor is closed, nothing is recorded, streamed or detected.",
-    )
-    source: SourceConfig = Field(
-        description="Where the pictures come from; a short form will often do."
-    )
+    privacy: bool = Field(False, description="true: the sensor is closed, nothing is recorded, streamed or detected.")
+    source: SourceConfig = Field(description="Where the pictures come from; a short form will often do.")
     video: Video = Field(Video(), description="How video is coded, in clips and HLS.")
-    audio: Annotated[Audio | None, *SWITCH] = Field(
-        None, description="Sound in clips and HLS."
-    )
+    audio: Annotated[Audio | None, *SWITCH] = Field(None, description="Sound in clips and HLS.")
     image: Image = Field(Image(), description="The pictures we encode.")
     stream: Stream = Field(Stream(), description="The live stream.")
     snapshot: Snapshot = Field(Snapshot(), description="Single pictures.")
     motion: Motion = Field(Motion(), description="What counts as motion.")
     record: Record = Field(Record(), description="What is written to disk.")
-    offload: Kinds = Field(
-        True,
-        description="true: the kinds of offload.kinds; false: nothing; or a list of kinds.",
-    )
-    publish: Publish | None = Field(
-        None, description="The camera's stream sent elsewhere."
-    )
+    offload: Kinds = Field(True, description="true: the kinds of offload.kinds; false: nothing; or a list of kinds.")
+    publish: Publish | None = Field(None, description="The camera's stream sent elsewhere.")
     push: tuple[str, ...] = Field((), description="Names of push targets.")

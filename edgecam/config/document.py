@@ -12,16 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from edgecam.config.places import (
-    Branch,
-    Entry,
-    Items,
-    Leaf,
-    Problem,
-    Spot,
-    Tree,
-    dotted,
-)
+from edgecam.config.places import Branch, Entry, Items, Leaf, Problem, Spot, Tree, dotted
 from edgecam.config.secret import FromFile, first_line
 
 LARGEST_FILE = 1_000_000
@@ -38,47 +29,17 @@ _GLUED = re.compile(r"\s*[\w-]+:(?=\S)")
 """A key whose colon is followed by its value at once: YAML reads on, and stumbles in the next line."""
 
 _SYNTAX = (
-    (
-        "could not find expected ':'",
-        "this line is no `key: value`; is the space after the colon missing, or a quote?",
-    ),
-    (
-        "mapping values are not allowed here",
-        "no ':' may stand here; is the line indented too far, or needs it quotes?",
-    ),
-    (
-        "expected <block end>",
-        "does not fit in here; indent it as the lines around it, and look for an open quote",
-    ),
-    (
-        "expected <document start>",
-        "does not fit in here; the whole file is one mapping of sections",
-    ),
+    ("could not find expected ':'", "this line is no `key: value`; is the space after the colon missing, or a quote?"),
+    ("mapping values are not allowed here", "no ':' may stand here; is the line indented too far, or needs it quotes?"),
+    ("expected <block end>", "does not fit in here; indent it as the lines around it, and look for an open quote"),
+    ("expected <document start>", "does not fit in here; the whole file is one mapping of sections"),
     ("expected ',' or", "a comma or a closing bracket is missing here"),
-    (
-        "found unexpected end of stream",
-        "a quote or bracket that opens here is never closed",
-    ),
-    (
-        "found undefined alias",
-        "no such anchor; a value that begins with * needs quotes",
-    ),
-    (
-        "found duplicate anchor",
-        "this anchor is there already; a value that begins with & needs quotes",
-    ),
-    (
-        "found undefined tag handle",
-        f"unknown tag; known are {_TAGS}; a value that begins with ! needs quotes",
-    ),
-    (
-        "but found another document",
-        "a second document begins here; the configuration is one",
-    ),
-    (
-        "cannot start any token",
-        "a value cannot begin with this character; it needs quotes",
-    ),
+    ("found unexpected end of stream", "a quote or bracket that opens here is never closed"),
+    ("found undefined alias", "no such anchor; a value that begins with * needs quotes"),
+    ("found duplicate anchor", "this anchor is there already; a value that begins with & needs quotes"),
+    ("found undefined tag handle", f"unknown tag; known are {_TAGS}; a value that begins with ! needs quotes"),
+    ("but found another document", "a second document begins here; the configuration is one"),
+    ("cannot start any token", "a value cannot begin with this character; it needs quotes"),
 )
 
 
@@ -111,16 +72,11 @@ class Reader:
         except UnicodeDecodeError as error:
             before = raw[: error.start]
             column = len(before.rpartition(b"\n")[2].decode(errors="replace")) + 1
-            return self._broken(
-                Spot(str(path), before.count(b"\n") + 1, column),
-                "is not UTF-8 from here on",
-            )
+            return self._broken(Spot(str(path), before.count(b"\n") + 1, column), "is not UTF-8 from here on")
         except OSError as error:
             return self._broken(spot, f"cannot read {path}: {error.strerror}")
         if len(raw) > LARGEST_FILE:
-            return self._broken(
-                spot, f"{path} is larger than 1 MB: not a configuration"
-            )
+            return self._broken(spot, f"{path} is larger than 1 MB: not a configuration")
         self.files.append(path)
         self._open.append(path.absolute())
         try:
@@ -142,9 +98,7 @@ class Reader:
             return Branch({}, Spot(name, 1, 1))
         tree = _Builder(self, name, path).build(node)
         if tree.weight > LARGEST_TREE:
-            return self._broken(
-                Spot(name), f"has more than {LARGEST_TREE} values, counting its aliases"
-            )
+            return self._broken(Spot(name), f"has more than {LARGEST_TREE} values, counting its aliases")
         return tree
 
     def _broken(self, spot: Spot, message: str) -> Leaf:
@@ -154,13 +108,8 @@ class Reader:
     def _syntax(self, error: yaml.MarkedYAMLError, text: str, name: str) -> Leaf:
         """PyYAML's own messages and snippets may quote a secret: only its places are used, and words of ours."""
         problem = error.problem or ""
-        message = next(
-            (words for sign, words in _SYNTAX if sign in problem),
-            "is not valid YAML from here on",
-        )
-        begins = any(
-            sign in problem for sign in ("could not find expected ':'", "end of stream")
-        )
+        message = next((words for sign, words in _SYNTAX if sign in problem), "is not valid YAML from here on")
+        begins = any(sign in problem for sign in ("could not find expected ':'", "end of stream"))
         mark = (error.context_mark if begins else None) or error.problem_mark
         if mark is None:
             return self._broken(Spot(name), message)
@@ -168,44 +117,27 @@ class Reader:
         line = "".join(lines[mark.line : mark.line + 1])
         if (tab := re.match(r" *\t", line)) or "'\\t'" in problem:
             column = tab.end() if tab else mark.column + 1
-            return self._broken(
-                Spot(name, mark.line + 1, column),
-                "a tab; YAML is indented with spaces only",
-            )
-        before = (
-            _GLUED.match(lines[mark.line - 1]) if 0 < mark.line < len(lines) else None
-        )
+            return self._broken(Spot(name, mark.line + 1, column), "a tab; YAML is indented with spaces only")
+        before = _GLUED.match(lines[mark.line - 1]) if 0 < mark.line < len(lines) else None
         if "mapping values" in problem and before:
-            return self._broken(
-                Spot(name, mark.line, before.end()),
-                "a space is missing after this colon",
-            )
+            return self._broken(Spot(name, mark.line, before.end()), "a space is missing after this colon")
         return self._broken(Spot(name, mark.line + 1, mark.column + 1), message)
 
-    def _unprintable(
-        self, error: yaml.reader.ReaderError, text: str, name: str
-    ) -> Leaf:
+    def _unprintable(self, error: yaml.reader.ReaderError, text: str, name: str) -> Leaf:
         before = text[: error.position]
         spot = Spot(name, before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1)
-        return self._broken(
-            spot, "a character that YAML does not allow (a control character?)"
-        )
+        return self._broken(spot, "a character that YAML does not allow (a control character?)")
 
     def scalar(self, tag: str, value: str, spot: Spot, path: Path) -> Tree:
         """What a tag makes of its text."""
         if tag not in self._scalars:
-            return self._broken(
-                spot,
-                f"unknown tag; known are {_TAGS}; a value that begins with ! needs quotes",
-            )
+            return self._broken(spot, f"unknown tag; known are {_TAGS}; a value that begins with ! needs quotes")
         if not value.strip():
             return self._broken(spot, f"{tag} needs a name after it")
         return self._scalars[tag](value.strip(), spot, path)
 
     def _secret(self, name: str, spot: Spot, path: Path) -> Tree:
-        places = dict.fromkeys(
-            place.parent / "secrets.yaml" for place in (path, *self.files[:1])
-        )
+        places = dict.fromkeys(place.parent / "secrets.yaml" for place in (path, *self.files[:1]))
         known: set[str] = set()
         for place in places:
             secrets = self._secrets_of(place)
@@ -213,25 +145,15 @@ class Reader:
                 leaf = secrets.entries[name].value
                 if isinstance(leaf, Leaf) and (leaf.value or leaf.broken):
                     return replace(leaf, spot=spot, hidden=True, tagged=True)
-                return self._broken(
-                    spot, f"the secret {name} in {place} is empty or no text"
-                )
+                return self._broken(spot, f"the secret {name} in {place} is empty or no text")
             known |= set(secrets.entries if secrets else ())
         if not any(self._secrets.values()):
-            return self._broken(
-                spot,
-                f"the secret {name} needs a file {next(iter(places))} with `{name}: value`",
-            )
-        return self._broken(
-            spot,
-            f"there is no secret {name} in {' or '.join(map(str, places))}{like(name, known)}",
-        )
+            return self._broken(spot, f"the secret {name} needs a file {next(iter(places))} with `{name}: value`")
+        return self._broken(spot, f"there is no secret {name} in {' or '.join(map(str, places))}{like(name, known)}")
 
     def _secrets_of(self, place: Path) -> Branch | None:
         if place not in self._secrets:
-            self._secrets[place] = (
-                None  # a !secret in secrets.yaml itself finds nothing
-            )
+            self._secrets[place] = None  # a !secret in secrets.yaml itself finds nothing
             tree = self.read(place) if _there(place) else None
             self._secrets[place] = tree if isinstance(tree, Branch) else None
         return self._secrets[place]
@@ -240,10 +162,7 @@ class Reader:
         name, *default = text.split(maxsplit=1)
         value = self._environ.get(name) or "".join(default)
         if not value:
-            return self._broken(
-                spot,
-                f"the environment variable {name} is not set, and there is no default",
-            )
+            return self._broken(spot, f"the environment variable {name} is not set, and there is no default")
         return Leaf(value, spot, tagged=True)
 
     def _file(self, text: str, spot: Spot, path: Path) -> Tree:
@@ -253,15 +172,11 @@ class Reader:
         candidates = [folder / Path(text).expanduser() for folder in folders]
         file = next((file for file in candidates if _there(file)), candidates[-1])
         try:
-            return Leaf(
-                FromFile(first_line(file), file), spot, hidden=True, tagged=True
-            )
+            return Leaf(FromFile(first_line(file), file), spot, hidden=True, tagged=True)
         except OSError as error:
             return self._broken(spot, f"cannot read {file}: {error.strerror}")
         except ValueError:
-            return self._broken(
-                spot, f"the first line of {file} is empty or not UTF-8 text"
-            )
+            return self._broken(spot, f"the first line of {file} is empty or not UTF-8 text")
 
     def _include(self, text: str, spot: Spot, path: Path) -> Tree:
         return self.read(path.parent / Path(text).expanduser(), spot)
@@ -270,11 +185,7 @@ class Reader:
         folder = path.parent / Path(text).expanduser()
         if not folder.is_dir():
             return self._broken(spot, f"{folder} is not a folder")
-        files = (
-            file
-            for file in sorted(folder.rglob("*.yaml"))
-            if file.name != "secrets.yaml"
-        )
+        files = (file for file in sorted(folder.rglob("*.yaml")) if file.name != "secrets.yaml")
         entries = {
             file.stem: Entry(Spot(str(file), 1, 1), self.read(file, spot))
             for file in files
@@ -306,10 +217,7 @@ class _Builder:
             tree = self._make(node)
             self._within.remove(id(node))
             if tree.weight > LARGEST_TREE:
-                tree = self._problem(
-                    self._spot(node),
-                    f"has more than {LARGEST_TREE} values, counting its aliases",
-                )
+                tree = self._problem(self._spot(node), f"has more than {LARGEST_TREE} values, counting its aliases")
             self._built[id(node)] = tree
         return self._built[id(node)]
 
@@ -318,14 +226,9 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             if own:
                 return self._reader.scalar(node.tag, node.value, spot, self._path)
-            return Leaf(
-                None if node.style is None and node.value in _NULL else node.value, spot
-            )
+            return Leaf(None if node.style is None and node.value in _NULL else node.value, spot)
         if own:
-            return self._problem(
-                spot,
-                f"a tag cannot stand before a list or a section; known are {_TAGS}",
-            )
+            return self._problem(spot, f"a tag cannot stand before a list or a section; known are {_TAGS}")
         if isinstance(node, yaml.SequenceNode):
             return Items(tuple(self.build(item) for item in node.value), spot)
         return self._mapping(node, spot)
@@ -341,10 +244,7 @@ class _Builder:
                 below = {**self._merge(value), **below}
             elif key.value in entries:
                 first = entries[key.value].key
-                self._problem(
-                    place,
-                    f"{dotted((key.value,))} is set twice; the first is in line {first.line}",
-                )
+                self._problem(place, f"{dotted((key.value,))} is set twice; the first is in line {first.line}")
             else:
                 entries[key.value] = Entry(place, self.build(value))
         return Branch({**below, **entries}, spot)
@@ -356,9 +256,7 @@ class _Builder:
             if isinstance(part, Branch):
                 found = {**part.entries, **found}
             elif not (isinstance(part, Leaf) and part.broken):
-                self._problem(
-                    self._spot(node), "<< takes a section or a list of sections"
-                )
+                self._problem(self._spot(node), "<< takes a section or a list of sections")
         return found
 
 

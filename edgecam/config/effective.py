@@ -27,9 +27,7 @@ def _section(loaded: Loaded, section: Section, path: Path) -> Iterator[str]:
         if isinstance(inner, Section):
             yield f"{'  ' * len(path)}{key}:\n"
             yield from _section(loaded, inner, here)
-        elif isinstance(inner, dict) and any(
-            isinstance(item, Section) for item in inner.values()
-        ):
+        elif isinstance(inner, dict) and any(isinstance(item, Section) for item in inner.values()):
             yield f"{'  ' * len(path)}{key}:\n"
             for name, item in inner.items():
                 yield f"{'  ' * len(here)}{written.value(name)}:\n"
@@ -44,15 +42,9 @@ def _line(loaded: Loaded, path: Path, data: object, standard: object) -> str:
     text = f"{'  ' * (len(path) - 1)}{path[-1]}: {written.value(REDACTED if hidden else data)}"
     if data == standard:
         return text + "\n"
-    default = (
-        f"default {written.value(standard)}"
-        if isinstance(standard, str | int | float | list | dict)
-        else ""
-    )
+    default = f"default {written.value(standard)}" if isinstance(standard, str | int | float | list | dict) else ""
     default = "default null" if standard is None else default
-    mark = ", ".join(
-        part for part in (str(spot) if spot else "made by edgecam", default) if part
-    )
+    mark = ", ".join(part for part in (str(spot) if spot else "made by edgecam", default) if part)
     return f"{text.ljust(COLUMN)} # {mark}\n"
 
 
@@ -63,11 +55,7 @@ def _origin(loaded: Loaded, path: Path) -> tuple[Spot | None, bool]:
         candidates.append(("defaults", *path[2:]))
     for candidate in candidates:
         entry, depth = find(loaded.tree, candidate)
-        short = (
-            isinstance(entry.value, Leaf)
-            and depth == len(candidate) - 1
-            and candidate[-2] == "source"
-        )
+        short = isinstance(entry.value, Leaf) and depth == len(candidate) - 1 and candidate[-2] == "source"
         if depth == len(candidate) or short:
             spot = entry.value.spot if isinstance(entry.value, Leaf) else entry.key
             return spot, _hides(entry.value)

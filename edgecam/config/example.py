@@ -60,18 +60,12 @@ def example() -> str:
         inner = sections(field.annotation)
         lines.append("\n")
         lines += _block(Config, key, 0) if inner else [_option(Config, key, 0)]
-    lines += [
-        "\n",
-        "# Sections of a camera that shall hold for all of them:\n",
-        _commented("defaults:", 0),
-    ]
+    lines += ["\n", "# Sections of a camera that shall hold for all of them:\n", _commented("defaults:", 0)]
     lines.append(_commented("motion: {cooldown: 10s}", 1))
     return "".join(lines)
 
 
-def _keys(
-    section: type[Section], depth: int, skip: tuple[str, ...] = ()
-) -> Iterator[str]:
+def _keys(section: type[Section], depth: int, skip: tuple[str, ...] = ()) -> Iterator[str]:
     for key, field in written.keys(section).items():
         if key in skip or not is_built(section, key):
             continue
@@ -91,11 +85,7 @@ def _block(section: type[Section], key: str, depth: int) -> Iterator[str]:
         yield _commented(f"{_NAMES[key]}:", depth)
     yield from _keys(first, depth + 1)
     for other in others:
-        keys = ", ".join(
-            name
-            for name in written.keys(other)
-            if name != "type" and is_built(other, name)
-        )
+        keys = ", ".join(name for name in written.keys(other) if name != "type" and is_built(other, name))
         yield f"# {'  ' * depth}Or type {kind_of(other)} with {keys}.\n"
 
 
@@ -103,15 +93,10 @@ def _option(section: type[Section], key: str, depth: int) -> str:
     field = section.model_fields[key]
     standard = written.default(field)
     data = _SHOWN.get((section, key), standard)
-    assert data is not PydanticUndefined, (
-        f"the example needs a value for {section.__name__}.{key}"
-    )
+    assert data is not PydanticUndefined, f"the example needs a value for {section.__name__}.{key}"
     meaning = field.description or ""
     if inner := sections(field.annotation):
-        data, meaning = (
-            False,
-            f"{meaning.rstrip('.')}: {', '.join(inner[0].model_fields)}.",
-        )
+        data, meaning = (False, f"{meaning.rstrip('.')}: {', '.join(inner[0].model_fields)}.")
     return _commented(f"{key}: {written.value(data)}", depth, meaning)
 
 

@@ -35,9 +35,7 @@ _LIMITS = {
     "less_than": ("must be less than", "lt"),
     "less_than_equal": ("must be at most", "le"),
 }
-_SOURCES = (
-    "must be a source: synthetic, http://…, file:clip.mp4, or a section with a type"
-)
+_SOURCES = "must be a source: synthetic, http://…, file:clip.mp4, or a section with a type"
 
 
 def problems(errors: Iterable[ErrorDetails], tree: Tree) -> list[Problem]:
@@ -53,14 +51,8 @@ def _problem(error: ErrorDetails, tree: Tree) -> Problem | None:
     if isinstance(entry.value, Leaf) and entry.value.broken:
         return None
     text = entry.value.value if isinstance(entry.value, Leaf) else None
-    about_the_key = kind in ("extra_forbidden", "missing") or error["loc"][-1:] == (
-        "[key]",
-    )
-    spot = (
-        entry.value.spot
-        if isinstance(entry.value, Leaf) and not about_the_key
-        else entry.key
-    )
+    about_the_key = kind in ("extra_forbidden", "missing") or error["loc"][-1:] == ("[key]",)
+    spot = entry.value.spot if isinstance(entry.value, Leaf) and not about_the_key else entry.key
     return Problem(spot, dotted(path), _sentence(error, traced, text or ""))
 
 
@@ -124,17 +116,15 @@ def _no_kind(_: Mapping[str, Any], traced: Traced, __: str) -> str:
 def _not_built(_: Mapping[str, Any], traced: Traced, __: str) -> str:
     if traced.path[-1:] != ("type",):
         return "is not built yet; leave it out for now"
-    built = [
-        kind
-        for section in sections(SourceConfig)
-        if (kind := kind_of(section)) and is_built(section)
-    ]
+    built = [kind for section in sections(SourceConfig) if (kind := kind_of(section)) and is_built(section)]
     return f"{traced.kind} is not built yet; use {', '.join(built)}"
 
 
 def _choice(context: Mapping[str, Any], _: Traced, text: str) -> str:
     expected = str(context["expected"])
-    return f"must be {expected.replace(chr(39), '')}{like(text, re.findall(chr(39) + '([^' + chr(39) + ']+)', expected))}"
+    return (
+        f"must be {expected.replace(chr(39), '')}{like(text, re.findall(chr(39) + '([^' + chr(39) + ']+)', expected))}"
+    )
 
 
 def _length(context: Mapping[str, Any], _: Traced, __: str) -> str:

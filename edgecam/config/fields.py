@@ -39,17 +39,11 @@ T = TypeVar("T")
 
 def _reads(parse: Callable[[str], object]) -> BeforeValidator:
     """Text goes through `parse`; what is not text is left to the type."""
-    return BeforeValidator(
-        lambda value: parse(value) if isinstance(value, str) else value
-    )
+    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
 
 
-def _shown(
-    write: Callable[[Any], str], **schema: object
-) -> tuple[PlainSerializer, WithJsonSchema]:
-    return PlainSerializer(write, return_type=str, when_used="json"), WithJsonSchema(
-        {"type": "string", **schema}
-    )
+def _shown(write: Callable[[Any], str], **schema: object) -> tuple[PlainSerializer, WithJsonSchema]:
+    return PlainSerializer(write, return_type=str, when_used="json"), WithJsonSchema({"type": "string", **schema})
 
 
 def _finite(seconds: float) -> float:
@@ -61,64 +55,34 @@ def _finite(seconds: float) -> float:
 _DURATION = r"^(forever|0|\d+(\.\d+)?\s*(ms|s|m|h|d))$"
 _Seconds = Annotated[float, Field(allow_inf_nan=True, ge=0), _reads(units.duration)]
 
-Lasting = Annotated[
-    _Seconds, *_shown(units.duration_text, pattern=_DURATION, title="duration")
-]
+Lasting = Annotated[_Seconds, *_shown(units.duration_text, pattern=_DURATION, title="duration")]
 """Seconds, infinity for `forever`."""
 
 Duration = Annotated[
-    _Seconds,
-    AfterValidator(_finite),
-    *_shown(units.duration_text, pattern=_DURATION, title="duration"),
+    _Seconds, AfterValidator(_finite), *_shown(units.duration_text, pattern=_DURATION, title="duration")
 ]
 """Seconds."""
 
-Bytes = Annotated[
-    int, Field(ge=0), _reads(units.size), *_shown(units.size_text, title="size")
-]
+Bytes = Annotated[int, Field(ge=0), _reads(units.size), *_shown(units.size_text, title="size")]
 """Bytes."""
 
-Bitrate = Annotated[
-    int, Field(gt=0), _reads(units.bitrate), *_shown(units.bitrate_text, title="rate")
-]
+Bitrate = Annotated[int, Field(gt=0), _reads(units.bitrate), *_shown(units.bitrate_text, title="rate")]
 """Bits per second."""
 
-Rate = Annotated[
-    float, Field(gt=0), _reads(units.rate), *_shown(units.rate_text, title="rate")
-]
+Rate = Annotated[float, Field(gt=0), _reads(units.rate), *_shown(units.rate_text, title="rate")]
 """Bytes per second."""
 
-Percent = Annotated[
-    float,
-    Field(ge=0, le=100),
-    _reads(units.percent),
-    *_shown(units.percent_text, title="percentage"),
-]
+Percent = Annotated[float, Field(ge=0, le=100), _reads(units.percent), *_shown(units.percent_text, title="percentage")]
 """Percent of the picture: 0.3 is `0.3%`."""
 
-Resolution = Annotated[
-    units.Size,
-    _reads(units.resolution),
-    *_shown(str, pattern=r"^\d+x\d+$", title="WIDTHxHEIGHT"),
-]
+Resolution = Annotated[units.Size, _reads(units.resolution), *_shown(str, pattern=r"^\d+x\d+$", title="WIDTHxHEIGHT")]
 
-Address = Annotated[
-    units.Address, _reads(units.address), *_shown(str, title="ADDRESS:PORT")
-]
+Address = Annotated[units.Address, _reads(units.address), *_shown(str, title="ADDRESS:PORT")]
 
 Place = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
 """A path; `~` is the user's home."""
 
-RESERVED = (
-    "status",
-    "health",
-    "event",
-    "request",
-    "response",
-    "settings",
-    "reload",
-    "restart",
-)
+RESERVED = ("status", "health", "event", "request", "response", "settings", "reload", "restart")
 
 
 def _free(name: str) -> str:
@@ -139,20 +103,12 @@ def _named(pattern: str, words: str) -> AfterValidator:
 
 
 Id = Annotated[
-    str,
-    _named(
-        "[a-z0-9_]{1,32}", "must be 1 to 32 of the characters a-z 0-9 _ (lower case)"
-    ),
-    AfterValidator(_free),
+    str, _named("[a-z0-9_]{1,32}", "must be 1 to 32 of the characters a-z 0-9 _ (lower case)"), AfterValidator(_free)
 ]
 """The id of a camera, a zone or a mask."""
 
 NodeId = Annotated[
-    str,
-    _named(
-        "[a-z0-9-]{1,32}", "must be 1 to 32 of the characters a-z 0-9 - (lower case)"
-    ),
-    AfterValidator(_free),
+    str, _named("[a-z0-9-]{1,32}", "must be 1 to 32 of the characters a-z 0-9 - (lower case)"), AfterValidator(_free)
 ]
 
 Word = Annotated[str, StringConstraints(min_length=1)]
@@ -179,22 +135,16 @@ def plain(value: object) -> object:
     return value
 
 
-Control = Annotated[
-    bool | int | float | str | tuple[float, ...], BeforeValidator(plain)
-]
+Control = Annotated[bool | int | float | str | tuple[float, ...], BeforeValidator(plain)]
 """A camera control's value, of the type that the device wants."""
 
 
 def _is_switch(value: object) -> bool:
-    return isinstance(value, bool) or (
-        isinstance(value, str) and value.lower() in ("true", "false", "on", "off")
-    )
+    return isinstance(value, bool) or (isinstance(value, str) and value.lower() in ("true", "false", "on", "off"))
 
 
 def _off(value: object) -> bool:
-    return value is False or (
-        _is_switch(value) and str(value).lower() in ("false", "off")
-    )
+    return value is False or (_is_switch(value) and str(value).lower() in ("false", "off"))
 
 
 def _one_or_more(value: object) -> object:
@@ -218,16 +168,11 @@ class AlsoTakes:
         return {"anyOf": [*own.get("anyOf", [own]), self.schema]}
 
 
-OFF = (
-    BeforeValidator(lambda value: None if _off(value) else value),
-    AlsoTakes({"const": False}),
-)
+OFF = (BeforeValidator(lambda value: None if _off(value) else value), AlsoTakes({"const": False}))
 """`false` means absent."""
 
 SWITCH = (
-    BeforeValidator(
-        lambda value: ({}, None)[_off(value)] if _is_switch(value) else value
-    ),
+    BeforeValidator(lambda value: ({}, None)[_off(value)] if _is_switch(value) else value),
     AlsoTakes({"type": "boolean"}),
 )
 """`true` means a section with all its defaults, `false` its absence."""
@@ -237,9 +182,7 @@ SEVERAL = BeforeValidator(_one_or_more)
 
 Kinds = Annotated[
     Annotated[bool, Tag("switch")] | Annotated[tuple[MediaKind, ...], Tag("list")],
-    Discriminator(
-        lambda value: "list" if isinstance(value, list | tuple) else "switch"
-    ),
+    Discriminator(lambda value: "list" if isinstance(value, list | tuple) else "switch"),
 ]
 """`true`, `false`, or a list of kinds of media."""
 
@@ -248,11 +191,7 @@ class Section(BaseModel):
     """A part of the file: frozen, closed to unknown keys, silent about values when something is wrong."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        coerce_numbers_to_str=True,
-        allow_inf_nan=False,
+        frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True, allow_inf_nan=False
     )
 
     @model_validator(mode="before")
@@ -261,21 +200,13 @@ class Section(BaseModel):
         """`motion:` with nothing below it is a section with its defaults, not a mistake."""
         if not isinstance(data, dict):
             return data
-        return {
-            key: value
-            for key, value in data.items()
-            if value is not None or not cls.has_section(key)
-        }
+        return {key: value for key, value in data.items() if value is not None or not cls.has_section(key)}
 
     @classmethod
     def has_section(cls, key: str) -> bool:
         """Whether `key` holds a section that always exists, so that null there means all its defaults."""
         field = cls.model_fields.get(key)
-        if (
-            field is None
-            or field.is_required()
-            or NoneType in get_args(field.annotation)
-        ):
+        if field is None or field.is_required() or NoneType in get_args(field.annotation):
             return False
         return isinstance(field.get_default(call_default_factory=True), Section | dict)
 
@@ -284,13 +215,8 @@ class Section(BaseModel):
     def _built(cls, value: T, info: ValidationInfo) -> T:
         """Refuse what unbuilt.py lists."""
         name = info.field_name or ""
-        owner = next(
-            (kind for kind in cls.__mro__ if not_built(kind.__name__, name)), None
-        )
-        if owner is None or (
-            name != "type"
-            and value == cls.model_fields[name].get_default(call_default_factory=True)
-        ):
+        owner = next((kind for kind in cls.__mro__ if not_built(kind.__name__, name)), None)
+        if owner is None or (name != "type" and value == cls.model_fields[name].get_default(call_default_factory=True)):
             return value
         raise PydanticCustomError("not_built", "is not built yet")
 

@@ -14,19 +14,7 @@ from edgecam.config.document import Reader
 from edgecam.config.fields import Section
 from edgecam.config.model import Config
 from edgecam.config.override import overridden
-from edgecam.config.places import (
-    Branch,
-    ConfigErrors,
-    Leaf,
-    Path,
-    Problem,
-    Spot,
-    Tree,
-    dotted,
-    find,
-    keyed,
-    plain,
-)
+from edgecam.config.places import Branch, ConfigErrors, Leaf, Path, Problem, Spot, Tree, dotted, find, keyed, plain
 from edgecam.config.secret import Secret, Url
 
 __all__ = ["ConfigErrors", "Loaded", "Problem", "load"]
@@ -48,37 +36,27 @@ class Loaded:
         return _at(self.tree, path, message)
 
 
-def load(
-    path: FilePath, *, environ: Mapping[str, str], overrides: Sequence[str] = ()
-) -> Loaded:
+def load(path: FilePath, *, environ: Mapping[str, str], overrides: Sequence[str] = ()) -> Loaded:
     """Read and validate. Raises ConfigErrors with everything that is wrong."""
     reader = Reader(environ)
     tree: Tree = reader.read(path)
     if not isinstance(tree, Branch):
         if not (isinstance(tree, Leaf) and tree.broken):
-            reader.problems.append(
-                Problem(tree.spot, "", "must be sections such as `cameras:`")
-            )
+            reader.problems.append(Problem(tree.spot, "", "must be sections such as `cameras:`"))
         raise ConfigErrors(reader.problems)
     tree = overridden(tree, reader, environ, overrides)
     try:
         config = Config.model_validate(plain(tree))
     except RecursionError:  # aliases of deep lists in deep lists
-        raise ConfigErrors(
-            [Problem(Spot(str(path)), "", "is nested too deeply")]
-        ) from None
+        raise ConfigErrors([Problem(Spot(str(path)), "", "is nested too deeply")]) from None
     except ValidationError as error:
-        found = explain.problems(
-            error.errors(include_input=False, include_url=False), tree
-        )
+        found = explain.problems(error.errors(include_input=False, include_url=False), tree)
         raise ConfigErrors([*keyed(reader.problems, tree), *found]) from None
     found = [_at(tree, place, message) for place, message in rules.conflicts(config)]
     if reader.problems or found:
         raise ConfigErrors([*keyed(reader.problems, tree), *found])
     doubts = [_at(tree, place, message) for place, message in rules.doubts(config)]
-    return Loaded(
-        config, (*doubts, *_readable(config, tree)), tuple(reader.files), tree
-    )
+    return Loaded(config, (*doubts, *_readable(config, tree)), tuple(reader.files), tree)
 
 
 def _at(tree: Tree, path: Path, message: str) -> Problem:
@@ -92,21 +70,12 @@ def _readable(config: Config, tree: Tree) -> Iterator[Problem]:
     told: set[str] = set()
     for path in _secret_paths(config):
         leaf = find(tree, path)[0].value
-        if (
-            not isinstance(leaf, Leaf)
-            or leaf.tagged
-            or not leaf.spot.line
-            or leaf.spot.file in told
-        ):
+        if not isinstance(leaf, Leaf) or leaf.tagged or not leaf.spot.line or leaf.spot.file in told:
             continue
         told.add(leaf.spot.file)
         if FilePath(leaf.spot.file).stat().st_mode & 0o044:
             cure = f"use !secret, or `chmod 600 {leaf.spot.file}`"
-            yield Problem(
-                leaf.spot,
-                dotted(path),
-                f"is a secret in a file that others here can read; {cure}",
-            )
+            yield Problem(leaf.spot, dotted(path), f"is a secret in a file that others here can read; {cure}")
 
 
 def _secret_paths(value: object, path: Path = ()) -> Iterator[Path]:

@@ -47,14 +47,7 @@ from edgecam.config.source import (
     V4l2Source,
     expand,
 )
-from edgecam.config.store import (
-    AzureStore,
-    FolderStore,
-    ObjectStore,
-    Offload,
-    S3Store,
-    StoreConfig,
-)
+from edgecam.config.store import AzureStore, FolderStore, ObjectStore, Offload, S3Store, StoreConfig
 from edgecam.config.units import Address, Size
 
 __all__ = [
@@ -136,28 +129,16 @@ class PushTarget(Section):
 class Config(Section):
     """Everything one edgecam does."""
 
-    node: NodeId | None = Field(
-        None, description="[hostname at first start, then kept in the state folder]"
-    )
-    state: Place | None = Field(
-        None, description="Small, on the local disk [storage.path/state]"
-    )
+    node: NodeId | None = Field(None, description="[hostname at first start, then kept in the state folder]")
+    state: Place | None = Field(None, description="Small, on the local disk [storage.path/state]")
     log: Log = Field(Log(), description="What is written to stderr.")
     mqtt: Mqtt | None = Field(None, description="The broker. Absent: no MQTT.")
     http: Http = Field(Http(), description="Pages, pictures, streams and the API.")
     storage: Storage = Field(Storage(), description="The local disk.")
-    offload: Offload | None = Field(
-        None, description="What leaves the box. Absent: nothing does."
-    )
-    push: dict[Word, PushTarget] = Field(
-        {}, description="Named targets of pictures and events."
-    )
-    defaults: Defaults = Field(
-        Defaults(), description="Sections that every camera begins with."
-    )
-    cameras: dict[Id, Camera] = Field(
-        {}, description="The cameras, by id, in the order in which they are shown."
-    )
+    offload: Offload | None = Field(None, description="What leaves the box. Absent: nothing does.")
+    push: dict[Word, PushTarget] = Field({}, description="Named targets of pictures and events.")
+    defaults: Defaults = Field(Defaults(), description="Sections that every camera begins with.")
+    cameras: dict[Id, Camera] = Field({}, description="The cameras, by id, in the order in which they are shown.")
 
     @model_validator(mode="before")
     @classmethod
@@ -165,10 +146,7 @@ class Config(Section):
         if not isinstance(data, dict) or not isinstance(data.get("cameras"), dict):
             return data
         below = data.get("defaults")
-        cameras = {
-            name: _with_defaults(name, camera, below)
-            for name, camera in data["cameras"].items()
-        }
+        cameras = {name: _with_defaults(name, camera, below) for name, camera in data["cameras"].items()}
         return {**data, "cameras": cameras}
 
     def storage_path(self, environ: Mapping[str, str]) -> Path:
@@ -204,11 +182,7 @@ def _with_defaults(name: object, camera: object, below: object) -> object:
         return camera if camera.name else camera.changed(name=_title(name))
     if not isinstance(camera, dict):
         return camera
-    own = {
-        key: value
-        for key, value in camera.items()
-        if value is not None or not Camera.has_section(key)
-    }
+    own = {key: value for key, value in camera.items() if value is not None or not Camera.has_section(key)}
     if "source" in own:
         own["source"] = expand(own["source"])
     whole = merged(_below(below, own), own)
@@ -225,9 +199,7 @@ def _below(defaults: object, own: dict[object, object]) -> dict[object, object]:
     theirs, ours = expand(suiting.get("source")), own.get("source")
     if isinstance(theirs, dict):
         suiting["source"] = theirs
-        if isinstance(ours, dict) and theirs.get("type", ours.get("type")) != ours.get(
-            "type"
-        ):
+        if isinstance(ours, dict) and theirs.get("type", ours.get("type")) != ours.get("type"):
             del suiting["source"]
     return suiting
 
@@ -236,9 +208,7 @@ def _title(name: object) -> str:
     return str(name).replace("_", " ").strip().capitalize()
 
 
-def merged(
-    below: dict[object, object], above: dict[object, object]
-) -> dict[object, object]:
+def merged(below: dict[object, object], above: dict[object, object]) -> dict[object, object]:
     """Both, key by key; `above` wins, sections are merged. Neither is changed."""
     both = {**below, **above}
     for key, value in above.items():

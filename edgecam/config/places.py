@@ -55,11 +55,7 @@ class Branch:
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self,
-            "weight",
-            1 + sum(entry.value.weight for entry in self.entries.values()),
-        )
+        object.__setattr__(self, "weight", 1 + sum(entry.value.weight for entry in self.entries.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +67,7 @@ class Items:
     weight: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "weight", 1 + sum(value.weight for value in self.values)
-        )
+        object.__setattr__(self, "weight", 1 + sum(value.weight for value in self.values))
 
 
 Tree = Leaf | Branch | Items
@@ -83,11 +77,7 @@ def plain(tree: Tree) -> object:
     """The data alone: dicts, lists, text and None."""
     if isinstance(tree, Branch):
         return {key: plain(entry.value) for key, entry in tree.entries.items()}
-    return (
-        [plain(value) for value in tree.values]
-        if isinstance(tree, Items)
-        else tree.value
-    )
+    return [plain(value) for value in tree.values] if isinstance(tree, Items) else tree.value
 
 
 def step_into(tree: Tree, step: Step) -> Entry | None:
@@ -114,19 +104,13 @@ def placed(tree: Branch, path: Path, entry: Entry) -> Branch:
     """A tree with `entry` at `path`; what is missing on the way is made. ValueError: a value is in the way."""
     key, below = str(path[0]), entry.value
     if len(path) > 1:
-        under = (
-            tree.entries[key].value if key in tree.entries else Branch({}, entry.key)
-        )
+        under = tree.entries[key].value if key in tree.entries else Branch({}, entry.key)
         if isinstance(under, Leaf) and under.value in (None, "true", "false"):
             under = Branch({}, entry.key)
         if not isinstance(under, Branch):
             raise ValueError(f"{key} is not a section, so nothing can be set below it")
         below = placed(under, path[1:], entry)
-    own = (
-        entry.key
-        if len(path) == 1 or key not in tree.entries
-        else tree.entries[key].key
-    )
+    own = entry.key if len(path) == 1 or key not in tree.entries else tree.entries[key].key
     return Branch({**tree.entries, key: Entry(own, below)}, tree.spot)
 
 
@@ -137,11 +121,7 @@ def dotted(path: Path) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            name = (
-                step
-                if step.replace("_", "").replace("-", "").isalnum() and len(step) <= 64
-                else "…"
-            )
+            name = step if step.replace("_", "").replace("-", "").isalnum() and len(step) <= 64 else "…"
             text += f".{name}" if text else name
     return text
 
@@ -167,9 +147,7 @@ class Problem:
         return self.spot.column
 
     def __str__(self) -> str:
-        return ": ".join(
-            part for part in (str(self.spot), self.key, self.message) if part
-        )
+        return ": ".join(part for part in (str(self.spot), self.key, self.message) if part)
 
 
 def keyed(problems: Iterable[Problem], tree: Tree) -> Iterator[Problem]:
@@ -180,29 +158,17 @@ def keyed(problems: Iterable[Problem], tree: Tree) -> Iterator[Problem]:
         path, below = rest.pop()
         keys.setdefault(below.spot, dotted(path))
         if isinstance(below, Branch):
-            rest += [
-                ((*path, key), entry.value) for key, entry in below.entries.items()
-            ]
+            rest += [((*path, key), entry.value) for key, entry in below.entries.items()]
         elif isinstance(below, Items):
-            rest += [
-                ((*path, index), value) for index, value in enumerate(below.values)
-            ]
+            rest += [((*path, index), value) for index, value in enumerate(below.values)]
     for problem in problems:
-        yield (
-            problem if problem.key else replace(problem, key=keys.get(problem.spot, ""))
-        )
+        yield (problem if problem.key else replace(problem, key=keys.get(problem.spot, "")))
 
 
 class ConfigErrors(Exception):
     """All that is wrong with a configuration; `str` has a line for each."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        unique = {
-            (problem.spot, problem.message): problem
-            for problem in reversed(list(problems))
-        }
-        self.problems = sorted(
-            unique.values(),
-            key=lambda problem: (problem.file, problem.line, problem.column),
-        )
+        unique = {(problem.spot, problem.message): problem for problem in reversed(list(problems))}
+        self.problems = sorted(unique.values(), key=lambda problem: (problem.file, problem.line, problem.column))
         super().__init__("\n".join(map(str, self.problems)))

@@ -55,31 +55,19 @@ win.
 Keys marked *not yet* belong to the plan, and `edgecam check` refuses them.
 """
 
-_NAMED = {
-    "cameras": "<id>",
-    "zones": "<id>",
-    "users": "<name>",
-    "tokens": "<name>",
-    "push": "<name>",
-}
+_NAMED = {"cameras": "<id>", "zones": "<id>", "users": "<name>", "tokens": "<name>", "push": "<name>"}
 
 
 def schema() -> dict[str, object]:
     """JSON Schema (2020-12) of the file. `!secret` and its like want `customTags` in the editor's settings."""
     made = Config.model_json_schema()
     for section in _everything(Config):
-        properties = (made if section is Config else made["$defs"][section.__name__])[
-            "properties"
-        ]
+        properties = (made if section is Config else made["$defs"][section.__name__])["properties"]
         for key, field in section.model_fields.items():
             properties[key].pop("title", None)
             if "default" in properties[key]:
                 properties[key]["default"] = written.default(field)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **made,
-        "title": "edgecam configuration",
-    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "edgecam configuration"}
 
 
 def _everything(section: type[Section]) -> Iterator[type[Section]]:
@@ -90,11 +78,7 @@ def _everything(section: type[Section]) -> Iterator[type[Section]]:
         here = rest.pop()
         if here not in seen:
             seen[here] = None
-            rest += [
-                below
-                for field in here.model_fields.values()
-                for below in sections(field.annotation)
-            ]
+            rest += [below for field in here.model_fields.values() for below in sections(field.annotation)]
     return iter(seen)
 
 
@@ -131,11 +115,7 @@ def _below(section: type[Section], path: str, keys: Iterable[str]) -> Iterator[s
 
 def _choice(kinds: Sequence[type[Section]], path: str) -> Iterator[str]:
     """What sections of several types have in common, then what each adds."""
-    common = next(
-        parent
-        for parent in kinds[0].__mro__[1:]
-        if all(issubclass(kind, parent) for kind in kinds)
-    )
+    common = next(parent for parent in kinds[0].__mro__[1:] if all(issubclass(kind, parent) for kind in kinds))
     assert issubclass(common, Section)
     yield _heading(path)
     yield f"{written.title(common)} `type` is one of {', '.join(f'`{kind_of(kind)}`' for kind in kinds)}.\n\n"
@@ -153,19 +133,12 @@ def _table(section: type[Section], keys: Iterable[str]) -> Iterator[str]:
     for key in keys:
         field = section.model_fields[key]
         late = "" if key == "type" or is_built(section, key) else "*not yet:* "
-        cells = (
-            f"`{key}`",
-            written.takes(field),
-            _default(field),
-            f"{late}{field.description}",
-        )
+        cells = (f"`{key}`", written.takes(field), _default(field), f"{late}{field.description}")
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
 def _default(field: FieldInfo) -> str:
     shown = written.default(field)
-    if (
-        shown is PydanticUndefined or written.takes(field) == shown
-    ):  # a `type` of its own
+    if shown is PydanticUndefined or written.takes(field) == shown:  # a `type` of its own
         return "required"
     return "" if isinstance(field.default, Section) else f"`{written.value(shown)}`"

@@ -49,37 +49,20 @@ def conflicts(config: Config) -> Iterator[Finding]:
 
 def _http(config: Config) -> Iterator[Finding]:
     http = config.http
-    if (
-        http.auth == "auto"
-        and not (http.users or http.tokens)
-        and (open_to := _beyond_loopback(http.listen))
-    ):
-        yield (
-            ("http", "listen"),
-            f"{open_to} is open to others: set http.users or http.tokens, or write auth: none",
-        )
+    if http.auth == "auto" and not (http.users or http.tokens) and (open_to := _beyond_loopback(http.listen)):
+        yield (("http", "listen"), f"{open_to} is open to others: set http.users or http.tokens, or write auth: none")
     for name, token in http.tokens.items():
         for index, camera in enumerate(token.cameras or ()):
             if camera not in config.cameras:
-                yield (
-                    ("http", "tokens", name, "cameras", index),
-                    "there is no such camera",
-                )
+                yield (("http", "tokens", name, "cameras", index), "there is no such camera")
     for index, entry in enumerate(http.public):
         camera, _, what = entry.rpartition("/")
-        if entry != "metrics" and not (
-            what in ("snapshot", "stream") and camera in config.cameras
-        ):
-            yield (
-                ("http", "public", index),
-                "must be metrics, or a camera's id with /snapshot or /stream",
-            )
+        if entry != "metrics" and not (what in ("snapshot", "stream") and camera in config.cameras):
+            yield (("http", "public", index), "must be metrics, or a camera's id with /snapshot or /stream")
 
 
 def _beyond_loopback(listen: tuple[Address, ...]) -> str:
-    return ", ".join(
-        str(address) for address in listen if not is_loopback(address.host)
-    )
+    return ", ".join(str(address) for address in listen if not is_loopback(address.host))
 
 
 def _mqtt(mqtt: Mqtt) -> Iterator[Finding]:
@@ -99,17 +82,10 @@ def _s3(store: S3Store) -> Iterator[Finding]:
 
 def _azure(store: AzureStore) -> Iterator[Finding]:
     here: Path = ("offload", "store")
-    alone = [
-        name
-        for name in ("account", "account_key", "sas_token", "endpoint")
-        if getattr(store, name) is not None
-    ]
+    alone = [name for name in ("account", "account_key", "sas_token", "endpoint") if getattr(store, name) is not None]
     if store.connection_string:
         if alone:
-            yield (
-                (*here, "connection_string"),
-                f"says everything already; leave out {', '.join(alone)}",
-            )
+            yield ((*here, "connection_string"), f"says everything already; leave out {', '.join(alone)}")
         return
     if not (store.account or store.endpoint):
         yield here, "needs connection_string, account or endpoint"
@@ -128,10 +104,7 @@ def _camera(camera: Camera) -> Iterator[Finding]:
         )
     if isinstance(source, StillSource) and source.every >= source.stall_timeout:
         yield ("source", "stall_timeout"), "must be longer than every"
-    if (
-        isinstance(source, SyntheticSource)
-        and source.schedule.move > source.schedule.every
-    ):
+    if isinstance(source, SyntheticSource) and source.schedule.move > source.schedule.every:
         yield ("source", "schedule", "move"), "must be shorter than every"
 
 
@@ -141,28 +114,16 @@ def doubts(config: Config) -> Iterator[Finding]:
         yield (), "no cameras: only fetch and the box itself are of use"
     mqtt = config.mqtt
     if mqtt and mqtt.password and not mqtt.tls and not is_loopback(mqtt.host):
-        yield (
-            ("mqtt", "password"),
-            "travels unencrypted; consider mqtt.tls when others share this network",
-        )
+        yield (("mqtt", "password"), "travels unencrypted; consider mqtt.tls when others share this network")
     if mqtt and mqtt.tls and not mqtt.tls.verify:
-        yield (
-            ("mqtt", "tls", "verify"),
-            "the broker is not checked: anybody on the way can read the password",
-        )
+        yield (("mqtt", "tls", "verify"), "the broker is not checked: anybody on the way can read the password")
     http = config.http
     if http.auth == "none" and (http.users or http.tokens):
-        yield (
-            ("http", "auth"),
-            "none has no effect: users or tokens exist, so everybody must log in",
-        )
+        yield (("http", "auth"), "none has no effect: users or tokens exist, so everybody must log in")
     for name, camera in config.cameras.items():
         here: Path = ("cameras", name)
         if config.offload is None and isinstance(camera.offload, tuple):
             yield (*here, "offload"), "has no effect without an offload section"
         if isinstance(camera.source, FileSource | MjpegSource | StillSource):
             for key in sorted(camera.source.model_fields_set & {"size", "fps"}):
-                yield (
-                    (*here, "source", key),
-                    f"has no effect: type {camera.source.type} gives what it has",
-                )
+                yield ((*here, "source", key), f"has no effect: type {camera.source.type} gives what it has")

@@ -14,12 +14,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
 REDACTED = "***"
-_TELLING = re.compile(
-    r"pass|pwd|token|key|secret|sig|auth|usr|user|login|pin|code|cred", re.IGNORECASE
-)
-_PIECE_OF_CONNECTION = re.compile(
-    r"(?:AccountKey|SharedAccessSignature)=([^;]+)", re.IGNORECASE
-)
+_TELLING = re.compile(r"pass|pwd|token|key|secret|sig|auth|usr|user|login|pin|code|cred", re.IGNORECASE)
+_PIECE_OF_CONNECTION = re.compile(r"(?:AccountKey|SharedAccessSignature)=([^;]+)", re.IGNORECASE)
 
 
 class FromFile(str):
@@ -75,10 +71,7 @@ class Secret:
         return self._text
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and (self._path, self._text) == (
-            other._path,
-            other._text,
-        )
+        return isinstance(other, Secret) and (self._path, self._text) == (other._path, other._text)
 
     def __hash__(self) -> int:
         return hash((self._path, self._text))
@@ -100,18 +93,12 @@ class Secret:
         return cls(value)
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, _: object, __: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, _: object, __: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         shown = core_schema.plain_serializer_function_ser_schema(str, when_used="json")
-        return core_schema.no_info_plain_validator_function(
-            cls._validate, serialization=shown
-        )
+        return core_schema.no_info_plain_validator_function(cls._validate, serialization=shown)
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, _: core_schema.CoreSchema, __: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, _: core_schema.CoreSchema, __: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "string", "format": "password"}
 
 
@@ -128,9 +115,7 @@ class Url:
         except ValueError:  # its own message may quote the text
             complete = False
         if not complete:
-            raise ValueError(
-                "must be a complete address such as http://camera.local/video"
-            )
+            raise ValueError("must be a complete address such as http://camera.local/video")
         self._text = str(text)
 
     def reveal(self) -> str:
@@ -149,18 +134,10 @@ class Url:
     def safe(self) -> str:
         """Without login, and without the values of query parameters that look like keys."""
         parts = urlsplit(self._text)
-        place = (
-            f"{REDACTED}@{parts.netloc.rpartition('@')[2]}"
-            if "@" in parts.netloc
-            else parts.netloc
-        )
+        place = f"{REDACTED}@{parts.netloc.rpartition('@')[2]}" if "@" in parts.netloc else parts.netloc
         query = "&".join(
-            f"{name}={REDACTED}"
-            if _TELLING.search(unquote(name)) and value
-            else name + equals + value
-            for name, equals, value in (
-                pair.partition("=") for pair in parts.query.split("&")
-            )
+            f"{name}={REDACTED}" if _TELLING.search(unquote(name)) and value else name + equals + value
+            for name, equals, value in (pair.partition("=") for pair in parts.query.split("&"))
         )
         return parts._replace(netloc=place, query=query).geturl()
 
@@ -172,9 +149,7 @@ class Url:
             yield from (text, unquote(text))
         pairs = (pair.partition("=") for pair in parts.query.split("&"))
         yield from (value for name, _, value in pairs if _TELLING.search(unquote(name)))
-        yield from (
-            value for name, value in parse_qsl(parts.query) if _TELLING.search(name)
-        )
+        yield from (value for name, value in parse_qsl(parts.query) if _TELLING.search(name))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Url) and self._text == other._text
@@ -197,18 +172,12 @@ class Url:
         return cls(value)
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, _: object, __: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, _: object, __: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         shown = core_schema.plain_serializer_function_ser_schema(str, when_used="json")
-        return core_schema.no_info_plain_validator_function(
-            cls._validate, serialization=shown
-        )
+        return core_schema.no_info_plain_validator_function(cls._validate, serialization=shown)
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, _: core_schema.CoreSchema, __: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, _: core_schema.CoreSchema, __: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "string", "format": "uri"}
 
 

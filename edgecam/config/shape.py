@@ -22,11 +22,7 @@ def sections(annotation: object) -> tuple[type[Section], ...]:
 def kind_of(section: type[Section]) -> str | None:
     """The `type` that chooses this section among others: `s3` for an S3Store."""
     field = section.model_fields.get("type")
-    return (
-        str(get_args(field.annotation)[0])
-        if field and get_origin(field.annotation) is Literal
-        else None
-    )
+    return str(get_args(field.annotation)[0]) if field and get_origin(field.annotation) is Literal else None
 
 
 def is_built(section: type[Section], key: str = "type") -> bool:
@@ -74,16 +70,10 @@ def trace(location: Path) -> Traced:
         if named or isinstance(step, int):
             path.append(step)
             named = False
-        elif own := next(
-            (section for section in _open(here, step) if step in section.model_fields),
-            None,
-        ):
+        elif own := next((section for section in _open(here, step) if step in section.model_fields), None):
             path.append(step)
             field, kind, chosen = own.model_fields[step], chosen, None
-            named, here = (
-                get_origin(field.annotation) is dict,
-                sections(field.annotation),
-            )
+            named, here = (get_origin(field.annotation) is dict, sections(field.annotation))
         elif branch := tuple(section for section in here if kind_of(section) == step):
             here, chosen = branch, step
         elif here and step != "[key]":

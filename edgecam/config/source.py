@@ -5,15 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from edgecam.config import units
-from edgecam.config.fields import (
-    AlsoTakes,
-    Control,
-    Duration,
-    Place,
-    Resolution,
-    Section,
-    Word,
-)
+from edgecam.config.fields import AlsoTakes, Control, Duration, Place, Resolution, Section, Word
 from edgecam.config.secret import Url
 
 
@@ -21,29 +13,17 @@ class CameraSource(Section):
     """What every source has."""
 
     size: Resolution = Field(
-        units.Size(1280, 720),
-        description="Picture size; network cameras and files have their own.",
+        units.Size(1280, 720), description="Picture size; network cameras and files have their own."
     )
-    fps: float = Field(
-        15,
-        gt=0,
-        le=240,
-        description="Frames per second; network cameras and files have their own.",
-    )
+    fps: float = Field(15, gt=0, le=240, description="Frames per second; network cameras and files have their own.")
     rotate: Literal[0, 180] = Field(0, description="Degrees.")
     hflip: bool = Field(False, description="Mirror left and right.")
     vflip: bool = Field(False, description="Mirror top and bottom.")
-    warmup: Duration = Field(
-        2, description="Frames of this first time are dropped: exposure settles."
-    )
+    warmup: Duration = Field(2, description="Frames of this first time are dropped: exposure settles.")
     stall_timeout: Duration = Field(
-        10,
-        gt=0,
-        description="Without a frame for this long the camera is offline and is opened anew.",
+        10, gt=0, description="Without a frame for this long the camera is offline and is opened anew."
     )
-    idle_after: Duration | None = Field(
-        None, description="Close the camera this long after its last consumer."
-    )
+    idle_after: Duration | None = Field(None, description="Close the camera this long after its last consumer.")
 
     @field_validator("rotate", mode="before")
     @classmethod
@@ -53,9 +33,7 @@ class CameraSource(Section):
 
 def _address(url: Url, *schemes: str) -> Url:
     if url.scheme not in schemes:
-        raise ValueError(
-            f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
-        )
+        raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     return url
 
 
@@ -69,18 +47,14 @@ class MovingObject(Section):
 class SyntheticSource(CameraSource):
     """A drawn picture with clock, frame number, noise and an object that moves now and then."""
 
-    type: Literal["synthetic"] = Field(
-        "synthetic", description="A drawn picture, for trying things."
-    )
+    type: Literal["synthetic"] = Field("synthetic", description="A drawn picture, for trying things.")
     schedule: MovingObject = Field(MovingObject(), description="When the object moves.")
 
 
 class FileSource(CameraSource):
     """A video file played as if it were a camera."""
 
-    type: Literal["file"] = Field(
-        "file", description="A video file, played at its own pace."
-    )
+    type: Literal["file"] = Field("file", description="A video file, played at its own pace.")
     path: Place = Field(description="The video file.")
     loop: bool = Field(True, description="Begin anew at the end.")
 
@@ -88,12 +62,8 @@ class FileSource(CameraSource):
 class MjpegSource(CameraSource):
     """`multipart/x-mixed-replace` over HTTP: ustreamer, mjpg-streamer, ESP32-CAM, most network cameras."""
 
-    type: Literal["mjpeg"] = Field(
-        "mjpeg", description="MJPEG over HTTP; the JPEGs pass untouched."
-    )
-    url: Url = Field(
-        description="http:// or https://, with user:password@ where the camera wants it."
-    )
+    type: Literal["mjpeg"] = Field("mjpeg", description="MJPEG over HTTP; the JPEGs pass untouched.")
+    url: Url = Field(description="http:// or https://, with user:password@ where the camera wants it.")
 
     @field_validator("url")
     @classmethod
@@ -104,17 +74,9 @@ class MjpegSource(CameraSource):
 class StillSource(CameraSource):
     """Single JPEGs fetched over HTTP."""
 
-    type: Literal["still"] = Field(
-        "still", description="One JPEG per request over HTTP."
-    )
-    url: Url = Field(
-        description="http:// or https://, with user:password@ where the camera wants it."
-    )
-    every: Duration = Field(
-        5,
-        gt=0,
-        description="Time between two pictures; stall_timeout is at least three of them.",
-    )
+    type: Literal["still"] = Field("still", description="One JPEG per request over HTTP.")
+    url: Url = Field(description="http:// or https://, with user:password@ where the camera wants it.")
+    every: Duration = Field(5, gt=0, description="Time between two pictures; stall_timeout is at least three of them.")
 
     @field_validator("url")
     @classmethod
@@ -138,19 +100,11 @@ class StillSource(CameraSource):
 class Picamera2Source(CameraSource):
     """A camera on the Raspberry Pi's CSI port."""
 
-    type: Literal["picamera2"] = Field(
-        description="A camera on the Raspberry Pi's ribbon cable."
-    )
-    device: Word | None = Field(
-        None, description="Index or model; the first camera when absent."
-    )
-    sensor_mode: Word = Field(
-        "auto", description="auto: full field of view that covers size and fps."
-    )
+    type: Literal["picamera2"] = Field(description="A camera on the Raspberry Pi's ribbon cable.")
+    device: Word | None = Field(None, description="Index or model; the first camera when absent.")
+    sensor_mode: Word = Field("auto", description="auto: full field of view that covers size and fps.")
     buffers: int = Field(4, ge=1, le=32, description="Frame buffers.")
-    controls: dict[str, Control] = Field(
-        {}, description="Any control of the device, by its name."
-    )
+    controls: dict[str, Control] = Field({}, description="Any control of the device, by its name.")
     tuning: Place | None = Field(None, description="A tuning file of libcamera.")
 
 
@@ -160,27 +114,17 @@ class V4l2Source(CameraSource):
     type: Literal["v4l2"] = Field(description="A USB camera.")
     device: Place = Field(description="Best by id: /dev/v4l/by-id/…")
     buffers: int = Field(4, ge=1, le=32, description="Frame buffers.")
-    controls: dict[str, Control] = Field(
-        {}, description="Any control of the device, by its name."
-    )
+    controls: dict[str, Control] = Field({}, description="Any control of the device, by its name.")
 
 
 class RtspSource(CameraSource):
     """A network camera that speaks RTSP."""
 
     type: Literal["rtsp"] = Field(description="A network camera that speaks RTSP.")
-    url: Url = Field(
-        description="rtsp:// or rtsps://, with user:password@ where the camera wants it."
-    )
-    transport: Literal["tcp", "udp"] = Field(
-        "tcp", description="How the video travels."
-    )
-    detect_url: Url | None = Field(
-        None, description="A smaller stream of the same camera, for motion."
-    )
-    decode: Literal["auto", "keyframes", "full"] = Field(
-        "auto", description="Which frames motion decodes."
-    )
+    url: Url = Field(description="rtsp:// or rtsps://, with user:password@ where the camera wants it.")
+    transport: Literal["tcp", "udp"] = Field("tcp", description="How the video travels.")
+    detect_url: Url | None = Field(None, description="A smaller stream of the same camera, for motion.")
+    decode: Literal["auto", "keyframes", "full"] = Field("auto", description="Which frames motion decodes.")
 
     @field_validator("url", "detect_url")
     @classmethod
@@ -204,13 +148,7 @@ def expand(source: object) -> object:
 
 SourceConfig = Annotated[
     Annotated[
-        SyntheticSource
-        | FileSource
-        | MjpegSource
-        | StillSource
-        | Picamera2Source
-        | V4l2Source
-        | RtspSource,
+        SyntheticSource | FileSource | MjpegSource | StillSource | Picamera2Source | V4l2Source | RtspSource,
         Field(discriminator="type"),
     ],
     BeforeValidator(expand),

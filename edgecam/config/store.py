@@ -11,10 +11,7 @@ from edgecam.config.secret import Secret, Url
 class ObjectStore(Section):
     """What every store has."""
 
-    prefix: str = Field(
-        "",
-        description="Begins every object's key, such as cams/; the slash is yours to write.",
-    )
+    prefix: str = Field("", description="Begins every object's key, such as cams/; the slash is yours to write.")
 
 
 class S3Store(ObjectStore):
@@ -22,20 +19,12 @@ class S3Store(ObjectStore):
 
     type: Literal["s3"] = Field("s3", description="S3 and what speaks it.")
     bucket: Word = Field(description="Must exist.")
-    endpoint: Url | None = Field(
-        None, description="The store's address; AWS when absent."
-    )
-    region: Word | None = Field(
-        None, description="The bucket's region, where the store has any."
-    )
-    access_key: Secret | None = Field(
-        None, description="Absent: the SDK's own chain (environment, profile, role)."
-    )
+    endpoint: Url | None = Field(None, description="The store's address; AWS when absent.")
+    region: Word | None = Field(None, description="The bucket's region, where the store has any.")
+    access_key: Secret | None = Field(None, description="Absent: the SDK's own chain (environment, profile, role).")
     secret_key: Secret | None = Field(None, description="Belongs to access_key.")
     session_token: Secret | None = Field(None, description="For temporary credentials.")
-    addressing: Literal["auto", "path", "virtual"] = Field(
-        "auto", description="Where the bucket's name goes."
-    )
+    addressing: Literal["auto", "path", "virtual"] = Field("auto", description="Where the bucket's name goes.")
     checksums: Literal["auto", "sdk", "md5"] = Field(
         "auto", description="auto: the SDK's default on AWS, Content-MD5 elsewhere."
     )
@@ -47,29 +36,19 @@ class AzureStore(ObjectStore):
 
     type: Literal["azure"] = Field("azure", description="Azure Blob Storage.")
     container: Word = Field(description="Must exist.")
-    connection_string: Secret | None = Field(
-        None, description="As the portal shows it; or account and a key."
-    )
+    connection_string: Secret | None = Field(None, description="As the portal shows it; or account and a key.")
     account: Word | None = Field(None, description="The storage account's name.")
     account_key: Secret | None = Field(None, description="The account's key.")
-    sas_token: Secret | None = Field(
-        None, description="A shared access signature instead of the key."
-    )
-    endpoint: Url | None = Field(
-        None, description="The blob service's address, where it is not Azure's own."
-    )
+    sas_token: Secret | None = Field(None, description="A shared access signature instead of the key.")
+    endpoint: Url | None = Field(None, description="The blob service's address, where it is not Azure's own.")
 
 
 class FolderStore(ObjectStore):
     """A folder, such as a mounted NAS."""
 
-    type: Literal["folder"] = Field(
-        "folder", description="A folder, such as a mounted NAS."
-    )
+    type: Literal["folder"] = Field("folder", description="A folder, such as a mounted NAS.")
     path: Place = Field(description="The folder; made when missing.")
-    require_mount: bool = Field(
-        False, description="Store nothing unless the path is on a mount of its own."
-    )
+    require_mount: bool = Field(False, description="Store nothing unless the path is on a mount of its own.")
 
 
 StoreConfig = Annotated[S3Store | AzureStore | FolderStore, Field(discriminator="type")]
@@ -80,19 +59,12 @@ class Offload(Section):
     """What leaves the box. Absent: nothing does."""
 
     store: StoreConfig = Field(description="Where it goes.")
-    kinds: tuple[MediaKind, ...] = Field(
-        ("event", "manual"), description="Which kinds of media go."
-    )
+    kinds: tuple[MediaKind, ...] = Field(("event", "manual"), description="Which kinds of media go.")
     bandwidth: Rate | dict[str, Rate] | None = Field(
-        None,
-        description='Limit such as 500kB/s, or {"22:00-06:00": 2MB/s, else: 100kB/s}.',
+        None, description='Limit such as 500kB/s, or {"22:00-06:00": 2MB/s, else: 100kB/s}.'
     )
     order: Literal["events-first", "oldest-first", "newest-first"] = Field(
         "events-first", description="What goes first when much waits."
     )
-    link_expiry: Duration | None = Field(
-        24 * 3600, description="Life of presigned links in events; null: no links."
-    )
-    encrypt: tuple[Word, ...] | None = Field(
-        None, description="age recipients; then there are no links."
-    )
+    link_expiry: Duration | None = Field(24 * 3600, description="Life of presigned links in events; null: no links.")
+    encrypt: tuple[Word, ...] | None = Field(None, description="age recipients; then there are no links.")

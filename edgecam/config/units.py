@@ -70,11 +70,7 @@ def duration_text(seconds: float) -> str:
         if seconds % SECONDS[unit] == 0 and seconds >= least * SECONDS[unit]:
             return f"{int(seconds / SECONDS[unit])}{unit}"
     thousands = round(seconds * 1000)
-    return (
-        f"{thousands}ms"
-        if thousands < 1000 and thousands / 1000 == seconds
-        else f"{seconds!r}s"
-    )
+    return f"{thousands}ms" if thousands < 1000 and thousands / 1000 == seconds else f"{seconds!r}s"
 
 
 def size(text: str) -> int:
@@ -90,11 +86,7 @@ def size(text: str) -> int:
 
 def size_text(count: int) -> str:
     """The shortest exact way to write a number of bytes."""
-    candidates = [
-        f"{count // factor}{unit}"
-        for unit, factor in BYTES.items()
-        if count % factor == 0 and count
-    ]
+    candidates = [f"{count // factor}{unit}" for unit, factor in BYTES.items() if count % factor == 0 and count]
     return min(candidates, key=len, default="0B")
 
 
@@ -103,11 +95,7 @@ def bitrate(text: str) -> int:
     wanted = "must be a rate such as 500kB/s or 2Mbit/s"
     number, unit = _split(text, wanted)
     amount = unit.removesuffix("/s").lower()
-    if (
-        amount == unit.lower()
-        or amount not in _BITS_IN_ANY_CASE | _BYTES_IN_ANY_CASE
-        or unit.endswith("b/s")
-    ):
+    if amount == unit.lower() or amount not in _BITS_IN_ANY_CASE | _BYTES_IN_ANY_CASE or unit.endswith("b/s"):
         raise ValueError(wanted)
     factor = _BITS_IN_ANY_CASE.get(amount) or 8 * _BYTES_IN_ANY_CASE[amount]
     return round(number * factor)
@@ -115,11 +103,7 @@ def bitrate(text: str) -> int:
 
 def bitrate_text(bits: int) -> str:
     """The shortest exact way to write bits per second."""
-    candidates = [
-        f"{bits // factor}{unit}/s"
-        for unit, factor in BITS.items()
-        if bits % factor == 0 and bits
-    ]
+    candidates = [f"{bits // factor}{unit}/s" for unit, factor in BITS.items() if bits % factor == 0 and bits]
     return min(candidates, key=len, default="0bit/s")
 
 
@@ -130,11 +114,7 @@ def rate(text: str) -> float:
 
 def rate_text(count: float) -> str:
     """Bytes per second as text, in bits where they are no whole bytes."""
-    return (
-        f"{size_text(int(count))}/s"
-        if count == int(count)
-        else bitrate_text(round(count * 8))
-    )
+    return f"{size_text(int(count))}/s" if count == int(count) else bitrate_text(round(count * 8))
 
 
 def percent(text: str) -> float:
@@ -168,20 +148,12 @@ class Address(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        return (
-            f"[{self.host}]:{self.port}"
-            if ":" in self.host
-            else f"{self.host}:{self.port}"
-        )
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def address(text: str) -> Address:
     """`127.0.0.1:8000`, `[::1]:8000`, `localhost:0`."""
-    match = re.fullmatch(
-        r"(?:\[([0-9a-fA-F:.%a-z]+)\]|([^\s:\[\]/]+)):(\d{1,5})", text.strip()
-    )
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.%a-z]+)\]|([^\s:\[\]/]+)):(\d{1,5})", text.strip())
     if match is None or int(match[3]) > 65535:
-        raise ValueError(
-            "must be an address and a port such as 127.0.0.1:8000 or [::1]:8000"
-        )
+        raise ValueError("must be an address and a port such as 127.0.0.1:8000 or [::1]:8000")
     return Address(match[1] or match[2], int(match[3]))

@@ -96,7 +96,7 @@ class Player:
                         newest = at
                         yield at, step, data
         except av.error.FFmpegError as error:
-            raise Broken(f"{self._path}: {error.strerror}") from error
+            raise Broken(f"{self._path}: {error.strerror or error}") from error
 
     @staticmethod
     def _passed(container: InputContainer) -> Iterator[tuple[int | None, bytes]]:

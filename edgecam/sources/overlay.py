@@ -64,14 +64,15 @@ def _glyph(letter: str) -> Luma:
 
 
 def write_counter(luma: Luma, number: int) -> None:
-    """The lowest 32 bits of `number` as a row of light (1) and dark (0) blocks, most significant first."""
+    """The lowest 32 bits of `number` as a row of blocks, light for 1, most significant first, cut at the right edge."""
     bits = np.unpackbits(np.frombuffer((number & 0xFFFF_FFFF).to_bytes(4, "big"), np.uint8))
     rows, columns, side = _counter(luma)
-    luma[rows, columns] = np.repeat(np.where(bits, LIGHT, DARK).astype(np.uint8), side)
+    place = luma[rows, columns]
+    place[:] = np.repeat(np.where(bits, LIGHT, DARK).astype(np.uint8), side)[: place.shape[1]]
 
 
 def read_counter(luma: Luma) -> int:
-    """The number in a decoded picture of the synthetic camera, at its native size."""
+    """The number in a decoded picture of the synthetic camera, at its native size of 34 pixels or more."""
     rows, columns, side = _counter(luma)
     blocks = luma[rows, columns].reshape(side, BITS, side).mean(axis=(0, 2))
     return int.from_bytes(np.packbits(blocks > (DARK + LIGHT) / 2).tobytes(), "big")

@@ -91,6 +91,7 @@ class Scene:
         self._rng = np.random.default_rng(SEED)
         luma, self._u, self._v = garden(width, height)
         self._looks = [self._noisy(luma) for _ in range(LOOKS_OF_NOISE)]
+        self._look = 0
         self._robins = [robin(width, height, wing_up) for wing_up in (True, False)]
 
     def _noisy(self, luma: Luma) -> Luma:
@@ -99,7 +100,8 @@ class Scene:
 
     def draw(self, text: str, number: int, flight: float | None) -> Planes:
         """Y, U, V. `flight`: how far the robin has come, 0..1 from edge to edge; None: it is not there."""
-        luma = self._looks[self._rng.integers(LOOKS_OF_NOISE)].copy()
+        self._look = (self._look + int(self._rng.integers(1, LOOKS_OF_NOISE))) % LOOKS_OF_NOISE  # never the same twice
+        luma = self._looks[self._look].copy()
         planes = luma, self._u, self._v
         if flight is not None:
             planes = luma, self._u.copy(), self._v.copy()

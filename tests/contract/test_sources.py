@@ -18,6 +18,7 @@ from edgecam.frame import Frame, Kind, Stamp
 from edgecam.sources import SOURCES, Broken, Finished, LostThreads, Rig, Source, open_source, patience
 from httpcam import Fault, HttpCam
 from pictures import jpeg as picture
+from video import write_video
 
 PASSWORD = "correct-horse"
 CONFIG: TypeAdapter[model.SourceConfig] = TypeAdapter(model.SourceConfig)
@@ -49,26 +50,6 @@ def config(**keys: object) -> model.SourceConfig:
     return CONFIG.validate_python(keys)
 
 
-def write_video(
-    path: Path, frames: int, *, codec: str = "mjpeg", rate: int = 50, size: tuple[int, int] = (64, 48)
-) -> Path:
-    """A real video file of noise."""
-    import av
-    import numpy as np
-
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        noise = np.random.default_rng(0)
-        for _ in range(frames):
-            pixels = noise.integers(0, 256, (size[1], size[0], 3), np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        container.mux(stream.encode(None))
-    return path
-
-
 async def _nothing() -> None: ...
 
 
@@ -91,6 +72,9 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             "still": (config(type="still", url=login(camera.still), every=0.02), camera.stop),
         }
         yield Case(*configs[request.param], LostThreads(), Stamp("birdbox", SystemClock()))
+
+
+BREAKABLE = sorted(SOURCES.keys() - {"synthetic"})
 
 
 def capturing() -> list[str]:
@@ -150,9 +134,8 @@ async def test_it_can_be_closed_at_any_time_and_twice(case: Case) -> None:
     assert capturing() == []
 
 
+@pytest.mark.parametrize("case", BREAKABLE, indirect=True)
 async def test_a_break_ends_the_life_in_words(case: Case) -> None:
-    if case.pull_the_plug is _nothing:
-        pytest.skip("nothing can break it")
     async with case.life() as frames:
         await take(frames, 3)
         await case.pull_the_plug()
@@ -161,9 +144,8 @@ async def test_a_break_ends_the_life_in_words(case: Case) -> None:
     assert PASSWORD not in str(broken.value)
 
 
+@pytest.mark.parametrize("case", BREAKABLE, indirect=True)
 async def test_what_is_not_there_is_told_at_once_and_in_words(case: Case) -> None:
-    if case.pull_the_plug is _nothing:
-        pytest.skip("nothing can break it")
     await case.pull_the_plug()
     async with case.life() as frames:
         with pytest.raises(Broken) as broken:

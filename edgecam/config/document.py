@@ -33,6 +33,7 @@ _SYNTAX = (
     ("mapping values are not allowed here", "no ':' may stand here; is the line indented too far, or needs it quotes?"),
     ("expected <block end>", "does not fit in here; indent it as the lines around it, and look for an open quote"),
     ("expected <document start>", "does not fit in here; the whole file is one mapping of sections"),
+    ("<stream end>", "a quote or bracket that opens here is never closed"),
     ("expected ',' or", "a comma or a closing bracket is missing here"),
     ("found unexpected end of stream", "a quote or bracket that opens here is never closed"),
     ("found undefined alias", "no such anchor; a value that begins with * needs quotes"),
@@ -96,10 +97,7 @@ class Reader:
             return self._broken(Spot(name), "is nested too deeply")
         if node is None:
             return Branch({}, Spot(name, 1, 1))
-        tree = _Builder(self, name, path).build(node)
-        if tree.weight > LARGEST_TREE:
-            return self._broken(Spot(name), f"has more than {LARGEST_TREE} values, counting its aliases")
-        return tree
+        return _Builder(self, name, path).build(node)
 
     def _broken(self, spot: Spot, message: str) -> Leaf:
         self.problems.append(Problem(spot, "", message))
@@ -109,7 +107,7 @@ class Reader:
         """PyYAML's own messages and snippets may quote a secret: only its places are used, and words of ours."""
         problem = error.problem or ""
         message = next((words for sign, words in _SYNTAX if sign in problem), "is not valid YAML from here on")
-        begins = any(sign in problem for sign in ("could not find expected ':'", "end of stream"))
+        begins = any(sign in problem for sign in ("could not find expected ':'", "end of stream", "<stream end>"))
         mark = (error.context_mark if begins else None) or error.problem_mark
         if mark is None:
             return self._broken(Spot(name), message)

@@ -107,7 +107,7 @@ class Defaults(Section):
     """Sections that every camera begins with; its own keys win."""
 
     source: Annotated[dict[str, object], BeforeValidator(expand)] = Field(
-        {}, description="Keys of a source, such as fps."
+        {}, description="Keys of a source, such as fps.", exclude=True, repr=False
     )
     video: Video = Field(Video(), description="As in a camera.")
     audio: Audio | None = Field(None, description="As in a camera.")

@@ -30,6 +30,7 @@ class Fault(StrEnum):
     CLOSE = "close"  # hangs up in the middle of a picture
     END = "end"  # ends the stream after a whole picture
     GARBAGE = "garbage"  # HTTP, then noise
+    HANG_UP = "hang-up"  # accepts and closes without an answer
     NOT_HTTP = "not-http"
     HEADERS = "headers"  # response headers without end
     TRUNCATED = "truncated"  # each picture lacks its end
@@ -128,6 +129,8 @@ class HttpCam:
             return True
         if self.fault is Fault.SILENT:
             await asyncio.Event().wait()
+        if self.fault is Fault.HANG_UP:
+            return False
         if self.fault is Fault.NOT_HTTP:
             writer.write(b"220 camera ready\r\n" * 20)
             return False

@@ -196,6 +196,7 @@ async def lives(url: str, kind: str, **keys: object) -> AsyncGenerator[Frame, No
 FAULTS = {
     Fault.SILENT: "is silent for 0.1 s",
     Fault.STALL: "is silent for 0.1 s",
+    Fault.HANG_UP: "hung up without an answer",
     Fault.NOT_HTTP: "does not answer in HTTP",
     Fault.HEADERS: "does not answer in HTTP",
     Fault.REDIRECT: "redirects to elsewhere.invalid",
@@ -214,6 +215,12 @@ async def test_a_faulty_http_camera_is_told_in_words(kind: str, fault: Fault, co
         frames = lives(url, kind, stall_timeout=0.1, **({"every": 0.001} if kind == "still" else {}))
         with pytest.raises(Broken, match=complaint):
             await anext(frames)
+
+
+async def test_a_picture_that_breaks_off_is_told() -> None:
+    async with HttpCam([picture()], fault=Fault.CLOSE) as camera:
+        with pytest.raises(Broken, match="hung up in the middle of a picture"):
+            await anext(lives(camera.still, "still"))
 
 
 @pytest.mark.parametrize("kind", ["mjpeg", "still"])

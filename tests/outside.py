@@ -76,8 +76,8 @@ class Edgecam:
         assert self.process is not None
         if self.process.poll() is not None:
             raise AssertionError(f"the daemon ended with {self.process.returncode}:\n{self.log}")
-        words = self.log[seen:].split()
-        return next((word for word in words if word.startswith("http://127.0.0.1:") and word.endswith("/")), "")
+        _, told, rest = self.log[seen:].partition("listening on ")
+        return rest.split("\n")[0] + "/" if told and "\n" in rest else ""
 
     def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of one page."""

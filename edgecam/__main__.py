@@ -1,0 +1,154 @@
+"""The commands. Each is a few lines over a function elsewhere, imported by the command that needs it."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgecam import __version__
+
+OK, FAILED, USAGE = 0, 1, 2
+PLACES = (Path("/etc/edgecam/config.yaml"), Path("config.yaml"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is the contract's: 0 done, 1 failed, 2 usage or configuration."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.command(arguments))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("edgecam", description="Camera daemon for Home Assistant.")
+    parser.add_argument("--version", action="version", version=f"edgecam {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, what: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=what, description=what)
+        made.set_defaults(command=run)
+        return made
+
+    def configured(made: argparse.ArgumentParser) -> None:
+        made.add_argument(
+            "-c", "--config", type=Path, metavar="FILE", help="default: " + ", then ".join(map(str, PLACES))
+        )
+        made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="overrides the file")
+
+    configured(command("run", _run, "Run the daemon in the foreground."))
+
+    demo = command("demo", _demo, "Run everything embedded: camera, broker, store and page.")
+    demo.add_argument("--listen", default="127.0.0.1:8000", metavar="ADDR")
+    demo.add_argument("--for", dest="duration", metavar="30s", help="end by itself after this long")
+
+    check = command("check", _check, "Validate the configuration without touching network, camera or disk.")
+    configured(check)
+    check.add_argument("--strict", action="store_true", help="warnings are errors")
+
+    config = command("config", _config, "Print the JSON schema, the option reference or the effective configuration.")
+    config.add_argument("what", choices=("schema", "reference", "effective"))
+    configured(config)
+
+    command("password", _password, "Print a hash for http.users.")
+
+    scan = command("scan", _scan, "Run recorded video through the live motion detector.")
+    scan.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
+    configured(scan)
+    scan.add_argument("--camera", metavar="ID", help="take this camera's motion settings")
+    scan.add_argument("--fps", type=float, help="looks per second")
+    scan.add_argument("--json", action="store_true", help="one JSON object per video")
+    return parser
+
+
+def _place(arguments: argparse.Namespace) -> Path:
+    given: Path | None = arguments.config
+    return given or next((place for place in PLACES if place.exists()), PLACES[0])
+
+
+def _complain(error: object) -> int:
+    print(error, file=sys.stderr)
+    return USAGE
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from edgecam import process
+
+    return process.main(_place(arguments), arguments.set, os.environ)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from edgecam import demo
+    from edgecam.config import units
+
+    try:
+        duration = units.duration(arguments.duration) if arguments.duration else None
+    except ValueError as error:
+        return _complain(f"edgecam demo: --for: {error}")
+    return demo.main(arguments.listen, duration)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from edgecam.config.load import ConfigErrors, load
+
+    place = _place(arguments)
+    try:
+        loaded = load(place, environ=os.environ, overrides=arguments.set)
+    except ConfigErrors as errors:
+        return _complain(errors)
+    for warning in loaded.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if loaded.warnings and arguments.strict:
+        return USAGE
+    print(f"{place}: valid, {len(loaded.config.cameras)} cameras")
+    return OK
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    import json
+
+    from edgecam.config import reference
+    from edgecam.config.load import ConfigErrors, load
+
+    if arguments.what == "schema":
+        print(json.dumps(reference.schema(), indent=2))
+    elif arguments.what == "reference":
+        print(reference.reference(), end="")
+    else:
+        try:
+            loaded = load(_place(arguments), environ=os.environ, overrides=arguments.set)
+        except ConfigErrors as errors:
+            return _complain(errors)
+        print(reference.effective(loaded), end="")
+    return OK
+
+
+def _password(_: argparse.Namespace) -> int:
+    import getpass
+
+    from edgecam.web.password import hash_password
+
+    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    if not password:
+        return _complain("edgecam password: an empty password protects nothing")
+    print(hash_password(password))
+    return OK
+
+
+def _scan(arguments: argparse.Namespace) -> int:
+    from edgecam.config.load import ConfigErrors
+    from edgecam.motion import scan
+
+    try:
+        settings = scan.settings(arguments.config and _place(arguments), arguments.camera, arguments.set, os.environ)
+    except (ConfigErrors, LookupError) as error:
+        return _complain(error)
+    return scan.main(arguments.videos, settings, fps=arguments.fps, as_json=arguments.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""Composition root: one Config becomes components, in the order in which they start.
+
+The only file that knows everybody; it decides nothing.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from edgecam.camera import LONGEST_WAIT as CAMERA_WAIT
+from edgecam.camera import Camera, Liveness
+from edgecam.clock import Clock
+from edgecam.config.model import Config
+from edgecam.control import Control
+from edgecam.events import Bus
+from edgecam.frame import Stamp
+from edgecam.health import CameraStatus, Health
+from edgecam.hub import FrameHub, Ring
+from edgecam.identity import Identity, identify
+from edgecam.media import Layout, MediaId
+from edgecam.motion.component import Motion
+from edgecam.offload.spool import Spool
+from edgecam.offload.uploader import Uploader
+from edgecam.offload.worker import Worker
+from edgecam.record import aside
+from edgecam.record.finisher import Finisher
+from edgecam.record.keeper import Keeper
+from edgecam.record.library import Library
+from edgecam.record.recorder import Recorder
+from edgecam.record.recovery import Recovered, recover
+from edgecam.record.transcoder import Transcoder
+from edgecam.settings import Settings
+from edgecam.sources import LostThreads, Rig, open_source, patience
+from edgecam.supervisor import LONGEST_WAIT, Component, Fatal, Vitals, serve
+from edgecam.systemd import Notifier, Watchdog
+from edgecam.web import Web
+
+
+class Daemon:
+    """Everything that runs, built from one configuration. Touches the disk when it is made, the rest in `run`."""
+
+    def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
+        """Raises Fatal when the state folder is not writable."""
+        self._config, self._clock = config, clock
+        self._notifier = Notifier(environ)
+        self._state = config.state_path(environ)
+        self._identity = _identity(config, self._state)
+        layout = Layout(config.storage_path(environ))
+        self._library = Library(layout, wanted=self._wanted)
+        self._spool = Spool(layout)
+        self._rooms: list[tuple[Component, Vitals, float]] = []
+        boards = {id: CameraStatus(camera.name) for id, camera in config.cameras.items()}
+        self.bus = Bus()
+        self.health = Health(self._identity.node, self._identity.instance, clock, layout.root, boards)
+        self._settings = Settings(config.cameras, self._state / "settings.json", self.bus, clock)
+        self._hubs = {id: FrameHub(id, self._ring(id)) for id in config.cameras}
+
+    async def run(self, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
+        """Start all, call `ready` when every component lives, serve until `stop`, end within 10 s.
+
+        Raises Fatal for what needs a new process or a person: port taken, storage locked or not writable.
+        """
+        pool = ThreadPoolExecutor(2, "pool")
+        self._library.open()
+        try:
+            recovered = await aside.run(recover, self._library)
+            await self._build(pool, recovered)
+            herald = asyncio.create_task(self._herald(ready), name="herald")
+            try:
+                await serve(self._rooms, self._clock, stop)
+            finally:
+                herald.cancel()
+        except OSError as error:
+            raise Fatal(f"storage: cannot read the spool: {error}") from error
+        finally:
+            self._library.close()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _herald(self, ready: Callable[[], None]) -> None:
+        """Tell systemd when every component entered its first life."""
+        for _, vitals, _ in self._rooms:
+            await vitals.born.wait()
+        self._notifier.tell("READY=1")
+        ready()
+
+    # -- building, in the order of starting -------------------------------------------------------------------------
+
+    async def _build(self, pool: Executor, recovered: Recovered) -> None:
+        config, clock, bus = self._config, self._clock, self.bus
+        control = Control(
+            hubs=self._hubs, status=self.health.cameras, shelf=self._library, bus=bus, clock=clock, pool=pool
+        )
+        web = Web(
+            config=config.http,
+            cameras=config.cameras,
+            hubs=self._hubs,
+            health=self.health,
+            control=control,
+            media=self._library.find,
+            clock=clock,
+            pool=pool,
+        )
+        self.health.http = await web.bind()
+        self._add(Keeper(config=config.storage, cameras=config.cameras, library=self._library, bus=bus, clock=clock))
+        self._add_offload()
+        self._add_mqtt(control, pool)
+        finisher = Finisher(
+            library=self._library,
+            transcoder=Transcoder(clock),
+            video={id: camera.video for id, camera in config.cameras.items()},
+            bus=bus,
+            clock=clock,
+            recovered=recovered,
+        )
+        self._add(finisher)
+        lost = LostThreads()
+        for id in config.cameras:
+            self._add_camera(id, finisher, lost, pool)
+        self._add(web)
+        self._add(Watchdog(self._notifier, self.health, pool, clock))
+
+    def _add(self, component: Component, vitals: Vitals | None = None, longest: float = LONGEST_WAIT) -> None:
+        self._rooms.append((component, vitals or Vitals(component.name), longest))
+
+    def _add_offload(self) -> None:
+        if self._config.offload is None:
+            return
+        uploader = Uploader(
+            config=self._config.offload,
+            cameras=self._config.cameras,
+            node=self._identity.node,
+            spool=self._spool,
+            worker=Worker(clock=self._clock),
+            bus=self.bus,
+            status=self.health.spool,
+            cameras_status=self.health.cameras,
+            clock=self._clock,
+        )
+        self._add(uploader)
+
+    def _add_mqtt(self, control: Control, pool: Executor) -> None:
+        if self._config.mqtt is None:
+            return
+        from edgecam.mqtt.client import Mqtt
+        from edgecam.mqtt.discovery import page_url
+        from edgecam.mqtt.publish import Publisher
+
+        mqtt = Mqtt(
+            config=self._config.mqtt,
+            node=self._identity.node,
+            instance=self._identity.instance,
+            state=self._state,
+            status=self.health.mqtt,
+            clock=self._clock,
+            pool=pool,
+        )
+        publisher = Publisher(
+            config=self._config,
+            mqtt=mqtt,
+            hubs=self._hubs,
+            health=self.health,
+            settings=self._settings,
+            bus=self.bus,
+            clock=self._clock,
+            control=control,
+            url=page_url(self._config.http.external_url, self.health.http or "", socket.gethostname()),
+        )
+        self._add(mqtt)
+        self._add(publisher)
+
+    def _add_camera(self, id: str, finisher: Finisher, lost: LostThreads, pool: Executor) -> None:
+        camera, hub, status = self._config.cameras[id], self._hubs[id], self.health.cameras[id]
+        bus, clock, vitals = self.bus, self._clock, Vitals(id)
+        recorder = Recorder(
+            id=id,
+            config=camera.record,
+            video=camera.video,
+            hub=hub,
+            bus=bus,
+            settings=self._settings,
+            status=status,
+            library=self._library,
+            finisher=finisher,
+            clock=clock,
+        )
+        motion = Motion(
+            id=id,
+            config=camera.motion,
+            hub=hub,
+            bus=bus,
+            settings=self._settings,
+            status=status,
+            clock=clock,
+            pool=pool,
+        )
+        rig = Rig(Stamp(id, clock), clock, camera.image.quality, lost)
+        capture = Camera(
+            id=id,
+            source=partial(open_source, camera.source, rig),
+            patience=patience(camera.source),
+            hub=hub,
+            status=status,
+            bus=bus,
+            clock=clock,
+            vitals=vitals,
+            lost=lost,
+        )
+        self._add(recorder)
+        self._add(motion)
+        self._add(capture, vitals, CAMERA_WAIT)
+        self._add(Liveness(capture, clock))
+
+    def _ring(self, id: str) -> Ring:
+        """Holds the pre-roll, and while motion is looked at a little more: it is confirmed after it began."""
+        camera = self._config.cameras[id]
+        late = camera.motion.min_frames / camera.motion.fps + 1.0
+        return Ring(camera.record.event.pre + late) if camera.record.enabled else Ring(0.0)
+
+    def _wanted(self, id: MediaId) -> bool:
+        return id.camera in self._config.cameras and id.kind in self._config.offload_kinds(id.camera)
+
+
+def _identity(config: Config, state: Path) -> Identity:
+    try:
+        return identify(config.node, state)
+    except OSError as error:
+        raise Fatal(f"the state folder {state} is not writable: {error.strerror}") from None

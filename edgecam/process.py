@@ -1,0 +1,118 @@
+"""`edgecam run`: the daemon as a process, with signals, exit codes and reload."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from edgecam import __version__, log
+from edgecam.app import Daemon
+from edgecam.clock import SystemClock
+from edgecam.config.load import ConfigErrors, Loaded, load
+from edgecam.supervisor import Fatal
+
+logger = logging.getLogger(__name__)
+
+STOPPED, FAILED, UNUSABLE = 0, 1, 2
+"""Exit codes: 1 asks systemd for a restart, 2 for a person."""
+
+
+@contextlib.contextmanager
+def signals(stop: asyncio.Event, reload: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`, one more after a second ends the process at once; SIGHUP calls `reload`.
+
+    Shells and `timeout` send the same signal to the process and to its group: that counts as one.
+    """
+    loop = asyncio.get_running_loop()
+    told: float | None = None
+
+    def end() -> None:
+        nonlocal told
+        if told is not None and loop.time() - told > 1.0:
+            logger.warning("told again to stop: ending at once")
+            os._exit(FAILED)
+        told = told or loop.time()
+        stop.set()
+
+    handled = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: reload}
+    for number, handler in handled.items():
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+
+def main(place: Path, overrides: Sequence[str], environ: Mapping[str, str]) -> int:
+    """`edgecam run`. Returns the exit code of the contract."""
+    try:
+        loaded = load(place, environ=environ, overrides=overrides)
+    except ConfigErrors as errors:
+        sys.stderr.write(f"{errors}\n")
+        return UNUSABLE
+    listen_to_the_log(loaded, environ)
+    try:
+        asyncio.run(_run(loaded, place, overrides, environ))
+    except Fatal as error:
+        logger.critical("%s", error)
+        return FAILED
+    return STOPPED
+
+
+def listen_to_the_log(loaded: Loaded, environ: Mapping[str, str]) -> None:
+    """Set logging up as configured, and say what is doubtful in the configuration."""
+    config = loaded.config
+    log.setup(config.log.level, config.log.format, config.secrets(), config.log.modules, environ=environ)
+    for warning in loaded.warnings:
+        logger.warning("%s", warning)
+
+
+async def _run(loaded: Loaded, place: Path, overrides: Sequence[str], environ: Mapping[str, str]) -> None:
+    """One daemon after another: a reload that is valid and changes something ends one and starts the next."""
+    stop, again = asyncio.Event(), asyncio.Event()
+    coming = loaded
+
+    def reload() -> None:
+        nonlocal coming
+        try:
+            found = load(place, environ=environ, overrides=overrides)
+        except ConfigErrors as errors:
+            logger.error("reload: the old configuration stays in force:\n%s", errors)
+            return
+        if found.config == coming.config:
+            logger.info("reload: nothing changed")
+            return
+        coming = found
+        again.set()
+
+    with signals(stop, reload):
+        while not stop.is_set():
+            again.clear()
+            logger.info("edgecam %s starts with %s", __version__, place)
+            daemon = Daemon(coming.config, SystemClock(), environ)
+            await _until(stop, again, daemon)
+            if again.is_set():
+                listen_to_the_log(coming, environ)
+                logger.info("reload: everything restarts with the new configuration")
+    logger.info("stopped")
+
+
+async def _until(stop: asyncio.Event, again: asyncio.Event, daemon: Daemon) -> None:
+    """Run `daemon` until either event is set."""
+    over = asyncio.Event()
+
+    async def hear(event: asyncio.Event) -> None:
+        await event.wait()
+        over.set()
+
+    ears = [asyncio.create_task(hear(event)) for event in (stop, again)]
+    try:
+        await daemon.run(over)
+    finally:
+        for ear in ears:
+            ear.cancel()

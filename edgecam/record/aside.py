@@ -4,32 +4,34 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from edgecam.clock import Clock
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
-def start(call: Callable[[], T], name: str) -> Future[T]:
+def start(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """Run `call` on a daemon thread of its own: one that never returns is left behind, and delays no exit."""
     future: Future[T] = Future()
+    future.set_running_or_notify_cancel()
 
     def live() -> None:
         try:
-            result = call()
+            result = call(*args, **kwargs)
         except BaseException as error:  # the future carries it to whoever waits
             future.set_exception(error)
         else:
             future.set_result(result)
 
-    threading.Thread(target=live, name=name, daemon=True).start()
+    threading.Thread(target=live, name=f"edgecam {call.__name__.strip('_')}", daemon=True).start()
     return future
 
 
-async def run(call: Callable[[], T], name: str) -> T:
+async def run(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Await `call` on a daemon thread of its own. Cancelling the caller does not stop the thread."""
-    return await asyncio.shield(asyncio.wrap_future(start(call, name)))
+    return await asyncio.shield(asyncio.wrap_future(start(call, *args, **kwargs)))
 
 
 async def within(clock: Clock, seconds: float, work: Awaitable[T]) -> T:

@@ -94,8 +94,7 @@ class Finisher:
             try:
                 if draft.encode:
                     draft = await self._encode(draft)
-                finished = draft
-                self._tell(await aside.run(lambda: self._library.finish(finished), "edgecam-finish"))
+                self._tell(await aside.run(self._library.finish, draft))
                 return
             except FileNotFoundError:
                 log.error("%s: its file is gone", draft.id)
@@ -111,19 +110,19 @@ class Finisher:
         """The draft with H.264 in the place of its JPEG video, or with the reason why it stays as it is."""
         layout, id = self._library.layout, draft.media
         part, coded = layout.part(id), layout.open / (id.text + CODED)
-        await aside.run(lambda: self._library.cut(draft), "edgecam-cut")
-        if await aside.run(lambda: codec_of(part), "edgecam-read") != "mjpeg":
+        await aside.run(self._library.cut, draft)
+        if await aside.run(codec_of, part) != "mjpeg":
             return draft.but(encode=False)
         try:
             await self._transcoder.encode(part, coded, self._video.get(id.camera, model.Video()))
         except TranscodeFailed as error:
             log.error("%s: %s; the clip stays MJPEG, which browsers do not play", draft.id, error)
-            await aside.run(lambda: coded.unlink(missing_ok=True), "edgecam-remove")
+            await aside.run(coded.unlink, missing_ok=True)
             return draft.but(encode=False, note="; ".join(filter(None, (draft.note, f"stays MJPEG: {error}"))))
-        return await aside.run(lambda: self._library.replace(draft, coded), "edgecam-replace")
+        return await aside.run(self._library.replace, draft, coded)
 
     async def _give_up(self, draft: Draft, why: str) -> None:
         try:
-            await aside.run(lambda: quarantine(self._library, draft, why), "edgecam-quarantine")
+            await aside.run(quarantine, self._library, draft, why)
         except OSError as error:
             log.error("%s: %s, and it cannot be moved away: %s", draft.id, why, error)

@@ -4,6 +4,7 @@ At every moment a crash leaves either a draft in `spool/open`, from which `recov
 sidecar, and with its marker where a store wants it (architecture, Disk, invariant 1).
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -34,6 +35,8 @@ class Library:
         self.layout = layout
         self._wanted, self._step = wanted, step
         self._lock: BinaryIO | None = None
+        self.full: str | None = None
+        """Why nothing new may be written, in words; the keeper's to set."""
         self.names = threading.RLock()
         """Held while names appear in or vanish from day folders, so that an emptied folder can be removed."""
 
@@ -51,6 +54,13 @@ class Library:
         if self._lock:
             self._lock.close()
             self._lock = None
+
+    def probe(self) -> None:
+        """Raises OSError while the disk cannot take what a clip begins with."""
+        path = self.layout.open / "probe.tmp"
+        path.write_bytes(bytes(_BLOCK // 4))
+        durable.sync(path)
+        path.unlink()
 
     # -- media in the making ------------------------------------------------------------------------------------
 
@@ -143,6 +153,15 @@ class Library:
         draft = Draft(id=id.text, start=frame.wall, cause=cause, complete=True)
         self.begin(draft).write_bytes(frame.data)
         return self.finish(draft)
+
+    def remove(self, id: MediaId) -> None:
+        """Delete finished media, its sidecar and its marker; a crash in between leaves no media behind a marker."""
+        with self.names:
+            for path in (self.layout.media(id), self.layout.sidecar(id)):
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not empty, usually
+                self.layout.folder(id).rmdir()
+        self.layout.marker(id).unlink(missing_ok=True)
 
     # -- finished media -----------------------------------------------------------------------------------------
 

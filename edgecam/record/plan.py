@@ -77,9 +77,8 @@ class Plan:
         self._held: deque[Frame] = deque()
         self._held_bytes = 0
         self._newest = -1  # number of the newest frame that was taken from the ring or given by the caller
-        self._not_before = float("-inf")
         self.allowed = True
-        """False: no clip is begun. `stop` closes the open one."""
+        """False: no clip is begun; `stop` closes the open one. Set again in a running event, motion opens the next."""
 
     @property
     def event(self) -> str | None:
@@ -127,20 +126,13 @@ class Plan:
         return []
 
     def stop(self) -> list[Action]:
-        """Recording ends here, whatever moves. The running event is remembered in case recording begins again."""
-        return self._close()
-
-    def failed(self, not_before: float) -> None:
-        """The open clip is lost to its disk; none is begun before `not_before`."""
-        self._not_before = not_before
-        self._close()
-        if self._event and self._event.over:
-            self._event = None
+        """The clip ends here, whatever moves. An event that still runs is remembered."""
+        return self._finish() if self._event and self._event.over else self._close()
 
     def _open(self, now: float) -> list[Action]:
         """Begin the next clip of the event, if its motion is fresh, out of the ring."""
         event = self._event
-        if event is None or not self.allowed or not self._not_before <= now <= event.last_moving + self._post:
+        if event is None or not self.allowed or now > event.last_moving + self._post:
             return []
         frames = list(self._since(event.last_moving - self._pre))
         while frames and not frames[0].keyframe:

@@ -74,7 +74,7 @@ class Writer:
         self._until: float | None = None
         self._skipping = False
         self.dropped = 0
-        self.done: Future[Written] = aside.start(self._live, f"edgecam-write-{draft.id}")
+        self.done: Future[Written] = aside.start(self._write_clip)
 
     def put(self, frame: Frame) -> None:
         """Queue a frame. When the queue is full it is dropped, with all that follow up to the next keyframe."""
@@ -103,7 +103,7 @@ class Writer:
             self._bytes -= len(frame.data)
             return frame
 
-    def _live(self) -> Written:
+    def _write_clip(self) -> Written:
         """The thread."""
         path: Path | None = None
         try:

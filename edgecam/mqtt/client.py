@@ -86,7 +86,7 @@ class Mqtt:
 
     def set(self, topic: str, payload: str, *, rank: Rank = Rank.STATE, qos: int = 1) -> None:
         """The state of `topic` from now on, retained."""
-        self._put(topic, Retained(payload.encode(), rank, qos))
+        self._put(topic, Retained(_utf8(payload), rank, qos))
 
     def picture(self, topic: str, jpeg: bytes, *, width: int | None = None, expiry: float | None = None) -> None:
         """A retained JPEG, made smaller when it is wider than `width`, above `image_limit` or what the broker takes."""
@@ -98,9 +98,9 @@ class Mqtt:
 
     def send(self, topic: str, payload: str) -> None:
         """Something that happens now, not retained; without a connection it is counted and dropped."""
-        number = None
-        if self._link is not None and len(self._events) < EVENTS_UNDER_WAY and self._passes(topic, payload.encode()):
-            number = self._link.publish(topic, Retained(payload.encode()), retain=False)
+        number, data = None, _utf8(payload)
+        if self._link is not None and len(self._events) < EVENTS_UNDER_WAY and self._passes(topic, data):
+            number = self._link.publish(topic, Retained(data), retain=False)
         if number is None:
             self.dropped += 1
         else:
@@ -344,3 +344,8 @@ class Mqtt:
 
     def _heard(self, name: str, message: Incoming) -> None:
         self._callbacks[name](message)
+
+
+def _utf8(text: str) -> bytes:
+    """Always encodable: names of files, which end up in complaints, may hold bytes that are no text."""
+    return text.encode(errors="replace")

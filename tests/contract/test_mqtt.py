@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -20,6 +20,7 @@ import pytest
 import simplejpeg
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edgecam.clock import Clock, SystemClock
 from edgecam.config import model
 from edgecam.config.secret import FromFile
 from edgecam.health import MqttStatus
@@ -33,17 +34,11 @@ PATIENCE = 20.0
 """Seconds after which something that should have happened has not."""
 
 
-class HastyClock:
-    """The real clock, with sleeps that take a twentieth: pauses keep their order and cost little."""
-
-    def wall(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
+class HastyClock(SystemClock):
+    """The real clock, with sleeps that take a sixth: for waiting that has to be waited out."""
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(max(0.0, seconds) / 20)
+        await super().sleep(seconds / 6)
 
 
 class Spy:
@@ -138,7 +133,7 @@ Make = Callable[..., Mqtt]
 def make(tmp_path: Path, pool: Executor) -> Make:
     """`make(port, protocol=..., other keys of the mqtt section)`."""
 
-    def build(port: int, **keys: object) -> Mqtt:
+    def build(port: int, clock: Clock | None = None, **keys: object) -> Mqtt:
         config = model.Mqtt.model_validate({"host": "127.0.0.1", "port": port, **keys})
         return Mqtt(
             config=config,
@@ -146,9 +141,9 @@ def make(tmp_path: Path, pool: Executor) -> Make:
             instance="a1b2c3",
             state=tmp_path / "state",
             status=MqttStatus(),
-            clock=HastyClock(),
+            clock=clock or SystemClock(),
             pool=pool,
-            jitter=lambda: 0.0,
+            jitter=lambda: -0.9,  # pauses of a twentieth
         )
 
     return build
@@ -196,8 +191,9 @@ async def test_nothing_is_said_before_the_table_is_complete(broker: Mosquitto, m
     mqtt = make(broker.port)
     async with spying(broker) as spy, running(mqtt):
         mqtt.set("edgecam/pi/door/motion", "ON")
-        await asyncio.sleep(0)
-        assert "edgecam-pi-a1b2c3" not in broker.log
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not [thread for thread in threading.enumerate() if "edgecam-pi" in thread.name]
         mqtt.set("edgecam/pi/door/motion", "OFF")
         mqtt.complete(["edgecam/pi/door/motion"])
         await spy.hears(STATUS, b"online")
@@ -218,6 +214,7 @@ CHILD = """
 import asyncio, sys, pathlib
 from concurrent.futures import ThreadPoolExecutor
 from edgecam.clock import SystemClock
+from edgecam.clock import Clock, SystemClock
 from edgecam.config import model
 from edgecam.health import MqttStatus
 from edgecam.mqtt.client import Mqtt
@@ -493,6 +490,9 @@ class Doorman:
         elif self._behaviour == "refuses":
             writer.write(b"\x20\x02\x00\x01")
             await reader.read(-1)
+        elif self._behaviour == "throws out":
+            writer.write(b"\x20\x03\x00\x00\x00" + b"\xe0\x02\x8e\x00")
+            await reader.read(-1)
         elif self._behaviour == "babbles":
             writer.write(b"\x20\x7fgarbage" + bytes(range(256)))
             await reader.read(-1)
@@ -516,7 +516,7 @@ async def test_a_broker_that_cannot_speak_5_is_spoken_to_in_3(
 ) -> None:
     doorman = Doorman(broker, behaviour)
     async with doorman as port:
-        first = make(port)
+        first = make(port, HastyClock())
         first.complete([])
         async with running(first):
             await settled(first)
@@ -560,6 +560,27 @@ async def test_a_broker_that_is_not_there_is_waited_for(
         broker.up()
         await settled(mqtt)
     assert "Connection refused; trying again in" in caplog.text
+
+
+async def test_the_brokers_own_reason_for_hanging_up_is_told(
+    broker: Mosquitto, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A copied SD card has the same client id: brokers of MQTT 5 throw the older connection out and say so."""
+    async with Doorman(broker, "throws out") as port:
+        mqtt = make(port, protocol="5")
+        mqtt.complete([])
+        async with running(mqtt), asyncio.timeout(PATIENCE):
+            while mqtt.status.trouble is None:
+                await asyncio.sleep(0.01)
+    assert "the broker closed the connection: session taken over; trying again" in caplog.text
+
+
+async def test_words_that_are_no_text_do_not_harm(broker: Mosquitto, make: Make) -> None:
+    mqtt = make(broker.port)
+    mqtt.set("edgecam/pi/health", "cannot open \udcff.mp4")
+    mqtt.complete([])
+    async with running(mqtt):
+        await settled(mqtt)
 
 
 async def test_stopping_while_the_broker_is_mute_is_quick(broker: Mosquitto, make: Make) -> None:

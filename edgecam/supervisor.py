@@ -42,6 +42,8 @@ class Vitals:
     """Lives in a row that failed."""
     error: str | None = None
     """Why the last life ended, while `attempts` is not zero."""
+    told: set[str] = field(default_factory=set)
+    """The reasons that are in the log already, since it worked last."""
     born: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the first life began."""
 
@@ -78,22 +80,26 @@ async def keep(
             wait = full * (0.5 + jitter() / 2)
             vitals.attempts += 1
             vitals.error = reason(error)
-            known = isinstance(error, (OSError, ValueError, TimeoutError, RuntimeError))
-            log.warning(
-                "%s: %s, trying again in %.0f s",
-                component.name,
-                vitals.error,
-                wait,
-                exc_info=None if known else error,
-            )
+            _complain(component.name, vitals, error, wait)
             await clock.sleep(wait)
         else:
             return
 
 
+def _complain(name: str, vitals: Vitals, error: Exception, wait: float) -> None:
+    """Each reason once, then at attempts 2, 4, 8, …: a fault that lasts a week is no flood."""
+    if vitals.error in vitals.told and vitals.attempts & (vitals.attempts - 1):
+        return
+    vitals.told.add(str(vitals.error))
+    count = f" (attempt {vitals.attempts})" if vitals.attempts > 1 else ""
+    known = isinstance(error, OSError | ValueError | TimeoutError | RuntimeError)
+    log.warning("%s: %s, trying again in %.0f s%s", name, vitals.error, wait, count, exc_info=None if known else error)
+
+
 def recovered(vitals: Vitals) -> int:
-    """Called by a component that works again: says so once and returns after how many failed attempts."""
+    """Called by a component that works again: forgets the trouble and returns after how many failed attempts."""
     attempts, vitals.attempts, vitals.error = vitals.attempts, 0, None
+    vitals.told.clear()
     return attempts
 
 

@@ -63,9 +63,9 @@ def test_rooms_know_protocols_not_each_other(path: Path) -> None:
     assert not reached(path) & strangers
 
 
-def test_only_the_commands_and_the_demo_know_the_composition_root() -> None:
+def test_only_the_process_and_the_demo_know_the_composition_root() -> None:
     knowing = {room(path) for path in FILES if "app" in reached(path)}
-    assert knowing <= {"app", "__main__", "demo"}
+    assert knowing <= {"app", "process", "demo"}
 
 
 def loaded_by(code: str) -> set[str]:

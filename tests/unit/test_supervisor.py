@@ -54,7 +54,7 @@ async def test_a_component_that_fails_is_tried_again_with_growing_pauses(
     ]
     assert vitals.attempts == 8
     assert vitals.error == "no route to host"
-    assert "cat: no route to host, trying again in 4 s" in caplog.text
+    assert "cat: no route to host, trying again in 8 s (attempt 4)" in caplog.text
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -91,6 +91,24 @@ async def test_a_bug_is_logged_with_its_traceback_and_a_known_fault_without(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert [bool(record.exc_info) for record in caplog.records] == [False, True]
+
+
+async def test_a_fault_that_lasts_is_told_at_ever_longer_intervals_and_a_new_reason_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def refused() -> None:
+        raise OSError("401 Unauthorized")
+
+    clock, vitals = FakeClock(), Vitals("cat")
+    task = asyncio.create_task(keep(Cat(*[_dies] * 4, refused, *[_dies] * 4, _forever), clock, vitals))
+    await clock.advance(600)
+    told = [record.getMessage().split(", ")[0] for record in caplog.records]
+    assert told == ["cat: no route to host"] * 3 + ["cat: 401 Unauthorized", "cat: no route to host"]
+    assert caplog.records[-1].getMessage().endswith("(attempt 8)")
+    assert recovered(vitals) == 9
+    assert not vitals.told
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_finished_component_is_left_alone() -> None:

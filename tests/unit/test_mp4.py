@@ -1,0 +1,219 @@
+"""Clips play, last as long as what they show, and stay playable wherever their writer dies."""
+
+import errno
+import io
+import random
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clips import counters, h264, jpegs, probe
+from edgecam.frame import Frame, Kind
+from edgecam.record import boxes, nal
+from edgecam.record.mp4 import Mp4
+
+
+def muxed(frames: Sequence[Frame], until: float | None = None) -> bytes:
+    file = io.BytesIO()
+    mp4 = Mp4(file, frames[0])
+    for frame in frames:
+        mp4.write(frame)
+    mp4.close(until)
+    return file.getvalue()
+
+
+CAMERAS = {
+    "jpeg": (jpegs(45), "mjpeg"),
+    "h264 byte stream": (h264(45), "h264"),
+    "h264 with a configuration record": (h264(45, annexb=False), "h264"),
+    "h264 with reordered frames": (h264(45, annexb=False, reorder=2), "h264"),
+    "h264 with a long GOP": (h264(45, gop=250), "h264"),
+}
+
+
+@pytest.mark.parametrize(("frames", "codec"), CAMERAS.values(), ids=CAMERAS)
+def test_a_clip_plays_and_holds_every_frame_for_its_time(frames: Sequence[Frame], codec: str, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(muxed(frames, until=frames[0].mono + 3.0))
+    found = probe(path)
+    assert (found.codec, found.width, found.height, found.frames) == (codec, 320, 240, 45)
+    assert found.complaints == ""
+    assert found.duration == pytest.approx(3.0, abs=0.15)  # a reordered stream starts a little later
+    assert counters(path) == list(range(45))
+
+
+@pytest.mark.parametrize(("frames", "codec"), CAMERAS.values(), ids=CAMERAS)
+def test_our_own_reader_agrees_with_ffprobe(frames: Sequence[Frame], codec: str) -> None:
+    found = boxes.read(io.BytesIO(muxed(frames, until=frames[0].mono + 3.0)))
+    assert (found.codec, found.width, found.height, found.frames) == (codec, 320, 240, 45)
+    assert found.duration == pytest.approx(3.0, abs=0.001)
+
+
+def test_uneven_times_are_kept_and_equal_ones_are_told_apart() -> None:
+    frames = [replace(frame, mono=mono) for frame, mono in zip(jpegs(4), (10, 10, 12.5, 13), strict=True)]
+    assert boxes.read(io.BytesIO(muxed(frames))).duration == pytest.approx(3.5, abs=0.001)
+
+
+def test_a_single_picture_is_a_short_clip() -> None:
+    found = boxes.read(io.BytesIO(muxed(jpegs(1))))
+    assert (found.frames, found.duration) == (1, 0.1)
+
+
+@pytest.mark.parametrize("frames", [jpegs(60), h264(60), h264(60, gop=250)], ids=["jpeg", "h264", "long gop"])
+def test_wherever_the_writer_dies_all_but_the_last_second_plays(frames: Sequence[Frame], tmp_path: Path) -> None:
+    path, dice = tmp_path / "cut.mp4", random.Random(7)
+    for _ in range(12):
+        file, alive = io.BytesIO(), dice.randrange(35, 61)
+        mp4 = Mp4(file, frames[0])
+        for frame in frames[:alive]:
+            mp4.write(frame)
+        mp4.abandon()
+        torn = file.getvalue()[: file.tell() - dice.randrange(0, 400)]
+        found = boxes.read(io.BytesIO(torn))
+        path.write_bytes(torn[: found.end])
+        assert counters(path) == list(range(found.frames))
+        assert found.frames >= alive - 2 * 15 - 2  # a fragment of a second in the making, and the torn one before it
+
+
+@given(st.binary(max_size=300), st.integers(0, 40_000), st.integers(0, 40_000))
+def test_no_damage_makes_the_reader_fail_otherwise_than_by_saying_so(junk: bytes, at: int, length: int) -> None:
+    whole = _WHOLE
+    damaged = whole[:at] + junk + whole[at + length :]
+    try:
+        found = boxes.read(io.BytesIO(damaged))
+    except boxes.NotPlayable:
+        return
+    assert 0 < found.end <= len(damaged)
+
+
+_WHOLE = muxed(jpegs(20))
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "not a video of ours"),
+        (b"nonsense" * 20, "not a video of ours"),
+        (_WHOLE[:700], "not a video of ours"),
+        (_WHOLE[:900], "before its first picture"),
+        (b"\0\0\0\1mdat" + (2**62).to_bytes(8, "big"), "not a video of ours"),
+        (b"\xff\xff\xff\xffmoov", "not a video of ours"),
+    ],
+)
+def test_what_cannot_be_played_is_said_in_words(data: bytes, why: str) -> None:
+    with pytest.raises(boxes.NotPlayable, match=why):
+        boxes.read(io.BytesIO(data))
+
+
+def box(kind: bytes, *body: bytes) -> bytes:
+    data = b"".join(body)
+    return (8 + len(data)).to_bytes(4, "big") + kind + data
+
+
+def u32(*numbers: int) -> bytes:
+    return b"".join(number.to_bytes(4, "big") for number in numbers)
+
+
+def foreign(mdhd: bytes, tfhd: bytes, trun: bytes, *, large: bool = False) -> bytes:
+    """The forms that other muxers choose: long times, default durations, 64-bit boxes."""
+    entry = bytes(8) + u32(86) + b"hvc1" + bytes(24) + (640).to_bytes(2, "big") + (480).to_bytes(2, "big") + bytes(50)
+    stbl = box(b"stbl", box(b"stsd", entry))
+    moov = box(b"moov", box(b"trak", box(b"mdia", box(b"mdhd", mdhd), box(b"minf", stbl))))
+    traf = box(b"traf", box(b"tfhd", tfhd), box(b"tfdt", u32(0, 1000)), box(b"trun", trun))
+    mdat = u32(1) + b"mdat" + (20).to_bytes(8, "big") + b"1234" if large else box(b"mdat", b"1234")
+    return moov + box(b"moof", traf) + mdat
+
+
+@pytest.mark.parametrize(
+    ("mdhd", "tfhd", "trun", "seconds"),
+    [
+        (u32(0, 0, 0, 1000), u32(0x8, 1, 500), u32(0, 4), 3.0),
+        (u32(1 << 24, 0, 0, 0, 0, 1000), u32(0x0B, 1, 0, 0, 7, 250), u32(0, 4), 2.0),
+        (u32(0, 0, 0, 1000), u32(0, 1), u32(0, 4), 1.0),
+        (u32(0, 0, 0, 1000), u32(0, 1), u32(0x705, 2, 0, 0, 100, 9, 9, 300, 9, 9), 1.4),
+    ],
+)
+def test_the_forms_that_other_muxers_choose_are_understood(
+    mdhd: bytes, tfhd: bytes, trun: bytes, seconds: float
+) -> None:
+    for large in (False, True):
+        data = foreign(mdhd, tfhd, trun, large=large)
+        found = boxes.read(io.BytesIO(data))
+        assert (found.codec, found.width, found.height, found.duration) == ("hevc", 640, 480, seconds)
+        assert found.end == len(data)
+
+
+def test_a_header_too_large_to_be_ours_is_not_read_into_memory() -> None:
+    with pytest.raises(boxes.NotPlayable):
+        boxes.read(io.BytesIO(box(b"moov", bytes(2 << 20))))
+
+
+class FullDisk(io.RawIOBase):
+    """Takes a number of bytes, and fewer at once than it is given, as a nearly full disk does."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def write(self, data: object) -> int:
+        size = min(len(memoryview(data)), 1000)  # type: ignore[arg-type]  # RawIOBase says "buffer"
+        if self.room < size:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.room -= size
+        return size
+
+
+@pytest.mark.parametrize("room", [0, 500, 5_000, 60_000, 10**7])
+def test_a_full_disk_is_an_oserror_whatever_was_being_written(room: int) -> None:
+    frames = jpegs(30)
+
+    def write() -> None:
+        mp4 = Mp4(FullDisk(room), frames[0])  # type: ignore[arg-type]  # a raw file will do
+        for frame in frames:
+            mp4.write(frame)
+        mp4.close()
+
+    if room >= len(muxed(frames)):
+        write()
+        return
+    with pytest.raises(OSError, match="No space left") as caught:
+        write()
+    assert caught.value.errno == errno.ENOSPC
+
+
+HEVC = bytes(21) + b"\x03\x02" + b"\x20\0\1\0\2vv" + b"\x21\0\2\0\1s\0\1p"
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "record", "data", "stream"),
+    [
+        (Kind.H264, True, None, b"\0\0\0\1k", b"\0\0\0\1k"),
+        (Kind.H264, True, b"\0\0\0\1s", b"\0\0\0\1k", b"\0\0\0\1s\0\0\0\1k"),
+        (Kind.H264, False, b"\0\0\0\1s", b"\0\0\0\1k", b"\0\0\0\1k"),
+        (Kind.H264, True, b"\1...\xff\xe1\0\1s\1\0\1p", b"\0\0\0\1k", b"\0\0\0\1s\0\0\0\1p\0\0\0\1k"),
+        (Kind.H264, False, b"\1...\xfd\xe1\0\1s\1\0\1p", b"\0\1k\0\2kk", b"\0\0\0\1k\0\0\0\1kk"),
+        (Kind.HEVC, True, b"\1" + HEVC[1:], b"\0\0\0\1k", b"\0\0\0\1vv\0\0\0\1s\0\0\0\1p\0\0\0\1k"),
+    ],
+)
+def test_every_form_of_coded_video_reaches_the_muxer_as_a_byte_stream(
+    kind: Kind, key: bool, record: bytes | None, data: bytes, stream: bytes
+) -> None:
+    frame = Frame("cam", 1, 0, 0, kind, data, 320, 240, key, extradata=record)
+    assert nal.stream(frame) == stream
+
+
+def test_a_damaged_codec_configuration_is_said_in_words() -> None:
+    with pytest.raises(ValueError, match="codec configuration is damaged"):
+        nal.stream(Frame("cam", 1, 0, 0, Kind.H264, b"", 320, 240, extradata=b"\1.."))
+
+
+def test_a_foreign_file_is_no_clip(tmp_path: Path) -> None:
+    """`ffprobe` finds nothing where there is nothing to play, or the other tests prove nothing."""
+    path = tmp_path / "picture.mp4"
+    path.write_bytes(bytes(1000))
+    with pytest.raises(subprocess.CalledProcessError):
+        probe(path)

@@ -19,11 +19,15 @@ LARGEST_FILE = 1_000_000
 LARGEST_TREE = 20_000
 """Values in all, aliases counted each time they are used."""
 
+_BEGINS = ("could not find expected ':'", "end of stream", "got '<stream end>'", "scanning a tag")
+"""What is better told at the place where it begins than where the parser stumbles."""
+
 DEEPEST_INCLUDE = 20
 
 _NULL = ("", "~", "null", "Null", "NULL")
 _CORE = "tag:yaml.org,2002:"
 _TAGS = "!secret, !env_var, !file, !include and !include_dir_named"
+_UNKNOWN_TAG = f"unknown tag; known are {_TAGS}; a value that begins with ! needs quotes"
 
 _GLUED = re.compile(r"\s*[\w-]+:(?=\S)")
 """A key whose colon is followed by its value at once: YAML reads on, and stumbles in the next line."""
@@ -33,12 +37,13 @@ _SYNTAX = (
     ("mapping values are not allowed here", "no ':' may stand here; is the line indented too far, or needs it quotes?"),
     ("expected <block end>", "does not fit in here; indent it as the lines around it, and look for an open quote"),
     ("expected <document start>", "does not fit in here; the whole file is one mapping of sections"),
-    ("<stream end>", "a quote or bracket that opens here is never closed"),
+    ("got '<stream end>'", "a quote or bracket that opens here is never closed"),
     ("expected ',' or", "a comma or a closing bracket is missing here"),
     ("found unexpected end of stream", "a quote or bracket that opens here is never closed"),
     ("found undefined alias", "no such anchor; a value that begins with * needs quotes"),
     ("found duplicate anchor", "this anchor is there already; a value that begins with & needs quotes"),
-    ("found undefined tag handle", f"unknown tag; known are {_TAGS}; a value that begins with ! needs quotes"),
+    ("found undefined tag handle", _UNKNOWN_TAG),
+    ("scanning a tag", _UNKNOWN_TAG),
     ("but found another document", "a second document begins here; the configuration is one"),
     ("cannot start any token", "a value cannot begin with this character; it needs quotes"),
 )
@@ -105,9 +110,9 @@ class Reader:
 
     def _syntax(self, error: yaml.MarkedYAMLError, text: str, name: str) -> Leaf:
         """PyYAML's own messages and snippets may quote a secret: only its places are used, and words of ours."""
-        problem = error.problem or ""
+        problem = f"{error.context} {error.problem}"
         message = next((words for sign, words in _SYNTAX if sign in problem), "is not valid YAML from here on")
-        begins = any(sign in problem for sign in ("could not find expected ':'", "end of stream", "<stream end>"))
+        begins = any(sign in problem for sign in _BEGINS)
         mark = (error.context_mark if begins else None) or error.problem_mark
         if mark is None:
             return self._broken(Spot(name), message)
@@ -129,7 +134,7 @@ class Reader:
     def scalar(self, tag: str, value: str, spot: Spot, path: Path) -> Tree:
         """What a tag makes of its text."""
         if tag not in self._scalars:
-            return self._broken(spot, f"unknown tag; known are {_TAGS}; a value that begins with ! needs quotes")
+            return self._broken(spot, _UNKNOWN_TAG)
         if not value.strip():
             return self._broken(spot, f"{tag} needs a name after it")
         return self._scalars[tag](value.strip(), spot, path)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from edgecam.config import written
+from edgecam.config.explain import located
 from edgecam.config.fields import Section
 from edgecam.config.load import Loaded
 from edgecam.config.places import Branch, Items, Leaf, Path, Spot, Tree, find
@@ -50,16 +51,11 @@ def _line(loaded: Loaded, path: Path, data: object, standard: object) -> str:
 
 def _origin(loaded: Loaded, path: Path) -> tuple[Spot | None, bool]:
     """Where a key was set (None: nowhere), and whether a secret may be in it."""
-    candidates = [path]
-    if path[0] == "cameras":
-        candidates.append(("defaults", *path[2:]))
-    for candidate in candidates:
-        entry, depth = find(loaded.tree, candidate)
-        short = isinstance(entry.value, Leaf) and depth == len(candidate) - 1 and candidate[-2] == "source"
-        if depth == len(candidate) or short:
-            spot = entry.value.spot if isinstance(entry.value, Leaf) else entry.key
-            return spot, _hides(entry.value)
-    return None, False
+    path, entry = located(loaded.tree, path)
+    short = isinstance(entry.value, Leaf) and path[-2:-1] == ("source",)
+    if find(loaded.tree, path)[1] < len(path) and not short:
+        return None, False
+    return (entry.value.spot if isinstance(entry.value, Leaf) else entry.key), _hides(entry.value)
 
 
 def _hides(tree: Tree) -> bool:

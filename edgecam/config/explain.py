@@ -47,7 +47,7 @@ def problems(errors: Iterable[ErrorDetails], tree: Tree) -> list[Problem]:
 def _problem(error: ErrorDetails, tree: Tree) -> Problem | None:
     traced, kind = trace(error["loc"]), error["type"]
     path = (*traced.path, "type") if kind == "union_tag_invalid" else traced.path
-    path, entry = _entry(tree, path, missing=kind == "missing")
+    path, entry = (path, find(tree, path)[0]) if kind == "missing" else located(tree, path)
     if isinstance(entry.value, Leaf) and entry.value.broken:
         return None
     text = entry.value.value if isinstance(entry.value, Leaf) else None
@@ -56,15 +56,21 @@ def _problem(error: ErrorDetails, tree: Tree) -> Problem | None:
     return Problem(spot, dotted(path), _sentence(error, traced, text or ""))
 
 
-def _entry(tree: Tree, path: Path, *, missing: bool) -> tuple[Path, Entry]:
+def located(tree: Tree, path: Path) -> tuple[Path, Entry]:
     """The entry that `path` means: the camera's own, else the one under `defaults`, else what it should stand in."""
     entry, depth = find(tree, path)
-    if depth < len(path) and path[0] == "cameras" and not missing:
+    if depth < len(path) and path[0] == "cameras":
         default = ("defaults", *path[2:])
         below, reached = find(tree, default)
         if reached == len(default) > 1:
             return default, below
     return path, entry
+
+
+def at(tree: Tree, path: Path, message: str) -> Problem:
+    """A problem with what stands at `path`, or with what it should stand in."""
+    path, entry = located(tree, path)
+    return Problem(entry.value.spot if isinstance(entry.value, Leaf) else entry.key, dotted(path), message)
 
 
 def _sentence(error: ErrorDetails, traced: Traced, text: str) -> str:
@@ -117,7 +123,7 @@ def _not_built(_: Mapping[str, Any], traced: Traced, __: str) -> str:
     if traced.path[-1:] != ("type",):
         return "is not built yet; leave it out for now"
     built = [kind for section in sections(SourceConfig) if (kind := kind_of(section)) and is_built(section)]
-    return f"{traced.kind} is not built yet; use {', '.join(built)}"
+    return f"{traced.kind} is not built yet; use one of {', '.join(built)}"
 
 
 def _choice(context: Mapping[str, Any], _: Traced, text: str) -> str:
@@ -129,7 +135,7 @@ def _choice(context: Mapping[str, Any], _: Traced, text: str) -> str:
 
 def _length(context: Mapping[str, Any], _: Traced, __: str) -> str:
     few = "min_length" in context
-    return f"needs {'at least' if few else 'at most'} {context['min_length' if few else 'max_length']} of them"
+    return f"needs {'at least' if few else 'at most'} {context['min_length' if few else 'max_length']} entries"
 
 
 _SENTENCES: Mapping[str, Callable[[Mapping[str, Any], Traced, str], str]] = {

@@ -33,7 +33,7 @@ class Loaded:
 
     def problem(self, path: Path, message: str) -> Problem:
         """A problem at the place of `path`, or of the nearest section around it."""
-        return _at(self.tree, path, message)
+        return explain.at(self.tree, path, message)
 
 
 def load(path: FilePath, *, environ: Mapping[str, str], overrides: Sequence[str] = ()) -> Loaded:
@@ -52,17 +52,11 @@ def load(path: FilePath, *, environ: Mapping[str, str], overrides: Sequence[str]
     except ValidationError as error:
         found = explain.problems(error.errors(include_input=False, include_url=False), tree)
         raise ConfigErrors([*keyed(reader.problems, tree), *found]) from None
-    found = [_at(tree, place, message) for place, message in rules.conflicts(config)]
+    found = [explain.at(tree, place, message) for place, message in rules.conflicts(config)]
     if reader.problems or found:
         raise ConfigErrors([*keyed(reader.problems, tree), *found])
-    doubts = [_at(tree, place, message) for place, message in rules.doubts(config)]
+    doubts = [explain.at(tree, place, message) for place, message in rules.doubts(config)]
     return Loaded(config, (*doubts, *_readable(config, tree)), tuple(reader.files), tree)
-
-
-def _at(tree: Tree, path: Path, message: str) -> Problem:
-    entry, _ = find(tree, path)
-    spot = entry.value.spot if isinstance(entry.value, Leaf) else entry.key
-    return Problem(spot, dotted(path), message)
 
 
 def _readable(config: Config, tree: Tree) -> Iterator[Problem]:

@@ -46,6 +46,7 @@ from edgecam.config.source import (
     SyntheticSource,
     V4l2Source,
     expand,
+    suiting,
 )
 from edgecam.config.store import AzureStore, FolderStore, ObjectStore, Offload, S3Store, StoreConfig
 from edgecam.config.units import Address, Size
@@ -192,16 +193,14 @@ def _with_defaults(name: object, camera: object, below: object) -> object:
 
 
 def _below(defaults: object, own: dict[object, object]) -> dict[object, object]:
-    """The defaults that suit this camera: those of another type of source do not."""
+    """The defaults that suit this camera."""
     if not isinstance(defaults, dict):
         return {}
-    suiting = {key: value for key, value in defaults.items() if value is not None}
-    theirs, ours = expand(suiting.get("source")), own.get("source")
+    below = {key: value for key, value in defaults.items() if value is not None}
+    theirs = expand(below.pop("source", None))
     if isinstance(theirs, dict):
-        suiting["source"] = theirs
-        if isinstance(ours, dict) and theirs.get("type", ours.get("type")) != ours.get("type"):
-            del suiting["source"]
-    return suiting
+        below["source"] = suiting(theirs, own.get("source"))
+    return below
 
 
 def _title(name: object) -> str:

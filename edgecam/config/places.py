@@ -166,9 +166,9 @@ def keyed(problems: Iterable[Problem], tree: Tree) -> Iterator[Problem]:
 
 
 class ConfigErrors(Exception):
-    """All that is wrong with a configuration; `str` has a line for each."""
+    """All that is wrong with a configuration, one problem for each key; `str` has a line for each."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        unique = {(problem.spot, problem.message): problem for problem in reversed(list(problems))}
+        unique = {(problem.spot, problem.key or problem.message): problem for problem in reversed(list(problems))}
         self.problems = sorted(unique.values(), key=lambda problem: (problem.file, problem.line, problem.column))
         super().__init__("\n".join(map(str, self.problems)))

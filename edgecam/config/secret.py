@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -145,11 +145,10 @@ class Url:
         """Every text in it that must not be seen, as written and decoded."""
         parts = urlsplit(self._text)
         login = parts.netloc.rpartition("@")[0]
-        for text in (login, *login.split(":", 1)[1:]):
-            yield from (text, unquote(text))
         pairs = (pair.partition("=") for pair in parts.query.split("&"))
-        yield from (value for name, _, value in pairs if _TELLING.search(unquote(name)))
-        yield from (value for name, value in parse_qsl(parts.query) if _TELLING.search(name))
+        keys = [value for name, _, value in pairs if _TELLING.search(unquote(name))]
+        for text in filter(None, (login, *login.split(":", 1)[1:], *keys)):
+            yield from (text, unquote(text))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Url) and self._text == other._text
@@ -188,7 +187,7 @@ def secrets_in(value: object) -> Iterator[str]:
         yield text
         yield from _PIECE_OF_CONNECTION.findall(text)
     elif isinstance(value, Url):
-        yield from (text for text in value.secrets() if text)
+        yield from value.secrets()
     elif isinstance(value, dict):
         for item in value.values():
             yield from secrets_in(item)

@@ -1,5 +1,6 @@
 """Sources: where the pictures of a camera come from, and the short ways to write it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -144,6 +145,29 @@ def expand(source: object) -> object:
     if kind in ("http", "https"):
         return {"type": "mjpeg", "url": source}
     return {"type": "rtsp", "url": source} if kind in ("rtsp", "rtsps") else source
+
+
+_KINDS: Mapping[str, type[CameraSource]] = {
+    "synthetic": SyntheticSource,
+    "file": FileSource,
+    "mjpeg": MjpegSource,
+    "still": StillSource,
+    "picamera2": Picamera2Source,
+    "v4l2": V4l2Source,
+    "rtsp": RtspSource,
+}
+
+
+def suiting(defaults: Mapping[object, object], source: object) -> dict[object, object]:
+    """The keys of `defaults` that this camera's source takes: nothing when they are of another type.
+
+    A key that no type takes stays, to be refused.
+    """
+    kind = source.get("type") if isinstance(source, dict) else defaults.get("type")
+    if not isinstance(kind, str) or kind not in _KINDS or defaults.get("type", kind) != kind:
+        return {}
+    others = {key for section in _KINDS.values() for key in section.model_fields} - set(_KINDS[kind].model_fields)
+    return {key: value for key, value in defaults.items() if key not in others}
 
 
 SourceConfig = Annotated[

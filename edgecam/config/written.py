@@ -9,7 +9,6 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from edgecam.config.fields import UNQUOTED, Section
-from edgecam.config.secret import REDACTED
 
 _BARE = re.compile(r"[A-Za-z0-9/~<][\w ./:%+=~@<>…-]*")
 _NOT_TEXT = re.compile(r"~|null|true|false|yes|no|on|off|y|n|[\d.,:_+-]+(e[+-]?\d+)?", re.IGNORECASE)
@@ -32,7 +31,7 @@ def value(data: object) -> str:
         if data.startswith(("!secret ", "!file ", "!env_var ")):
             return data
         plain = _BARE.fullmatch(data) and not _NOT_TEXT.fullmatch(data) and ": " not in data and data == data.strip()
-        return data if plain or data == REDACTED else json.dumps(data, ensure_ascii=False)
+        return data if plain else json.dumps(data, ensure_ascii=False)
     if isinstance(data, dict):
         return "{" + ", ".join(f"{value(key)}: {value(item)}" for key, item in data.items()) + "}"
     if isinstance(data, list | tuple):

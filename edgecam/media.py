@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _ID = re.compile(
-    r"(?P<start>\d{8}T\d{9}Z)-(?P<camera>[a-z0-9_]{1,32})-(?P<kind>event|manual|continuous|timelapse|snapshot)-[a-z2-7]{6}"
+    r"(?P<start>[0-9]{8}T[0-9]{9}Z)-(?P<camera>[a-z0-9_]{1,32})-(?P<kind>event|manual|continuous|timelapse|snapshot)-[a-z2-7]{6}"
 )
 
 

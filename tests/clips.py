@@ -4,6 +4,8 @@ import functools
 import io
 import json
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +15,8 @@ import numpy as np
 import simplejpeg
 
 from edgecam.frame import Frame, Kind
+from edgecam.media import Layout, MediaId
+from edgecam.record.library import Library
 from peers import program
 
 
@@ -80,6 +84,17 @@ def h264(count: int, *, fps: int = 15, gop: int = 15, reorder: int = 0, annexb: 
             )
             for n, packet in enumerate(packet for packet in given.demux(stream) if packet.size)
         )
+
+
+@contextmanager
+def opened(path: Path, *, wanted: Callable[[MediaId], bool] = lambda _: False) -> Iterator[Library]:
+    """A library that is this process's own for a while."""
+    library = Library(Layout(path), wanted=wanted)
+    library.open()
+    try:
+        yield library
+    finally:
+        library.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,8 @@ class Library:
                 durable.make_folder(folder)
             self._lock = _claim(self.layout.lock)
         except OSError as error:
-            raise Fatal(f"storage: cannot write to {self.layout.root}: {error.strerror}") from None
+            place = error.filename or self.layout.root
+            raise Fatal(f"storage: {place} cannot be made or written ({error.strerror}); check storage.path") from None
 
     def close(self) -> None:
         """Give the place free."""

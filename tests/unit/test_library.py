@@ -1,0 +1,184 @@
+"""What is in the library is whole, named, described, and nobody else's."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clips import h264, jpegs, opened, probe
+from edgecam.frame import Frame
+from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.record import boxes
+from edgecam.record.draft import Draft
+from edgecam.record.library import Library
+from edgecam.record.mp4 import Mp4
+from edgecam.supervisor import Fatal
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    """One whose things no store wants."""
+    with opened(tmp_path) as library:
+        yield library
+
+
+@pytest.fixture
+def offloading(tmp_path: Path) -> Iterator[Library]:
+    """One whose things a store wants."""
+    with opened(tmp_path, wanted=lambda _: True) as library:
+        yield library
+
+
+def begun(library: Library, frames: list[Frame] | tuple[Frame, ...], **more: object) -> Draft:
+    """A complete draft with its media in spool/open."""
+    id = MediaId.new(frames[0].wall, "cam", MediaKind.EVENT)
+    draft = Draft(id=id.text, start=frames[0].wall, cause="motion", event_id="e1", complete=True).but(**more)
+    with library.begin(draft).open("wb", buffering=0) as file:
+        mp4 = Mp4(file, frames[0])
+        for frame in frames:
+            mp4.write(frame)
+        mp4.close()
+    return draft
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_finished_clip_lies_under_its_name_with_a_true_sidecar(library: Library) -> None:
+    draft = begun(library, h264(30), score=70, zones=("door",), part=2)
+    sidecar = library.finish(draft)
+    path = library.find(sidecar.id)
+    assert path is not None
+    data = path.read_bytes()
+    assert (sidecar.codec, sidecar.width, sidecar.height, sidecar.duration) == ("h264", 320, 240, 2.0)
+    assert (sidecar.size, sidecar.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert sidecar.md5 == hashlib.md5(data, usedforsecurity=False).hexdigest()
+    assert (sidecar.event_id, sidecar.part, sidecar.score, sidecar.zones) == ("e1", 2, 70, ("door",))
+    assert sidecar.end == pytest.approx(sidecar.start + 2)
+    assert not sidecar.interrupted
+    assert library.sidecar(MediaId.parse(sidecar.id)) == Sidecar.model_validate_json(sidecar.dump())
+    assert names(library.layout.open) == names(library.layout.wait) == []
+    assert probe(path).frames == 30
+
+
+def test_what_a_store_wants_is_marked_and_what_it_does_not_is_not(offloading: Library) -> None:
+    sidecar = offloading.finish(begun(offloading, h264(5)))
+    assert names(offloading.layout.wait) == [sidecar.id]
+
+
+def test_an_interrupted_clip_is_cut_to_its_last_whole_fragment(library: Library) -> None:
+    draft = begun(library, jpegs(40), interrupted=True)
+    with library.layout.part(draft.media).open("r+b") as file:
+        file.truncate(file.seek(0, 2) - 500)
+    sidecar = library.finish(draft)
+    path = library.layout.media(draft.media)
+    found = probe(path)
+    assert sidecar.interrupted
+    assert found.complaints == ""
+    assert 30 <= found.frames < 40
+    assert sidecar.duration == pytest.approx(found.duration, abs=0.01)
+    with path.open("rb") as file:
+        assert boxes.read(file).end == sidecar.size
+
+
+def test_a_snapshot_is_the_cameras_own_jpeg(offloading: Library) -> None:
+    library, frame = offloading, jpegs(1)[0]
+    sidecar = library.save_picture(frame, "manual")
+    path = library.find(sidecar.id)
+    assert path is not None
+    assert path.read_bytes() == frame.data
+    assert path.parent == library.layout.root / "snapshots" / "cam" / "2026-09-21"
+    assert (sidecar.kind, sidecar.codec, sidecar.cause) == (MediaKind.SNAPSHOT, "jpeg", "manual")
+    assert (sidecar.width, sidecar.height, sidecar.duration) == (320, 240, 0.0)
+    assert sidecar.start == sidecar.end == frame.wall
+    assert names(library.layout.wait) == [sidecar.id]
+
+
+def test_a_day_is_listed_by_names_only_oldest_first(library: Library) -> None:
+    late = library.finish(begun(library, h264(2)))
+    early = library.save_picture(jpegs(1, wall=1.79e9 - 60)[0], "manual")
+    folder = library.layout.folder(MediaId.parse(late.id))
+    (folder / "stranger.mp4").write_bytes(b"")
+    (folder / "notes.txt").write_bytes(b"")
+    assert [id.text for id in library.list("cam", folder.name)] == [early.id, late.id]
+    assert library.list("cam", "1999-01-01") == library.list("../cam", "..") == []
+
+
+@pytest.mark.parametrize("text", ["", "../../etc/passwd", "20261121T071530123Z-cam-event-abcdef", "\0"])
+def test_what_is_not_there_is_not_found_whatever_the_network_asks(library: Library, text: str) -> None:
+    assert library.find(text) is None
+
+
+def test_an_unreadable_sidecar_is_none(library: Library) -> None:
+    sidecar = library.finish(begun(library, h264(2)))
+    id = MediaId.parse(sidecar.id)
+    library.layout.sidecar(id).write_bytes(b"{")
+    assert library.sidecar(id) is None
+
+
+def test_removing_takes_everything_and_the_empty_day_with_it(offloading: Library) -> None:
+    library = offloading
+    one, two = (MediaId.parse(library.finish(begun(library, h264(2))).id) for _ in range(2))
+    library.remove(one)
+    assert names(library.layout.folder(two)) == [f"{two}.json", f"{two}.mp4"]
+    assert names(library.layout.wait) == [two.text]
+    library.remove(two)
+    assert not library.layout.folder(two).exists()
+    assert names(library.layout.wait) == []
+
+
+def test_discarded_media_leaves_nothing(library: Library) -> None:
+    draft = begun(library, h264(2))
+    library.discard(draft)
+    assert names(library.layout.open) == []
+
+
+def test_a_second_edgecam_on_the_same_storage_is_refused_with_the_holders_number(library: Library) -> None:
+    with (
+        pytest.raises(Fatal, match=rf"in use by another edgecam \(process {os.getpid()}\)"),
+        opened(library.layout.root),
+    ):
+        pytest.fail("two of them")
+    library.close()
+    with opened(library.layout.root):
+        pass
+
+
+def test_a_dead_holder_does_not_keep_the_storage(tmp_path: Path) -> None:
+    hold = (
+        "import os, sys, pathlib; from edgecam.media import Layout; from edgecam.record.library import Library\n"
+        "Library(Layout(pathlib.Path(sys.argv[1])), wanted=lambda _: False).open(); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", hold, str(tmp_path)], check=False).returncode == 9
+    with opened(tmp_path):
+        pass
+
+
+def test_storage_that_cannot_be_written_ends_the_start_in_words(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_bytes(b"a file in the way")
+    with (
+        pytest.raises(Fatal, match=r"spool cannot be made or written \(File exists\); check storage.path"),
+        opened(tmp_path),
+    ):
+        pytest.fail("opened")
+
+
+def test_the_probe_leaves_nothing_and_says_when_the_disk_is_gone(library: Library) -> None:
+    library.probe()
+    assert names(library.layout.open) == []
+    library.layout.open.rmdir()
+    with pytest.raises(OSError, match="No such file"):
+        library.probe()
+
+
+def test_sidecars_are_plain_json_for_people(library: Library) -> None:
+    sidecar = library.finish(begun(library, h264(2)))
+    plain = json.loads(library.layout.sidecar(MediaId.parse(sidecar.id)).read_text())
+    assert plain["kind"] == "event"
+    assert plain["start"].endswith("Z")

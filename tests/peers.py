@@ -176,7 +176,7 @@ class S3(Peer):
         keys = f"{self.access_key},{self.secret_key}"
         return [
             *(program("rclone"), "serve", "s3", "--addr", f"{self.host}:{self.port}", "--auth-key", keys),
-            *("--config", str(self.folder / "none"), "--dir-cache-time", "0s", str(self.data)),
+            *("--config", str(self.folder / "none"), "--dir-cache-time", "100ms", str(self.data)),
         ]
 
 

@@ -118,7 +118,7 @@ class House:
         self.url = self.health.http = await self.web.bind()
         serving = asyncio.create_task(self.web.run(), name="web")
         try:
-            async with aiohttp.ClientSession(self.url) as client:
+            async with aiohttp.ClientSession(self.url, timeout=aiohttp.ClientTimeout(10)) as client:
                 yield client
         finally:
             serving.cancel()

@@ -16,7 +16,7 @@ from edgecam.web import aliases, listen
 from edgecam.web.api import Api, Control, allowed, find
 from edgecam.web.auth import Logins
 from edgecam.web.door import Door
-from edgecam.web.errors import AccessLog, explain, protect
+from edgecam.web.errors import AccessLog, explain, protect, protocol_log
 from edgecam.web.live import Live
 from edgecam.web.media import Find, Media
 from edgecam.web.page import Page
@@ -73,6 +73,7 @@ class Web:
             self.application(),
             access_log=log if self._config.access_log else None,
             access_log_class=AccessLog,
+            logger=protocol_log,
             keepalive_timeout=IDLE,
             shutdown_timeout=GRACE,
         )

@@ -4,6 +4,7 @@ import logging
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from edgecam.web.answers import Refused, refusal
@@ -40,6 +41,21 @@ async def protect(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.setdefault("Server", "edgecam")
+
+
+class Nonsense(logging.Filter):
+    """aiohttp logs a traceback, request and all, for whoever does not speak HTTP; port scans are not our errors."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        nonsense = record.exc_info is not None and isinstance(record.exc_info[1], HttpProcessingError)
+        if nonsense:
+            log.debug("http: refused what is not HTTP")
+        return not nonsense
+
+
+protocol_log = logging.getLogger(f"{__name__}.protocol")
+"""For aiohttp's own words."""
+protocol_log.addFilter(Nonsense())
 
 
 class AccessLog(AbstractAccessLogger):

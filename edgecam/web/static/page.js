@@ -42,6 +42,7 @@ class Card {
     this.taken = null;      // ms, by this browser's clock
     this.timer = null;
     this.live = false;
+    this.round = 0;
     this.image.onerror = () => this.failed("no picture");
     this.find(".reload").onclick = () => this.start(this.live);
     this.find(".keep").onclick = () => this.keep();
@@ -49,7 +50,10 @@ class Card {
   }
 
   update(camera) {
+    // A stream whose server went away stays silently still, so it is opened anew when edgecam is back.
+    const again = this.camera && (this.lost || camera.frames < this.camera.frames);
     this.camera = camera;
+    this.lost = false;
     this.image.alt = `Live picture of ${camera.name}`;
     const page = `cameras/${camera.id}`;
     this.find(".name").textContent = camera.name;
@@ -63,10 +67,10 @@ class Card {
     this.find(".dot").title = camera.online ? camera.state : "offline";
     if (camera.width) this.find(".frame").style.aspectRatio = `${camera.width} / ${camera.height}`;
     if (this.live) this.taken = camera.age === null ? null : Date.now() - camera.age * 1000;
-    if (!camera.online) this.cover(`Offline. ${camera.problem ?? ""}`);
-    else if (camera.age === null) this.cover(camera.problem ?? "Waiting for the first picture …");
-    else if (this.live) this.cover("");
+    if (this.live) this.cover(camera.online && camera.age === null ? "Waiting for the first picture …" : "");
+    else if (!camera.online) this.cover("Offline");
     this.facts(camera);
+    if (again) this.start(this.live);
   }
 
   facts(camera) {
@@ -77,9 +81,14 @@ class Card {
     if (camera.width) add(`${camera.width}×${camera.height}`);
     add(`${camera.fps} fps`);
     add(camera.clients === 1 ? "1 viewer" : `${camera.clients} viewers`);
-    if (camera.last_motion) add(`last motion ${clock.format(new Date(camera.last_motion))}`);
+    if (camera.last_motion && !camera.moving) add(`last motion ${clock.format(new Date(camera.last_motion))}`);
     if (camera.problem) add(camera.problem, "problem");
     this.find(".facts").replaceChildren(...list);
+  }
+
+  disconnect() {
+    this.lost = true;
+    this.cover("No connection");
   }
 
   cover(text) {
@@ -95,6 +104,7 @@ class Card {
   }
 
   stop() {
+    this.round += 1;                       // what is still under way belongs to an earlier round
     clearTimeout(this.timer);
     this.image.removeAttribute("src");     // ends the stream: nobody looks
     if (this.blob) URL.revokeObjectURL(this.blob);
@@ -102,19 +112,25 @@ class Card {
   }
 
   async still() {
-    clearTimeout(this.timer);
+    const round = this.round;
+    if (!this.camera.online) {
+      this.timer = setTimeout(() => this.still(), RETRY);
+      return;
+    }
     let wait = POLL;
     try {
-      const width = Math.ceil((this.root.clientWidth * devicePixelRatio) / 160) * 160 || 640;
-      const answer = await ask(`${this.camera.snapshot_url}?width=${width > 960 ? 1280 : 640}`);
-      const picture = URL.createObjectURL(await answer.blob());
-      if (document.hidden) return URL.revokeObjectURL(picture);
+      // Not made smaller: the camera's own JPEG costs the box nothing and is never older than a frame.
+      const answer = await ask(this.camera.snapshot_url);
+      const bytes = await answer.blob();
+      if (round !== this.round) return;
+      const picture = URL.createObjectURL(bytes);
       this.image.src = picture;
       if (this.blob) URL.revokeObjectURL(this.blob);
       this.blob = picture;
       this.taken = Date.now() - Number(answer.headers.get("X-Frame-Age")) * 1000;
       this.cover("");
     } catch (failure) {
+      if (round !== this.round) return;
       this.cover(failure.message);
       wait = RETRY;
     }
@@ -168,7 +184,8 @@ function show(cameras) {
   }
   const away = wanted.filter((camera) => !camera.online || camera.problem).length;
   box.classList.toggle("trouble", away > 0);
-  box.textContent = away ? `${away} of ${wanted.length} with a problem` : wanted.length > 1 ? `${wanted.length} cameras` : "";
+  if (wanted.length < 2) box.textContent = "";
+  else box.textContent = away ? `${away} of ${wanted.length} with a problem` : `${wanted.length} cameras`;
   if (one && wanted.length) document.title = `${wanted[0].name} · edgecam`;
 }
 
@@ -182,7 +199,7 @@ async function look() {
   } catch (failure) {
     box.classList.add("trouble");
     box.textContent = failure.message;
-    for (const card of cards.values()) card.cover(failure.message);
+    for (const card of cards.values()) card.disconnect();
     wait = RETRY;
   }
   if (!document.hidden) looking = setTimeout(look, wait);
@@ -201,10 +218,11 @@ const theme = document.querySelector("#theme");
 function paint(name) {
   if (name === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = name;
-  theme.textContent = name;
+  theme.dataset.name = name;
+  theme.textContent = `${{ auto: "◐", dark: "☾", light: "☀" }[name]} ${name}`;
   try { localStorage.setItem("edgecam.theme", name); } catch { /* a private window keeps nothing */ }
 }
-theme.onclick = () => paint({ auto: "dark", dark: "light", light: "auto" }[theme.textContent]);
+theme.onclick = () => paint({ auto: "dark", dark: "light", light: "auto" }[theme.dataset.name]);
 let kept = null;
 try { kept = localStorage.getItem("edgecam.theme"); } catch { /* as above */ }
 paint(["dark", "light"].includes(kept) ? kept : "auto");

@@ -1,10 +1,10 @@
 """Background: learns what each pixel usually shows and how much it usually wavers, and finds what stands out.
 
-It looks at local contrast instead of brightness (see contrast.py), so clouds, dusk, head lamps and exposure pass
-unseen. A pixel stands out when it leaves the range of its learned neighbourhood by more than `threshold` times its
-own noise: leaves and a shaking pole move things by a pixel, and swaying grass earns itself a higher noise. What stands
-out must hang together over `min_area` and must also be changing now: a car that has parked, or the empty place of a
-cup that was taken away, falls silent at once and is learned within seconds.
+It tells things from light (see optics.py), so clouds, dusk and exposure pass unseen. A pixel stands out when it leaves
+the range of its learned neighbourhood by more than `threshold` times its own noise: leaves and a shaking pole move
+things by a pixel, and swaying grass earns itself a higher noise. What stands out must hang together over `min_area`,
+and its edges must be changing now: a car that has parked, or the empty place of a cup that was taken away, falls silent
+at once and is learned within seconds; the beam of a head lamp has no edges.
 """
 
 import math
@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from edgecam.motion.contrast import Contrast, Plane
 from edgecam.motion.detector import Look, Polygon
 from edgecam.motion.luma import Luma
+from edgecam.motion.optics import Mask, Optics, Plane
 
 THRESHOLD = 4.5
 """Times the pixel's noise, at sensitivity 50."""
@@ -34,8 +33,11 @@ WAVER = 5.0
 RECENT = 0.4
 """Seconds that count as now when asking whether something is changing."""
 
-CHANGING = 0.3
-"""Share of a thing's pixels that must be changing, unless that is more than `min_area` anyway."""
+CHANGING = 0.2
+"""Share of a thing's pixels whose edges must be changing; `min_area` of them is enough for any thing."""
+
+EDGE = 0.5
+"""An edge is changing when it differs from the last moments by this part of what a pixel needs to stand out."""
 
 LEAST_PIXELS = 4.0
 """Anything smaller is a speck, whatever `min_area` says."""
@@ -67,13 +69,13 @@ _BRIDGE = np.ones((3, 3), np.uint8)
 class Scene:
     """What was learned of one scene; all planes have the picture's shape."""
 
-    contrast: Contrast
+    optics: Optics
     usual: Plane
-    """The background: usual contrast."""
+    """The background: usual brightness (logarithm)."""
     noise: Plane
     """Mean absolute deviation from it."""
     recent: Plane
-    """Contrast of the last moments."""
+    """Edges of the last moments."""
     light: Plane
     """Brightness (logarithm) of the last second."""
     at: float
@@ -86,7 +88,7 @@ class Scene:
 class Things:
     """What moves in one look."""
 
-    mask: NDArray[np.bool_]
+    mask: Mask
     area: int
     """Pixels."""
     box: tuple[int, int, int, int]
@@ -121,24 +123,26 @@ class Background:
             return Look()
         elapsed, scene.at = max(1e-3, now - scene.at), now
         scene.looks += 1
-        light, seen = scene.contrast(luma)
+        light = scene.optics.brightness(luma)
+        edges = scene.optics.edges(light)
         limit = self._threshold * (scene.noise + LEAST_NOISE)
-        excess = _excess(seen, scene.usual)
-        excess[scene.contrast.masked] = 0
+        level = light - scene.optics.lighting(light - scene.usual, limit)
+        excess = _excess(level, scene.usual)
+        excess[scene.optics.masked] = 0
         out = excess > limit
-        things = self._things(out, np.abs(seen - scene.recent) > limit / 2)
+        things = self._things(out, np.abs(edges - scene.recent) > limit * EDGE)
         flash = _flashed(scene, out, light, now)
-        _learn(scene, seen, light, None if flash else things, elapsed, flash)
+        _learn(scene, light, level, edges, None if flash else things, elapsed, flash)
         if things is None:
             return Look(suppressed="light change" if flash else None)
         return _told(things, excess, limit, flash)
 
     def _begin(self, luma: Luma, now: float) -> Scene:
-        contrast = Contrast(luma.shape[0], luma.shape[1], self._masks)
-        light, seen = contrast(luma)
-        return Scene(contrast, seen, np.full_like(seen, LEAST_NOISE), seen.copy(), light, now)
+        optics = Optics(luma.shape[0], luma.shape[1], self._masks)
+        light = optics.brightness(luma)
+        return Scene(optics, light, np.full_like(light, LEAST_NOISE), optics.edges(light), light.copy(), now)
 
-    def _things(self, out: NDArray[np.bool_], changing: NDArray[np.bool_]) -> Things | None:
+    def _things(self, out: Mask, changing: Mask) -> Things | None:
         """The connected things that are large enough and are changing now."""
         clean = cv2.morphologyEx(out.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
         if not clean.any():
@@ -158,10 +162,10 @@ class Background:
         return Things(good[labels], int(areas[good].sum()), box)
 
 
-def _flashed(scene: Scene, out: NDArray[np.bool_], light: Plane, now: float) -> bool:
+def _flashed(scene: Scene, out: Mask, light: Plane, now: float) -> bool:
     """Whether this look is blinded by a lamp that was switched; notes a new one."""
     if now - scene.flash >= FLASH_REST:
-        step = (light - scene.light)[~scene.contrast.masked]
+        step = (light - scene.light)[~scene.optics.masked]
         if np.count_nonzero(out) > FLASH_SHARE * step.size:
             coherent = max(np.count_nonzero(step > FLASH_STEP), np.count_nonzero(step < -FLASH_STEP))
             if coherent > FLASH_COHERENCE * step.size:
@@ -169,14 +173,16 @@ def _flashed(scene: Scene, out: NDArray[np.bool_], light: Plane, now: float) -> 
     return now - scene.flash < FLASH_BLIND
 
 
-def _learn(scene: Scene, seen: Plane, light: Plane, things: Things | None, elapsed: float, flash: bool) -> None:
+def _learn(
+    scene: Scene, light: Plane, level: Plane, edges: Plane, things: Things | None, elapsed: float, flash: bool
+) -> None:
     """Move everything learned towards this look; slower where something moves, at once after a lamp."""
     calm = np.float32(1) if things is None else np.where(things.mask, np.float32(CALM), np.float32(1))
     usual = _rate(elapsed, FLASH_LEARN) if flash else max(_rate(elapsed, LEARN), np.float32(1 / scene.looks))
-    scene.usual += usual * calm * (seen - scene.usual)
-    wavers = np.minimum(np.abs(seen - scene.usual), SURPRISE * (scene.noise + LEAST_NOISE))
+    scene.usual += usual * calm * (light - scene.usual)
+    wavers = np.minimum(np.abs(level - scene.usual), SURPRISE * (scene.noise + LEAST_NOISE))
     scene.noise += _rate(elapsed, WAVER) * calm * (wavers - scene.noise)
-    scene.recent += _rate(elapsed, RECENT) * (seen - scene.recent)
+    scene.recent += _rate(elapsed, RECENT) * (edges - scene.recent)
     scene.light += _rate(elapsed, LIGHT) * (light - scene.light)
 
 

@@ -17,6 +17,9 @@ from edgecam.motion.zones import raster
 THRESHOLD = 12.0
 """Mean square at sensitivity 50, in squared grey levels."""
 
+OUTSTANDING = 10.0
+"""Times the mean: where motion is. Where no pixel is that far out, it is everywhere."""
+
 
 class Difference:
     """Moving when the mean square difference is above the threshold. Signed arithmetic: bytes would wrap."""
@@ -52,15 +55,16 @@ class Difference:
         mean = float(square.sum()) / max(1, int(self._valid.sum()))
         if mean <= self._threshold:
             return Look()
-        changed = square > mean
-        share = 100 * float(changed.mean())
-        return Look(True, max(1, round(100 * (1 - self._threshold / mean))), share, _around(changed))
+        changed = square > OUTSTANDING * mean
+        area = 100 * float(changed.mean()) if changed.any() else 100.0
+        return Look(True, max(1, round(100 * (1 - self._threshold / mean))), area, _around(changed))
 
 
 def _around(changed: NDArray[np.bool_]) -> Box | None:
+    """The box around what is True, if anything is."""
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
     if not len(rows):
-        return None  # everything changed by the same amount
+        return None
     height, width = changed.shape
     return (
         float(columns[0] / width),

@@ -1,0 +1,81 @@
+"""Optics: telling what a picture shows from the light it is shown in.
+
+Light multiplies what a scene reflects, so it is a sum in the logarithm, and it changes softly across a picture:
+the change that a pixel shares with its wide surroundings is light, the rest is things.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecam.motion.detector import Polygon
+from edgecam.motion.luma import Luma
+from edgecam.motion.zones import raster
+
+Plane = NDArray[np.float32]
+"""One number per pixel, shape (height, width)."""
+
+Mask = NDArray[np.bool_]
+
+DARK = 12
+"""Grey levels added before the logarithm, so that the noise of black does not count for much."""
+
+WIDE = 0.12
+"""Reach of the surroundings that share their light, as a part of the picture's width."""
+
+CLOSE = 0.025
+"""Reach of those against which an edge shows."""
+
+FAINT = np.float32(0.02)
+"""Weight of the simple mean where nearly all surroundings are left out."""
+
+_LOGARITHM: Plane = np.log(np.arange(256) + DARK).astype(np.float32)
+
+
+class Optics:
+    """For luma of one size. What is masked has no influence on the rest."""
+
+    def __init__(self, height: int, width: int, masks: Sequence[Polygon] = ()) -> None:
+        self.masked = raster(masks, height, width)
+        self._valid = (~self.masked).astype(np.float32)
+        self._near_share = np.maximum(_near(self._valid), np.float32(1e-6))
+        self._close, self._wide = _window(CLOSE * width), _window(WIDE * width)
+        self._close_share = np.maximum(_mean(self._valid, self._close), np.float32(1e-6))
+
+    def brightness(self, luma: Luma) -> Plane:
+        """Logarithm of brightness, slightly smoothed against noise; 0 where masked."""
+        light: Plane = _LOGARITHM[luma] * self._valid
+        smooth: Plane = np.divide(_near(light), self._near_share)
+        smooth *= self._valid
+        return smooth
+
+    def edges(self, brightness: Plane) -> Plane:
+        """Brightness against the close surroundings: what has none is a beam of light, or the shadow of a cloud."""
+        return np.subtract(brightness, _mean(brightness, self._close) / self._close_share)
+
+    def lighting(self, change: Plane, limit: Plane) -> Plane:
+        """The part of a change of brightness that each pixel shares with its surroundings.
+
+        What departs from the surroundings' simple mean by more than `limit` is a thing, or beside one; it is left
+        out of the mean that counts, so that a thing casts no halo.
+        """
+        simple = _mean(change * self._valid, self._wide) / np.maximum(_mean(self._valid, self._wide), FAINT)
+        common = self._valid * (np.abs(change - simple) <= limit)
+        shared = _mean(change * common, self._wide) + FAINT * simple
+        lighting: Plane = np.divide(shared, _mean(common, self._wide) + FAINT)
+        return lighting
+
+
+def _window(reach: float) -> tuple[int, int]:
+    side = 2 * max(1, round(reach)) + 1
+    return side, side
+
+
+def _near(plane: Plane) -> Plane:
+    return cv2.GaussianBlur(plane, (3, 3), 0.8).astype(np.float32, copy=False)
+
+
+def _mean(plane: Plane, window: tuple[int, int]) -> Plane:
+    return cv2.blur(plane, window, borderType=cv2.BORDER_REPLICATE).astype(np.float32, copy=False)

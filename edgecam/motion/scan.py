@@ -1,0 +1,223 @@
+"""Scan: recorded video through the live eye and gate, as fast as it can be decoded.
+
+Times are the video's own, so the same file always gives the same answer. MJPEG is looked at exactly as a camera's
+JPEGs are, without decoding what is not looked at; anything else is decoded and reduced to the same luma.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgecam.config import model
+from edgecam.motion.detector import Look
+from edgecam.motion.eye import eye
+from edgecam.motion.gate import Ended, Gate, Moved, Resumed, Started
+from edgecam.motion.luma import BadPicture
+from edgecam.motion.pace import Pace
+from edgecam.motion.video import Unreadable, Video
+
+Progress = Callable[[int, int | None], None]
+"""Told with each look: pictures done, pictures in all where the file says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEvent:
+    """What the daemon would have published as one event. Frames are the video's own, times its seconds."""
+
+    start_frame: int
+    end_frame: int
+    start: float
+    end: float
+    peak_score: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What one video holds."""
+
+    file: str
+    fps: float
+    frames: int
+    width: int
+    height: int
+    motion: tuple[tuple[int, int], ...]
+    """First and last frame of each run of confirmed motion, without the cooldown."""
+    events: tuple[FoundEvent, ...]
+    cpu_ms_per_frame: float
+    """CPU of this process for each frame looked at: decoding and detecting."""
+
+
+@dataclass(slots=True)
+class Finds:
+    """Collects runs and events as the gate tells them. Pure: looks in, finds out."""
+
+    gate: Gate
+    runs: list[tuple[int, int]] = field(default_factory=list)
+    events: list[FoundEvent] = field(default_factory=list)
+    _frames: dict[float, int] = field(default_factory=dict)
+    """Frame numbers of the looks that an open event or an unconfirmed run may still name."""
+    _peak: int = 0
+
+    def look(self, number: int, at: float, look: Look) -> None:
+        """One look at frame `number`, taken at `at` seconds."""
+        if not look.moving and not self.gate.open:
+            self._forget()
+        for fact in self.gate.look(at, look.moving):
+            match fact:
+                case Ended():
+                    self._ended(fact)
+                case Started(begin) | Resumed(begin):
+                    self.runs.append((self._frames.get(begin, number), number))
+                case Moved():
+                    self.runs[-1] = (self.runs[-1][0], number)
+        if look.moving:
+            self._frames[at] = number
+            self._peak = max(self._peak, look.score)
+
+    def close(self) -> None:
+        """The video is over, and so is a running event."""
+        for fact in self.gate.close():
+            if isinstance(fact, Ended):
+                self._ended(fact)
+
+    def _ended(self, event: Ended) -> None:
+        first, last = self._frames[event.since], self._frames[event.at]
+        self.events.append(FoundEvent(first, last, event.since, event.at, self._peak))
+        self._forget()
+
+    def _forget(self) -> None:
+        self._frames.clear()
+        self._peak = 0
+
+
+def scan(
+    path: Path, config: model.Motion, fps: float | None = None, progress: Progress = lambda done, total: None
+) -> ScanResult:
+    """Run one video through the detector that `config` describes, `fps` (or `config.fps`) looks a second.
+
+    Raises Unreadable.
+    """
+    watcher, pace = eye(config), Pace(fps or config.fps)
+    finds = Finds(Gate(config.min_frames, config.cooldown))
+    looks = frames = 0
+    with Video(path) as video:
+        began = time.process_time()
+        for picture in video.pictures():
+            frames = picture.number + 1
+            if not pace.due(picture.at):
+                continue
+            try:
+                look = watcher.look(picture.luma(config.width), picture.at)
+            except BadPicture:
+                continue
+            looks += 1
+            finds.look(picture.number, picture.at, look)
+            progress(frames, video.total)
+        finds.close()
+        spent = time.process_time() - began
+        return ScanResult(
+            file=str(path),
+            fps=video.fps,
+            frames=frames,
+            width=video.width,
+            height=video.height,
+            motion=tuple(finds.runs),
+            events=tuple(finds.events),
+            cpu_ms_per_frame=1000 * spent / max(1, looks),
+        )
+
+
+def scan_json(result: ScanResult) -> str:
+    """One line of JSON, as the contract (section 7) has it."""
+    return json.dumps(
+        {
+            "file": result.file,
+            "fps": round(result.fps, 3),
+            "frames": result.frames,
+            "width": result.width,
+            "height": result.height,
+            "motion": result.motion,
+            "events": [
+                {
+                    "start_frame": event.start_frame,
+                    "end_frame": event.end_frame,
+                    "start": round(event.start, 3),
+                    "end": round(event.end, 3),
+                    "peak_score": event.peak_score,
+                    "zones": [],
+                }
+                for event in result.events
+            ],
+            "cpu_ms_per_frame": round(result.cpu_ms_per_frame, 3),
+        }
+    )
+
+
+def scan_text(result: ScanResult) -> str:
+    """The same for people."""
+    lines = [f"{result.file}: {result.frames / result.fps:.1f} s, {len(result.events)} events of motion"]
+    lines += [
+        f"  {event.start:8.1f} s to {event.end:8.1f} s  (frames {event.start_frame} to {event.end_frame}), "
+        f"score {event.peak_score}"
+        for event in result.events
+    ]
+    return "\n".join(lines)
+
+
+def settings(
+    path: Path | None, camera: str | None, overrides: Sequence[str], environ: Mapping[str, str]
+) -> model.Motion:
+    """The motion section of a camera in a configuration file; the defaults without a file.
+
+    Raises ConfigErrors for a wrong file, LookupError with a sentence when the camera is not clear.
+    """
+    from edgecam.config.load import load
+
+    if path is None:
+        if camera is not None or overrides:
+            raise LookupError("edgecam scan: --camera and --set need -c FILE")
+        return model.Motion()
+    cameras = load(path, environ=environ, overrides=overrides).config.cameras
+    if camera is None and len(cameras) == 1:
+        return next(iter(cameras.values())).motion
+    if camera not in cameras:
+        said = "--camera is missing" if camera is None else f"{path} has no camera {camera!r}"
+        raise LookupError(f"edgecam scan: {said}; there are: {', '.join(cameras)}")
+    return cameras[camera].motion
+
+
+def main(videos: Sequence[Path], config: model.Motion, *, fps: float | None, as_json: bool) -> int:
+    """Scan each video and print what it holds. Returns the exit code: 1 when a file could not be read, 2 for usage."""
+    if fps is not None and not fps > 0:
+        sys.stderr.write("edgecam scan: --fps: must be above 0\n")
+        return 2
+    code = 0
+    for video in videos:
+        try:
+            with _bar(video) as progress:
+                result = scan(video, config, fps, progress)
+        except Unreadable as error:
+            sys.stderr.write(f"edgecam scan: {error}\n")
+            code = 1
+        else:
+            sys.stdout.write((scan_json if as_json else scan_text)(result) + "\n")
+            sys.stdout.flush()
+    return code
+
+
+@contextmanager
+def _bar(video: Path) -> Iterator[Progress]:
+    """A progress bar on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(video.name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

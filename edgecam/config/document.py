@@ -114,8 +114,7 @@ class Reader:
         message = next((words for sign, words in _SYNTAX if sign in problem), "is not valid YAML from here on")
         begins = any(sign in problem for sign in _BEGINS)
         mark = (error.context_mark if begins else None) or error.problem_mark
-        if mark is None:
-            return self._broken(Spot(name), message)
+        assert mark is not None  # every error of PyYAML's scanner, parser and composer has one
         lines = text.split("\n")
         line = "".join(lines[mark.line : mark.line + 1])
         if (tab := re.match(r" *\t", line)) or "'\\t'" in problem:

@@ -46,6 +46,13 @@ def _shown(write: Callable[[Any], str], **schema: object) -> tuple[PlainSerializ
     return PlainSerializer(write, return_type=str, when_used="json"), WithJsonSchema({"type": "string", **schema})
 
 
+def _not_negative(number: float) -> float:
+    """A validator, not Field(ge=0): that would replace a key's own limit instead of joining it."""
+    if number < 0:
+        raise ValueError("must not be negative")
+    return number
+
+
 def _finite(seconds: float) -> float:
     if math.isinf(seconds):
         raise ValueError("must end: forever is not possible here")
@@ -53,7 +60,7 @@ def _finite(seconds: float) -> float:
 
 
 _DURATION = r"^(forever|0|\d+(\.\d+)?\s*(ms|s|m|h|d))$"
-_Seconds = Annotated[float, Field(allow_inf_nan=True, ge=0), _reads(units.duration)]
+_Seconds = Annotated[float, Field(allow_inf_nan=True), _reads(units.duration), AfterValidator(_not_negative)]
 
 Lasting = Annotated[_Seconds, *_shown(units.duration_text, pattern=_DURATION, title="duration")]
 """Seconds, infinity for `forever`."""
@@ -63,7 +70,7 @@ Duration = Annotated[
 ]
 """Seconds."""
 
-Bytes = Annotated[int, Field(ge=0), _reads(units.size), *_shown(units.size_text, title="size")]
+Bytes = Annotated[int, _reads(units.size), AfterValidator(_not_negative), *_shown(units.size_text, title="size")]
 """Bytes."""
 
 Bitrate = Annotated[int, Field(gt=0), _reads(units.bitrate), *_shown(units.bitrate_text, title="rate")]

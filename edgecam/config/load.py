@@ -31,10 +31,6 @@ class Loaded:
     tree: Branch
     """Where each key was set."""
 
-    def problem(self, path: Path, message: str) -> Problem:
-        """A problem at the place of `path`, or of the nearest section around it."""
-        return explain.at(self.tree, path, message)
-
 
 def load(path: FilePath, *, environ: Mapping[str, str], overrides: Sequence[str] = ()) -> Loaded:
     """Read and validate. Raises ConfigErrors with everything that is wrong."""

@@ -38,10 +38,10 @@ def _metadata(annotation: object) -> Iterator[object]:
 
 def writer(field: FieldInfo | None) -> Callable[[Any], str]:
     """How a value of this key is written in the file."""
-    if field is not None:
-        for item in (*field.metadata, *_metadata(field.annotation)):
-            if isinstance(item, PlainSerializer):
-                return item.func  # type: ignore[return-value]  # fields.py makes them of functions of one argument
+    known = (*field.metadata, *_metadata(field.annotation)) if field else ()
+    for item in known:
+        if isinstance(item, PlainSerializer):
+            return item.func  # type: ignore[return-value]  # fields.py makes them of functions of one argument
     return lambda value: f"{value:g}" if isinstance(value, float) else str(value)
 
 

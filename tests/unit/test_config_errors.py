@@ -107,6 +107,20 @@ def test_a_broken_file_of_secrets_is_told_once(tmp_path: Path) -> None:
     }
 
 
+def test_a_broken_merge_is_told_once(tmp_path: Path) -> None:
+    (said,) = wrong(tmp_path, "mqtt: {<<: !include nowhere.yaml}\n")
+    assert said == "config.yaml:1:12: cannot read nowhere.yaml: No such file or directory"
+
+
+def test_a_place_that_may_not_be_looked_at_holds_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    (said,) = wrong(tmp_path, "mqtt: {password: !secret mqtt}\n")
+    assert "the secret mqtt needs a file secrets.yaml" in said
+
+
 def test_a_bomb_of_aliases_is_defused(tmp_path: Path) -> None:
     lines = ["a0: &a0 [canary, canary]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
@@ -185,6 +199,28 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
 def test_keys_that_cannot_work_together(tmp_path: Path, text: str, said: str) -> None:
     (only,) = wrong(tmp_path, f"{text}\n{CAMERA}")
     assert only.startswith(f"config.yaml:{said}")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("mqtt: {image_limit: 1kB}", "mqtt.image_limit: must be at least 10kB"),
+        ("mqtt: {keepalive: 24h}", "mqtt.keepalive: must be at most 65535s"),
+        ("defaults: {motion: {cooldown: 0s}}", "defaults.motion.cooldown: must be more than 0s"),
+        ("defaults: {motion: {min_area: 101%}}", "defaults.motion.min_area: must be at most 100%"),
+        ("defaults: {snapshot: {every: 1ms}}", "defaults.snapshot.every: must be at least 1s"),
+        ("defaults: {record: {event: {max: 1s}}}", "defaults.record.event.max: must be at least 2s"),
+        ("mqtt: {keepalive: 1s}", "mqtt.keepalive: must be at least 5s"),
+        ("storage: {limit: 0}", "storage.limit: must be more than 0B"),
+        ("defaults: {stream: {fps: 1000}}", "defaults.stream.fps: must be at most 240"),
+        ("defaults: {source: {rotate: 90}}", "defaults.source.rotate: must be 0 or 180"),
+        ("defaults: {source: {rotate: 180}}", "defaults.source.rotate: is not built yet; leave it out for now"),
+        ("defaults: {source: {color: red}}", "defaults.source.color: unknown option for type synthetic"),
+    ],
+)
+def test_a_limit_is_said_in_the_units_of_the_file(tmp_path: Path, text: str, said: str) -> None:
+    (only,) = wrong(tmp_path, f"{text}\n{CAMERA}")
+    assert only.endswith(f": {said}")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from edgecam.config.model import Address, Camera, Config, Secret, Size, StillSource, SyntheticSource, Url
+from edgecam.config.model import (
+    Address,
+    Camera,
+    Config,
+    MjpegSource,
+    Secret,
+    Size,
+    StillSource,
+    SyntheticSource,
+    Url,
+    User,
+)
 from edgecam.config.secret import FromFile, secrets_in
 from edgecam.config.shape import is_built, sections
 from edgecam.config.unbuilt import NOT_BUILT
@@ -257,10 +268,27 @@ def test_a_slow_still_camera_is_not_taken_for_a_dead_one() -> None:
 
 
 def test_sections_can_be_built_in_python() -> None:
+    source = MjpegSource(url=Url("http://cam/"), rotate=0)
+    assert source.changed(fps=5).url is source.url
+    user = User(password=Secret("canary"))
+    assert user.changed(role="admin").password is user.password
     camera = Camera(source=SyntheticSource(fps=5))
     config = Config(cameras={"garden": camera, "named": camera.changed(name="Mine")})
     assert [camera.name for camera in config.cameras.values()] == ["Garden", "Mine"]
     assert camera.changed(offload=("event",)).offload == ("event",)
+
+
+def test_numbers_from_python_are_checked_like_text() -> None:
+    for section, value in (
+        ("storage", {"reserve": -1}),
+        ("mqtt", {"keepalive": -1}),
+        ("mqtt", {"keepalive": math.nan}),
+    ):
+        with pytest.raises(ValidationError):
+            made(**{section: value})
+    mqtt = made(mqtt={"keepalive": 60}).mqtt
+    assert mqtt is not None
+    assert mqtt.keepalive == 60
 
 
 def test_the_kinds_of_a_camera_are_its_own_or_those_of_the_store() -> None:

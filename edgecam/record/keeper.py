@@ -62,10 +62,11 @@ class Keeper:
         free: Callable[[Path], int] | None = None,
     ) -> None:
         self._config, self._library, self._bus, self._clock = config, library, bus, clock
-        self._keeps = {id: _keeps(camera.record, camera.snapshot) for id, camera in cameras.items()}
+        self._table = {id: _keeps(camera.record, camera.snapshot) for id, camera in cameras.items()}
         self._shelf = Shelf(library.layout)
         self._free = free or _free
-        self._slack = min(SLACK, config.limit // 20)
+        self.slack = min(SLACK, config.limit // 20)
+        """Bytes kept free beyond the limits."""
         self._days: dict[Path, int] = {}
         self._uncounted: list[Path] | None = None
         self._due: list[MediaId] = []
@@ -97,11 +98,12 @@ class Keeper:
     def _kept_no_longer(self, media: Sidecar) -> None:
         """It may be stored by now, or no store wants it: `keep: 0s` ends at once."""
         id = MediaId.parse(media.id)
-        if self._keep_of(id.camera)[id.kind] <= 0:
+        if self.keeps(id.camera)[id.kind] <= 0:
             self._due.append(id)
 
-    def _keep_of(self, camera: str) -> Keeps:
-        return self._keeps.get(camera, _DEFAULT_KEEPS)
+    def keeps(self, camera: str) -> Keeps:
+        """How long what is stored of a camera stays."""
+        return self._table.get(camera, _DEFAULT_KEEPS)
 
     def _account(self, id: MediaId, size: int) -> None:
         """So many bytes more, unless the day is still to be counted."""
@@ -117,7 +119,7 @@ class Keeper:
         over = await self._over()
         if over > 0 and self._config.when_full == "drop-oldest":
             self._report(await aside.run(self._make_room, over), "to make room")
-            over = await self._over() - self._slack
+            over = await self._over() - self.slack
         self._library.full = self._words() if over > 0 else None
 
     async def _count(self) -> None:
@@ -131,10 +133,10 @@ class Keeper:
     async def _over(self) -> int:
         """Bytes that have to go, the slack included; not positive when there is room."""
         free = await aside.run(self._free, self._library.layout.root)
-        over = self._config.reserve + self._slack - free
+        over = self._config.reserve + self.slack - free
         if self.bytes is not None:
             beside = await aside.run(self._shelf.beside)
-            over = max(over, self.bytes + beside + self._slack - self._config.limit)
+            over = max(over, self.bytes + beside + self.slack - self._config.limit)
         return over
 
     def _words(self) -> str:
@@ -158,10 +160,10 @@ class Keeper:
 
     def _expire(self) -> _Sweep:
         sweep, now = _Sweep(), self._clock.wall()
-        for item in self._shelf.older(self._keep_of, now):
+        for item in self._shelf.older(self.keeps, now):
             sidecar = self._library.sidecar(item.id)
             end = sidecar.end if sidecar else item.id.start
-            if end + self._keep_of(item.id.camera)[item.id.kind] <= now:
+            if end + self.keeps(item.id.camera)[item.id.kind] <= now:
                 self._remove(item, sweep)
         return sweep
 

@@ -1,0 +1,299 @@
+"""What is removed when: by age, and when room is needed. Real files, a clock and a free space of our own."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from clips import opened
+from edgecam.config import model
+from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored, SnapshotTaken
+from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.record.keeper import DAYS_AT_ONCE, EXPIRE, SLACK, WATCH, Keeper
+from edgecam.record.library import Library
+from edgecam.record.shelf import Shelf, worth
+from fakes import FakeClock
+
+KB = 1000
+DAY = 86400.0
+
+
+def put(library: Library, kind: MediaKind, start: float, *, size: int = 100 * KB, waiting: bool = False) -> Sidecar:
+    """Finished media of `size` bytes, sidecar and all, ten seconds long."""
+    id = MediaId.new(start, "cam", kind)
+    path = library.layout.media(id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sidecar = Sidecar(
+        id=id.text,
+        camera="cam",
+        kind=kind,
+        start=start,
+        end=start + 10,
+        duration=10,
+        codec="h264",
+        width=1,
+        height=1,
+        size=size,
+        sha256="",
+        md5="",
+        cause="motion",
+    )
+    library.layout.sidecar(id).write_bytes(sidecar.dump())
+    path.write_bytes(bytes(size - len(sidecar.dump())))
+    if waiting:
+        library.layout.marker(id).touch()
+    return sidecar
+
+
+class RestingClock(FakeClock):
+    """Says when somebody sleeps on it: the keeper has nothing more to do by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rested = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self.rested.set()
+        await super().sleep(seconds)
+        self.rested.clear()
+
+
+class House:
+    """A keeper at work, on a disk with as much free space as `free` says."""
+
+    def __init__(self, library: Library, **storage: object) -> None:
+        self.library, self.clock, self.bus = library, RestingClock(), Bus()
+        self.free = 10**12
+        self.lost: list[str] = []
+        self.bus.on(ClipLost, lambda event: self.lost.append(event.media.id))
+        record = model.Record.model_validate({"event": {"keep": "2d"}, "manual": {"keep": "forever"}})
+        camera = model.Camera.model_validate({"source": "synthetic", "snapshot": {"keep": "0s"}})
+        self.keeper = Keeper(
+            config=model.Storage.model_validate({"limit": 10**12, "reserve": 0} | storage),
+            cameras={"cam": camera.model_copy(update={"record": record})},
+            library=library,
+            bus=self.bus,
+            clock=self.clock,
+            free=lambda _: self.free,
+        )
+
+    async def look(self, seconds: float = WATCH) -> None:
+        """Let the keeper look until it rests again, then let `seconds` pass."""
+        await self.clock.rested.wait()
+        await self.clock.advance(seconds)
+        await self.clock.rested.wait()
+
+    def there(self, *media: Sidecar) -> str:
+        return "".join("-x"[self.library.find(one.id) is not None] for one in media)
+
+    @property
+    def now(self) -> float:
+        return self.clock.wall()
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    with opened(tmp_path) as library:
+        yield library
+
+
+@contextlib.asynccontextmanager
+async def at_work(library: Library, *, free: int = 10**12, **storage: object) -> AsyncIterator[House]:
+    """After the first look."""
+    house = House(library, **storage)
+    house.free = free
+    task = asyncio.create_task(house.keeper.run())
+    try:
+        await house.clock.rested.wait()
+        yield house
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_clips_go_when_they_are_older_than_their_keep_and_manual_ones_stay(library: Library) -> None:
+    now = FakeClock().wall()
+    old, young = put(library, MediaKind.EVENT, now - 3 * DAY), put(library, MediaKind.EVENT, now - DAY)
+    waiting = put(library, MediaKind.EVENT, now - 9 * DAY, waiting=True)
+    asked = put(library, MediaKind.MANUAL, now - 900 * DAY)
+    async with at_work(library) as house:
+        await house.look()
+        assert house.there(old, young, waiting, asked) == "-xxx"
+        assert not library.layout.folder(MediaId.parse(old.id)).exists()
+        await house.look(DAY + 11)
+        await house.look()
+        assert house.there(young) == "-"
+        assert house.lost == []
+
+
+async def test_keep_counts_from_the_end_of_the_clip(library: Library) -> None:
+    clip = put(library, MediaKind.EVENT, FakeClock().wall() - 2 * DAY - 5)  # ends 5 s too late
+    async with at_work(library) as house:
+        await house.look(EXPIRE - 1)
+        assert house.there(clip) == "x"
+        await house.look(WATCH)
+        assert house.there(clip) == "-"
+
+
+async def test_an_unreadable_sidecar_and_a_lone_one_go_with_their_age(library: Library) -> None:
+    clip, lone = (put(library, MediaKind.EVENT, FakeClock().wall() - 3 * DAY) for _ in range(2))
+    library.layout.sidecar(MediaId.parse(clip.id)).write_bytes(b"{")
+    library.layout.media(MediaId.parse(lone.id)).unlink()
+    async with at_work(library) as house:
+        await house.look()
+        assert house.there(clip) == "-"
+        assert not library.layout.sidecar(MediaId.parse(lone.id)).exists()
+
+
+async def test_keep_of_zero_means_gone_as_soon_as_it_is_stored(library: Library) -> None:
+    async with at_work(library) as house:
+        picture = put(library, MediaKind.SNAPSHOT, house.now, waiting=True)
+        house.bus.publish(ClipSaved(camera="cam", at=house.now, media=picture))
+        await house.look()
+        assert house.there(picture) == "x"
+        library.layout.marker(MediaId.parse(picture.id)).unlink()
+        house.bus.publish(ClipStored(camera="cam", at=house.now, media=picture, link=None, link_expires=None))
+        await house.look()
+        assert house.there(picture) == "-"
+
+
+async def test_without_a_store_keep_of_zero_means_gone_at_once(library: Library) -> None:
+    async with at_work(library) as house:
+        picture, clip = (put(library, kind, house.now) for kind in (MediaKind.SNAPSHOT, MediaKind.EVENT))
+        taken = SnapshotTaken(camera="cam", at=house.now, jpeg=b"", width=1, height=1, media=picture)
+        house.bus.publish(taken)
+        house.bus.publish(SnapshotTaken(camera="cam", at=house.now, jpeg=b"", width=1, height=1, media=None))
+        house.bus.publish(ClipSaved(camera="cam", at=house.now, media=clip))
+        await house.look()
+        assert house.there(picture, clip) == "-x"
+
+
+async def test_over_the_limit_the_oldest_go_first_and_the_limit_counts_everything(library: Library) -> None:
+    now = FakeClock().wall()
+    clips = [put(library, MediaKind.EVENT, now - 60 * n) for n in range(5, 0, -1)]
+    (library.layout.bad / "junk").write_bytes(bytes(150 * KB))
+    async with at_work(library, limit=500 * KB) as house:
+        for _ in clips:
+            await house.look()
+        assert house.there(*clips) == "--xxx"  # 300 KB, 150 KB of junk, 25 KB of slack
+        assert house.keeper.bytes == 300 * KB
+        assert house.lost == []
+        assert library.full is None
+
+
+async def test_new_clips_push_out_old_ones(library: Library) -> None:
+    async with at_work(library, limit=500 * KB) as house:
+        await house.look()
+        clips = []
+        for _ in range(12):
+            clips.append(put(library, MediaKind.EVENT, house.now))
+            house.bus.publish(ClipSaved(camera="cam", at=house.now, media=clips[-1]))
+            await house.look()
+            assert (house.keeper.bytes or 0) <= 500 * KB
+        assert house.there(*clips) == "--------xxxx"
+
+
+async def test_the_order_is_stored_first_then_what_waits_manual_last(library: Library) -> None:
+    now = FakeClock().wall()
+    kinds = (MediaKind.CONTINUOUS, MediaKind.TIMELAPSE, MediaKind.EVENT)
+    ranks = [put(library, kind, now - n, waiting=False) for n, kind in enumerate(kinds)]
+    ranks += [put(library, kind, now - 100 - n, waiting=True) for n, kind in enumerate(kinds)]
+    ranks += [put(library, MediaKind.MANUAL, now - 200, waiting=waiting) for waiting in (False, True)]
+    async with at_work(library, limit=10**12) as house:
+        for gone in range(1, len(ranks) + 1):
+            house.free = house.keeper.slack - 1
+            await house.look()
+            house.free = 10**12
+            await house.look()
+            assert house.there(*ranks) == "-" * gone + "x" * (len(ranks) - gone)
+        assert (
+            house.lost
+            == [media.id for media in ranks if media.id in house.lost]
+            == [
+                *(media.id for media in ranks[3:6]),
+                ranks[7].id,
+            ]
+        )
+
+
+async def test_the_reserve_holds_before_anything_is_counted(library: Library) -> None:
+    now = FakeClock().wall()
+    clips = [put(library, MediaKind.MANUAL, now - DAY * n) for n in range(2 * DAYS_AT_ONCE, 0, -1)]
+    async with at_work(library, reserve=10**6, free=10**6 + SLACK - 150 * KB) as house:
+        assert house.keeper.bytes is None
+        assert house.there(*clips) == "--" + "x" * (len(clips) - 2)
+        house.free = 10**12
+        await house.look()
+        assert house.keeper.bytes == (len(clips) - 2) * 100 * KB
+
+
+async def test_a_loss_nobody_can_describe_is_told_all_the_same(library: Library) -> None:
+    clip = put(library, MediaKind.EVENT, FakeClock().wall(), waiting=True)
+    library.layout.sidecar(MediaId.parse(clip.id)).write_bytes(b"{")
+    async with at_work(library) as house:
+        house.free = 0
+        await house.look()
+        assert house.lost == [clip.id]
+
+
+async def test_when_nothing_is_left_to_drop_recording_is_told_to_stop_until_there_is_room(library: Library) -> None:
+    async with at_work(library, reserve=10**6) as house:
+        house.free = 0
+        await house.look()
+        assert library.full is not None
+        assert "nothing more can be dropped" in library.full
+        house.free = 10**12
+        await house.look()
+        assert library.full is None
+
+
+async def test_when_full_is_stop_nothing_is_dropped(library: Library) -> None:
+    clip = put(library, MediaKind.EVENT, FakeClock().wall())
+    async with at_work(library, when_full="stop", limit=100 * KB) as house:
+        for _ in range(3):
+            await house.look()
+        assert house.there(clip) == "x"
+        assert library.full == "the storage is full (storage.limit 0 MB, storage.reserve 0 MB; when_full: stop)"
+
+
+async def test_what_is_just_being_finished_is_left_alone(library: Library) -> None:
+    clip = put(library, MediaKind.EVENT, FakeClock().wall())
+    id = MediaId.parse(clip.id)
+    library.layout.media(id).rename(library.layout.part(id))
+    async with at_work(library) as house:
+        house.free = 0
+        await house.look()
+        assert library.sidecar(id) is not None
+
+
+def test_a_camera_that_is_no_longer_configured_keeps_the_default_time(library: Library) -> None:
+    house = House(library)
+    assert house.keeper.keeps("gone")[MediaKind.EVENT] == 14 * DAY
+    assert house.keeper.keeps("cam")[MediaKind.EVENT] == 2 * DAY
+
+
+def test_strangers_in_the_library_are_neither_counted_nor_removed(library: Library) -> None:
+    folder = library.layout.root / "recordings" / "cam" / "holiday"
+    folder.mkdir(parents=True)
+    (folder / "film.mp4").write_bytes(b"x")
+    shelf = Shelf(library.layout)
+    assert list(shelf.cheapest_first()) == list(shelf.older(House(library).keeper.keeps, 1e12)) == []
+    assert shelf.items(folder / "gone") == []
+
+
+def test_every_worth_is_different() -> None:
+    worths = [worth(kind, waiting) for kind in MediaKind for waiting in (False, True)]
+    assert sorted(worths) == list(range(10))
+
+
+async def test_a_real_disk_has_room(library: Library) -> None:
+    config, clock = model.Storage.model_validate({"reserve": 1}), RestingClock()
+    keeper = Keeper(config=config, cameras={}, library=library, bus=Bus(), clock=clock)
+    library.full = "not looked at yet"
+    task = asyncio.create_task(keeper.run())
+    await clock.rested.wait()
+    task.cancel()
+    await asyncio.wait({task})
+    assert library.full is None

@@ -22,6 +22,7 @@ check: $(VENV)/.test
 # Files that are made from the code; a test says when they are stale.
 generate: $(VENV)/.test
 	$(BIN)/python -m edgecam.config.generate
+	$(BIN)/python tests/unit/test_discovery.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -208,8 +208,11 @@ class Ear:
 
 def probe(path: Path) -> dict[str, Any]:
     """What ffprobe says of a file, after ffmpeg decoded every frame of it without a word."""
+    as_it_is = ("-vsync", "passthrough", "-enc_time_base", "-1")  # a camera's frames do not come at even times
     decoded = subprocess.run(
-        ["ffmpeg", "-v", "error", "-xerror", "-i", str(path), "-f", "null", "-"], capture_output=True, text=True
+        ["ffmpeg", "-v", "error", "-xerror", "-i", str(path), *as_it_is, "-f", "null", "-"],
+        capture_output=True,
+        text=True,
     )
     assert (decoded.returncode, decoded.stderr) == (0, ""), decoded.stderr
     shown = subprocess.run(

@@ -14,9 +14,6 @@ from urllib.parse import urlsplit
 
 from edgecam.config import model
 
-HOME = "https://github.com/edgecam/edgecam"
-"""Where people find help; Home Assistant shows it with the device."""
-
 NEEDS_STORE = frozenset({"last_stored", "spool_files", "spool_size"})
 """Entities that say nothing where nothing leaves the box."""
 
@@ -54,7 +51,7 @@ def messages(config: model.Config, about: About) -> dict[str, Json]:
         return {}
     prefix, base = mqtt.discovery, f"{mqtt.base_topic}/{about.node}"
     node_id = f"edgecam_{about.node}"
-    words = {"node": base, "version": about.version, "home": HOME, "url": about.url, "parent": node_id}
+    words = {"node": base, "version": about.version, "url": about.url, "parent": node_id}
     node = {"id": node_id, "name": f"edgecam {about.node}", "model": "Camera node", "instance": about.instance}
     found = {
         f"{prefix}/device/{node_id}/config": _device("node", words | node, config.offload is not None, mqtt.commands)

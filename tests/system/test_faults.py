@@ -82,10 +82,12 @@ def camera_breaks(cam: Cam, ear: Ear, box: Edgecam) -> None:
 
 
 def check_delivered_once(store: S3, box: Edgecam, ids: list[str]) -> None:
-    """Each clip is there with its manifest, under one key, and nothing else."""
-    final = [sidecar["id"] for sidecar in box.sidecars()]
-    assert set(ids) <= set(final)
-    assert objects(store) == sorted(f"{id}{suffix}" for id in final for suffix in (".mp4", ".json"))
+    """Each clip lies in the store with its manifest, under one key, or still waits; and nothing else is there."""
+    names = objects(store)
+    stored = sorted({name.partition(".")[0] for name in names})
+    assert names == sorted(f"{id}{suffix}" for id in stored for suffix in (".mp4", ".json"))
+    assert set(ids) <= set(stored)
+    assert sorted([*stored, *box.waiting()]) == sorted(sidecar["id"] for sidecar in box.sidecars())
     for path in store.bucket("birdbox").rglob("*.mp4"):
         manifest: Mapping[str, object] = json.loads(path.with_suffix(".json").read_bytes())
         assert path.stat().st_size == manifest["size"]

@@ -1,0 +1,209 @@
+"""JPEG video becomes H.264 that browsers play: the real child process, and all the ways in which it can fail."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import pytest
+
+from clips import counters, jpeg, jpegs, probe
+from edgecam.clock import SystemClock
+from edgecam.config import model
+from edgecam.frame import Frame
+from edgecam.record import transcode, transcoder
+from edgecam.record.mp4 import Mp4
+from edgecam.record.transcoder import TranscodeFailed, Transcoder
+from fakes import FakeClock
+
+pytestmark = pytest.mark.system
+
+
+def filmed(path: Path, frames: Sequence[Frame], until: float | None = None) -> Path:
+    with path.open("wb", buffering=0) as file:
+        mp4 = Mp4(file, frames[0])
+        for frame in frames:
+            mp4.write(frame)
+        mp4.close(until)
+    return path
+
+
+def sized(width: int, height: int, sampling: str, count: int = 20) -> list[Frame]:
+    return [
+        replace(frame, data=jpeg(frame.number, width, height, sampling), width=width, height=height)
+        for frame in jpegs(count)
+    ]
+
+
+def keyframes(path: Path) -> list[float]:
+    with av.open(str(path), "r") as container:
+        return [round(float(packet.pts * packet.time_base), 2) for packet in container.demux() if packet.is_keyframe]
+
+
+async def test_every_frame_is_there_for_its_time_with_keyframes_as_configured(tmp_path: Path) -> None:
+    source, target = filmed(tmp_path / "in.mp4", jpegs(60)), tmp_path / "out.mp4"
+    await Transcoder(SystemClock()).encode(source, target, model.Video.model_validate({"keyframe": "2s"}))
+    found = probe(target)
+    assert (found.codec, found.frames, found.complaints) == ("h264", 60, "")
+    assert found.duration == pytest.approx(4.0, abs=0.001)
+    assert counters(target) == list(range(60))
+    assert keyframes(target) == [0.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "sampling"), [(320, 240, "422"), (320, 240, "444"), (321, 243, "420"), (320, 240, "gray")]
+)
+def test_whatever_the_camera_sends_becomes_420_of_even_size(
+    width: int, height: int, sampling: str, tmp_path: Path
+) -> None:
+    frames = sized(width, height, "444" if sampling == "gray" else sampling)
+    source, target = filmed(tmp_path / "in.mp4", frames), tmp_path / "out.mp4"
+    made = transcode.transcode(source, target, transcode.Coding(1_000_000, None, 1.0))
+    assert (made.frames, made.damaged) == (20, 0)
+    found = probe(target)
+    assert (found.width, found.height, found.frames) == (width & ~1, height & ~1, 20)
+    with av.open(str(target), "r") as container:
+        assert container.streams.video[0].pix_fmt == "yuv420p"
+    assert counters(target) == list(range(20))
+
+
+def test_black_stays_black_and_white_white(tmp_path: Path) -> None:
+    """JPEG uses the full range of values and video a narrower one; mixed up, the clip has hard contrast."""
+    source, target = filmed(tmp_path / "in.mp4", sized(320, 240, "420")), tmp_path / "out.mp4"
+    transcode.transcode(source, target, transcode.Coding(4_000_000, None, 1.0))
+    looks = []
+    for path in (source, target):
+        with av.open(str(path), "r") as container:
+            looks.append(next(container.decode(video=0)).to_ndarray(format="rgb24").astype(float))
+    assert abs(looks[0] - looks[1]).mean() < 4
+
+
+def test_uneven_frame_times_and_a_pause_are_kept(tmp_path: Path) -> None:
+    frames = [replace(frame, mono=mono) for frame, mono in zip(jpegs(6), (0, 0.1, 0.5, 5, 5.05, 6), strict=True)]
+    source, target = filmed(tmp_path / "in.mp4", frames, until=7.5), tmp_path / "out.mp4"
+    transcode.transcode(source, target, transcode.Coding(1_000_000, 30, 1.0))
+    assert probe(target).duration == pytest.approx(7.5, abs=0.001)
+    with av.open(str(target), "r") as container:
+        times = [float(frame.time or 0) for frame in container.decode(video=0)]
+    assert times == pytest.approx([0, 0.1, 0.5, 5, 5.05, 6], abs=0.001)
+
+
+def test_a_damaged_picture_is_left_out_not_the_clip(tmp_path: Path) -> None:
+    frames = jpegs(20)
+    frames[7] = replace(frames[7], data=b"\xff\xd8 this is no picture \xff\xd9")
+    source, target = filmed(tmp_path / "in.mp4", frames), tmp_path / "out.mp4"
+    made = transcode.transcode(source, target, transcode.Coding(1_000_000, None, 1.0))
+    assert (made.frames, made.damaged) == (19, 1)
+    assert counters(target) == [n for n in range(20) if n != 7]
+
+
+async def test_the_reason_of_a_failure_comes_back_in_words(tmp_path: Path) -> None:
+    source = tmp_path / "in.mp4"
+    source.write_bytes(b"no video at all")
+    with pytest.raises(TranscodeFailed, match="Invalid data"):
+        await Transcoder(SystemClock()).encode(source, tmp_path / "out.mp4", model.Video())
+
+
+def test_video_without_a_single_good_picture_fails_in_words(tmp_path: Path) -> None:
+    frames = [replace(frame, data=b"\xff\xd8 nothing \xff\xd9") for frame in jpegs(3)]
+    source = filmed(tmp_path / "in.mp4", frames)
+    with pytest.raises(transcode.Failed, match="no frame"):
+        transcode.transcode(source, tmp_path / "out.mp4", transcode.Coding(1_000_000, None, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (transcode.Tally(19, 0, 2.0), "19 frames of 20"),
+        (transcode.Tally(20, 1, 2.0), "20 frames of 20"),
+        (transcode.Tally(20, 0, 1.5), "lasts 1.5 s instead of 2.0 s"),
+    ],
+)
+def test_a_result_that_does_not_read_back_is_not_used(found: transcode.Tally, why: str) -> None:
+    with pytest.raises(transcode.Failed, match=why):
+        transcode.compare(transcode.Tally(20, 0, 2.0), found)
+
+
+class Child:
+    """Something else is run in the place of the transcoder."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+        monkeypatch.setattr(transcoder, "command", lambda *_: [sys.executable, "-c", code])
+
+
+async def test_a_child_without_progress_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    Child(monkeypatch, "import time; print(1, flush=True); time.sleep(600)")
+    clock = FakeClock()
+    work = asyncio.create_task(Transcoder(clock).encode(tmp_path, tmp_path, model.Video()))
+    while not work.done():
+        await asyncio.sleep(0)
+        await clock.advance(transcoder.STALL / 100)
+    with pytest.raises(TranscodeFailed, match="no progress for 60 s"):
+        await work
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", r"killed by signal 9 \(short of memory\?\)"),
+        ("import os; os.kill(os.getpid(), 15)", "killed by signal 15"),
+        ("raise SystemExit(7)", "exit code 7"),
+        ("import sys; print('x' * 99_999, file=sys.stderr); print('because', file=sys.stderr); sys.exit(1)", "because"),
+    ],
+)
+async def test_every_end_of_the_child_is_explained(
+    code: str, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    Child(monkeypatch, code)
+    with pytest.raises(TranscodeFailed, match=why):
+        await Transcoder(SystemClock()).encode(tmp_path, tmp_path, model.Video())
+
+
+async def test_a_child_that_cannot_be_started_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(transcoder, "command", lambda *_: ["/no/such/program"])
+    with pytest.raises(TranscodeFailed, match="cannot be started: No such file"):
+        await Transcoder(SystemClock()).encode(tmp_path, tmp_path, model.Video())
+
+
+async def test_cancelling_kills_the_child_and_lets_the_next_one_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    Child(monkeypatch, f"import time; open({str(tmp_path / 'up')!r}, 'w').close(); time.sleep(600)")
+    coder = Transcoder(SystemClock())
+    work = asyncio.create_task(coder.encode(tmp_path, tmp_path, model.Video()))
+    while not (tmp_path / "up").exists():
+        await asyncio.sleep(0.01)
+    work.cancel()
+    await asyncio.wait({work})
+    Child(monkeypatch, "")
+    await coder.encode(tmp_path, tmp_path, model.Video())
+
+
+def test_the_child_ends_with_the_daemon_that_started_it(tmp_path: Path) -> None:
+    """A pipe nobody reads keeps the child from ending by itself; the closed stdin ends it."""
+    source = filmed(tmp_path / "in.mp4", jpegs(2))
+    command = [sys.executable, "-m", "edgecam.record.transcode", str(source), str(tmp_path / "out.mp4")]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    assert done.returncode in (0, 3)  # as quick as it may be
+    endless = [
+        sys.executable,
+        "-c",
+        "from edgecam.record import transcode as t; t.die_with_the_daemon(); t.threading.Event().wait()",
+    ]
+    assert subprocess.run(endless, stdin=subprocess.DEVNULL, timeout=30, check=False).returncode == 3
+
+
+def test_the_child_is_nice_and_its_command_says_what_was_configured() -> None:
+    video = model.Video.model_validate({"qp": 24, "keyframe": "500ms"})
+    argv = transcoder.command(Path("in"), Path("out"), video)
+    assert argv[-5:] == ["out", "--qp", "24", "--keyframe", "0.5"]
+    assert transcoder.command(Path("in"), Path("out"), model.Video())[-4:-2] == ["--bitrate", "2000000"]
+
+
+def test_the_child_loads_nothing_of_the_daemon() -> None:
+    code = "import sys, edgecam.record.transcode; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"aiohttp", "paho", "pydantic", "asyncio", "av", "numpy"} & set(done.stdout.split())

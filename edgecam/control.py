@@ -67,13 +67,13 @@ class Control:
         hub, asked = self._hubs[camera], self._clock.monotonic()
         with hub.want(Want.SNAPSHOT):
             late = asyncio.ensure_future(self._clock.sleep(self.PATIENCE))
+            coming: asyncio.Future[Frame] | None = None
             try:
                 number = hub.newest.number if hub.newest else -1
                 while True:
                     coming = asyncio.ensure_future(hub.next(number))
                     await asyncio.wait({coming, late}, return_when=asyncio.FIRST_COMPLETED)
                     if not coming.done():
-                        coming.cancel()
                         raise Unavailable(self._status[camera].trouble or "the camera gives no picture")
                     frame = coming.result()
                     if frame.mono >= asked and frame.kind is Kind.JPEG:
@@ -81,3 +81,5 @@ class Control:
                     number = frame.number
             finally:
                 late.cancel()
+                if coming is not None:
+                    coming.cancel()

@@ -25,8 +25,8 @@ from edgecam.web.stream import Streams
 
 log = logging.getLogger(__name__)
 
-GRACE = 1.0
-"""Seconds that running answers get at the end."""
+GRACE = 0.7
+"""Seconds that running answers get at the end, and once more after they were told."""
 IDLE = 75.0
 """Seconds that a connection may stay open without a request."""
 
@@ -76,6 +76,7 @@ class Web:
             logger=protocol_log,
             keepalive_timeout=IDLE,
             shutdown_timeout=GRACE,
+            handler_cancellation=True,  # who hung up is not worked for
         )
         await runner.setup()
         with ExitStack() as taps:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import aiohttp
 import pytest
 import yarl
 
@@ -293,6 +294,35 @@ async def test_every_listed_address_is_served_ipv6_too(pool: ThreadPoolExecutor)
         assert house.url.startswith("http://[::1]:")
         async with client.get("/healthz") as answer:
             assert answer.status == 200
+
+
+async def test_stopping_waits_for_nobody_who_waits_or_dawdles(pool: ThreadPoolExecutor) -> None:
+    house = House(pool)
+    loop = asyncio.get_running_loop()
+    requests = (
+        b"",
+        b"GET /cameras/birdbox/snapshot.jpg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"POST /api/cameras/birdbox/snapshot HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n",
+    )
+    writers = []
+    async with house.open():
+        for request in requests:
+            _, writer = await asyncio.open_connection("127.0.0.1", house.port)
+            writer.write(request)
+            writers.append(writer)
+        await house.until(lambda: house.hubs["birdbox"].wanted)
+        began = loop.time()
+    assert loop.time() - began < 2
+    for writer in writers:
+        writer.transport.abort()
+
+
+async def test_who_hangs_up_is_not_waited_for(pool: ThreadPoolExecutor) -> None:
+    house = House(pool)
+    async with house.open() as client:
+        with pytest.raises(TimeoutError):
+            await client.get("/cameras/birdbox/snapshot.jpg", timeout=aiohttp.ClientTimeout(0.05))
+        await house.until(lambda: not house.hubs["birdbox"].wanted)
 
 
 async def test_a_second_life_opens_its_sockets_anew(pool: ThreadPoolExecutor) -> None:

@@ -28,6 +28,8 @@ def jpeg(number: int, width: int = 320, height: int = 240, sampling: str = "420"
     for bit in range(8):
         bar = slice(bit * width // 16, (bit + 1) * width // 16)
         picture[:, bar] = 235 if number >> bit & 1 else 16
+    if sampling == "grey":
+        return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(picture[:, :, :1]), quality=80, colorspace="GRAY"))
     return bytes(simplejpeg.encode_jpeg(picture, quality=80, colorspace="RGB", colorsubsampling=sampling))
 
 

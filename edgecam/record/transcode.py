@@ -58,12 +58,16 @@ def transcode(source: Path, target: Path, coding: Coding) -> Tally:
     made = _code(source, target, coding)
     if not made.frames:
         raise Failed("no frame of the JPEG video can be decoded")
-    found = _read_back(target)
+    compare(made, _read_back(target))
+    return made
+
+
+def compare(made: Tally, found: Tally) -> None:
+    """Raises Failed unless what was read back is what was made."""
     if found.damaged or found.frames != made.frames:
         raise Failed(f"{found.frames} frames of {made.frames} can be read back from the H.264 video")
     if abs(found.seconds - made.seconds) > max(0.05, TOLERANCE * made.seconds):
         raise Failed(f"the H.264 video lasts {found.seconds:.1f} s instead of {made.seconds:.1f} s")
-    return made
 
 
 def _code(source: Path, target: Path, coding: Coding) -> Tally:
@@ -159,7 +163,7 @@ def _read_back(path: Path) -> Tally:
     return found
 
 
-def _die_with_the_daemon() -> None:
+def die_with_the_daemon() -> None:
     """The daemon never writes to our stdin: its end is the daemon's end."""
 
     def watch() -> None:
@@ -178,7 +182,7 @@ def main() -> int:
     parser.add_argument("--qp", type=int)
     parser.add_argument("--keyframe", type=float, default=1.0)
     given = parser.parse_args()
-    _die_with_the_daemon()
+    die_with_the_daemon()
     os.nice(NICE)
     try:
         transcode(given.source, given.target, Coding(given.bitrate, given.qp, given.keyframe))

@@ -1,6 +1,7 @@
 """JPEG video becomes H.264 that browsers play: the real child process, and all the ways in which it can fail."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -40,7 +41,8 @@ def sized(width: int, height: int, sampling: str, count: int = 20) -> list[Frame
 
 def keyframes(path: Path) -> list[float]:
     with av.open(str(path), "r") as container:
-        return [round(float(packet.pts * packet.time_base), 2) for packet in container.demux() if packet.is_keyframe]
+        times = [(packet.pts or 0) * (packet.time_base or 0) for packet in container.demux() if packet.is_keyframe]
+        return [round(float(time), 2) for time in times]
 
 
 async def test_every_frame_is_there_for_its_time_with_keyframes_as_configured(tmp_path: Path) -> None:
@@ -54,13 +56,12 @@ async def test_every_frame_is_there_for_its_time_with_keyframes_as_configured(tm
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "sampling"), [(320, 240, "422"), (320, 240, "444"), (321, 243, "420"), (320, 240, "gray")]
+    ("width", "height", "sampling"), [(320, 240, "422"), (320, 240, "444"), (321, 243, "420"), (320, 240, "grey")]
 )
 def test_whatever_the_camera_sends_becomes_420_of_even_size(
     width: int, height: int, sampling: str, tmp_path: Path
 ) -> None:
-    frames = sized(width, height, "444" if sampling == "gray" else sampling)
-    source, target = filmed(tmp_path / "in.mp4", frames), tmp_path / "out.mp4"
+    source, target = filmed(tmp_path / "in.mp4", sized(width, height, sampling)), tmp_path / "out.mp4"
     made = transcode.transcode(source, target, transcode.Coding(1_000_000, None, 1.0))
     assert (made.frames, made.damaged) == (20, 0)
     found = probe(target)
@@ -182,21 +183,30 @@ async def test_cancelling_kills_the_child_and_lets_the_next_one_in(
     await coder.encode(tmp_path, tmp_path, model.Video())
 
 
-def test_the_child_ends_with_the_daemon_that_started_it(tmp_path: Path) -> None:
-    """A pipe nobody reads keeps the child from ending by itself; the closed stdin ends it."""
-    source = filmed(tmp_path / "in.mp4", jpegs(2))
-    command = [sys.executable, "-m", "edgecam.record.transcode", str(source), str(tmp_path / "out.mp4")]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
-    assert done.returncode in (0, 3)  # as quick as it may be
-    endless = [
-        sys.executable,
-        "-c",
-        "from edgecam.record import transcode as t; t.die_with_the_daemon(); t.threading.Event().wait()",
-    ]
-    assert subprocess.run(endless, stdin=subprocess.DEVNULL, timeout=30, check=False).returncode == 3
+def child(code: str) -> "subprocess.Popen[str]":
+    head = "import os, sys, threading; from edgecam.record import transcode; "
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", head + code], stdin=pipe, stdout=pipe, text=True)
 
 
-def test_the_child_is_nice_and_its_command_says_what_was_configured() -> None:
+def test_the_child_ends_with_the_daemon_that_started_it() -> None:
+    with child("transcode.die_with_the_daemon(); print('up', flush=True); threading.Event().wait()") as process:
+        assert process.stdout
+        assert process.stdin
+        assert process.stdout.readline() == "up\n"
+        process.stdin.close()  # as the kernel does when the daemon dies, however it dies
+        assert process.wait(timeout=30) == 3
+
+
+def test_the_child_is_nice() -> None:
+    run = "transcode.transcode = lambda *_: print(os.nice(0)); sys.argv = ['', 'in', 'out']; sys.exit(transcode.main())"
+    with child(run) as process:
+        assert process.stdout
+        assert int(process.stdout.readline()) == os.nice(0) + transcode.NICE
+        assert process.wait(timeout=30) == 0
+
+
+def test_the_childs_command_says_what_was_configured() -> None:
     video = model.Video.model_validate({"qp": 24, "keyframe": "500ms"})
     argv = transcoder.command(Path("in"), Path("out"), video)
     assert argv[-5:] == ["out", "--qp", "24", "--keyframe", "0.5"]

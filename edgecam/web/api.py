@@ -1,6 +1,5 @@
 """`/api/…` and `/metrics`: what is known, as data, and what can be asked for."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -80,7 +79,7 @@ class Api:
                 "width": taken.width,
                 "height": taken.height,
                 "size": len(taken.jpeg),
-                "sha256": hashlib.sha256(taken.jpeg).hexdigest(),
+                "sha256": media.sha256 if media else None,
             }
         )
 

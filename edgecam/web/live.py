@@ -105,10 +105,10 @@ class Live:
 
     async def tick(self) -> None:
         """Once a second: late frames to those who missed them, dead viewers out, the placeholder while offline."""
-        look = next(self._ticks) % CHECK_EVERY == 0
+        checking = next(self._ticks) % CHECK_EVERY == 0
         for fanout in self.fanouts:
             fanout.catch_up()
-            if look:
+            if checking:
                 fanout.check()
         if self.status.online:
             self._card = None
@@ -131,5 +131,5 @@ class Live:
     async def close(self) -> None:
         """End all streams and what works for them."""
         self.original.close()
-        for variant in self._variants.values():
+        for variant in tuple(self._variants.values()):
             await variant.close()

@@ -46,6 +46,10 @@ def _shown(write: Callable[[Any], str], **schema: object) -> tuple[PlainSerializ
     return PlainSerializer(write, return_type=str, when_used="json"), WithJsonSchema({"type": "string", **schema})
 
 
+def _text(value: object) -> str:
+    return str(value)
+
+
 def _not_negative(number: float) -> float:
     """A validator, not Field(ge=0): that would replace a key's own limit instead of joining it."""
     if number < 0:
@@ -82,9 +86,9 @@ Rate = Annotated[float, Field(gt=0), _reads(units.rate), *_shown(units.rate_text
 Percent = Annotated[float, Field(ge=0, le=100), _reads(units.percent), *_shown(units.percent_text, title="percentage")]
 """Percent of the picture: 0.3 is `0.3%`."""
 
-Resolution = Annotated[units.Size, _reads(units.resolution), *_shown(str, pattern=r"^\d+x\d+$", title="WIDTHxHEIGHT")]
+Resolution = Annotated[units.Size, _reads(units.resolution), *_shown(_text, pattern=r"^\d+x\d+$", title="WIDTHxHEIGHT")]
 
-Address = Annotated[units.Address, _reads(units.address), *_shown(str, title="ADDRESS:PORT")]
+Address = Annotated[units.Address, _reads(units.address), *_shown(_text, title="ADDRESS:PORT")]
 
 Place = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
 """A path; `~` is the user's home."""

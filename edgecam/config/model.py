@@ -121,12 +121,6 @@ class Defaults(Section):
     push: tuple[str, ...] = Field((), description="As in a camera.")
 
 
-class PushTarget(Section):
-    """A named target of pictures and events."""
-
-    type: Word = Field(description="prusa_connect, http, telegram, ntfy or apprise.")
-
-
 class Config(Section):
     """Everything one edgecam does."""
 
@@ -137,7 +131,7 @@ class Config(Section):
     http: Http = Field(Http(), description="Pages, pictures, streams and the API.")
     storage: Storage = Field(Storage(), description="The local disk.")
     offload: Offload | None = Field(None, description="What leaves the box. Absent: nothing does.")
-    push: dict[Word, PushTarget] = Field({}, description="Named targets of pictures and events.")
+    push: dict[Word, dict[str, object]] = Field({}, description="Named targets of pictures and events.")
     defaults: Defaults = Field(Defaults(), description="Sections that every camera begins with.")
     cameras: dict[Id, Camera] = Field({}, description="The cameras, by id, in the order in which they are shown.")
 

@@ -94,7 +94,7 @@ class Secret:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _: object, __: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        shown = core_schema.plain_serializer_function_ser_schema(str, when_used="json")
+        shown = core_schema.plain_serializer_function_ser_schema(lambda value: str(value), when_used="json")
         return core_schema.no_info_plain_validator_function(cls._validate, serialization=shown)
 
     @classmethod
@@ -172,7 +172,7 @@ class Url:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _: object, __: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        shown = core_schema.plain_serializer_function_ser_schema(str, when_used="json")
+        shown = core_schema.plain_serializer_function_ser_schema(lambda value: str(value), when_used="json")
         return core_schema.no_info_plain_validator_function(cls._validate, serialization=shown)
 
     @classmethod

@@ -133,8 +133,32 @@ class RtspSource(CameraSource):
         return url and _address(url, "rtsp", "rtsps")
 
 
+_KINDS: Mapping[str, type[CameraSource]] = {
+    "synthetic": SyntheticSource,
+    "file": FileSource,
+    "mjpeg": MjpegSource,
+    "still": StillSource,
+    "picamera2": Picamera2Source,
+    "v4l2": V4l2Source,
+    "rtsp": RtspSource,
+}
+
+
+def _of_others(kind: object) -> set[str]:
+    """The keys that sources of other types take and this one does not; none when there is no such type."""
+    if not isinstance(kind, str) or kind not in _KINDS:
+        return set()
+    return {key for section in _KINDS.values() for key in section.model_fields} - set(_KINDS[kind].model_fields)
+
+
 def expand(source: object) -> object:
-    """The short forms: `picamera2`, `v4l2:/dev/…`, `rtsp://…`, `http://…`, `file:clip.mp4`, `synthetic`."""
+    """The short forms: `picamera2`, `v4l2:/dev/…`, `rtsp://…`, `http://…`, `file:clip.mp4`, `synthetic`.
+
+    In a section, keys of other types may stand as null.
+    """
+    if isinstance(source, dict):
+        others = _of_others(source.get("type"))
+        return {key: value for key, value in source.items() if value is not None or key not in others}
     if not isinstance(source, str):
         return source
     kind, _, rest = source.partition(":")
@@ -147,17 +171,6 @@ def expand(source: object) -> object:
     return {"type": "rtsp", "url": source} if kind in ("rtsp", "rtsps") else source
 
 
-_KINDS: Mapping[str, type[CameraSource]] = {
-    "synthetic": SyntheticSource,
-    "file": FileSource,
-    "mjpeg": MjpegSource,
-    "still": StillSource,
-    "picamera2": Picamera2Source,
-    "v4l2": V4l2Source,
-    "rtsp": RtspSource,
-}
-
-
 def suiting(defaults: Mapping[object, object], source: object) -> dict[object, object]:
     """The keys of `defaults` that this camera's source takes: nothing when they are of another type.
 
@@ -166,8 +179,7 @@ def suiting(defaults: Mapping[object, object], source: object) -> dict[object, o
     kind = source.get("type") if isinstance(source, dict) else defaults.get("type")
     if not isinstance(kind, str) or kind not in _KINDS or defaults.get("type", kind) != kind:
         return {}
-    others = {key for section in _KINDS.values() for key in section.model_fields} - set(_KINDS[kind].model_fields)
-    return {key: value for key, value in defaults.items() if key not in others}
+    return {key: value for key, value in defaults.items() if key not in _of_others(kind)}
 
 
 SourceConfig = Annotated[

@@ -157,6 +157,18 @@ def test_a_source_has_a_short_form(short: str, long: object) -> None:
     assert made(short).cameras["birdbox"].source == made(long).cameras["birdbox"].source
 
 
+def test_keys_of_other_sources_may_stand_as_null() -> None:
+    assert made({"type": "synthetic", "url": None, "device": None}) == made("synthetic")
+    with pytest.raises(ValidationError):
+        made({"type": "synthetic", "colour": None})
+
+
+def test_a_push_target_is_not_built_yet() -> None:
+    with pytest.raises(ValidationError, match="is not built yet") as caught:
+        made(push={"prusa": {"type": "prusa_connect", "token": "canary"}})
+    assert caught.value.error_count() == 1
+
+
 @pytest.mark.parametrize(
     "source",
     ["picamera2", "v4l2:/dev/video0", "rtsp://cam/stream", {"type": "rtsp", "url": "rtsps://cam", "detect_url": None}],

@@ -31,7 +31,7 @@ PATIENCE = 3.0
 HOLD = 32_000_000
 """Bytes of quiet frames that wait for motion to resume; most of them are in the ring anyway."""
 
-WRITERS = 3
+WRITERS = 4
 """Clips that may be on their way to the disk; so many that do not end mean that it does not answer."""
 
 

@@ -1,0 +1,516 @@
+"""From frames and motion to clips on disk: hub, recorder, writer thread, transcoder and library, all real.
+
+Time is the test's: frames carry their own, the clock moves when told.
+"""
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from clips import counters, h264, jpeg, jpegs, opened, probe
+from edgecam.config import model
+from edgecam.events import Bus, ClipSaved, MotionEnded, MotionStarted, MotionUpdated, RecordingStarted
+from edgecam.frame import Frame
+from edgecam.health import CameraStatus
+from edgecam.hub import FrameHub, Ring, Want
+from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.record import finisher as finisher_module
+from edgecam.record import writer as writer_module
+from edgecam.record.draft import Draft
+from edgecam.record.finisher import Finisher
+from edgecam.record.library import Library
+from edgecam.record.recorder import AGAIN, WRITERS, Recorder
+from edgecam.record.recovery import CODED, recover
+from edgecam.record.transcoder import TranscodeFailed, Transcoder
+from edgecam.settings import Settings
+from fakes import FakeClock, settle
+
+pytestmark = pytest.mark.system
+
+BOX = (0.0, 0.0, 1.0, 1.0)
+PATIENCE = 30.0
+
+
+class Studio:
+    """One camera with its recorder, on a real disk."""
+
+    def __init__(
+        self,
+        library: Library,
+        *,
+        codec: str = "auto",
+        transcoder: Transcoder | None = None,
+        **event: object,
+    ) -> None:
+        self.library, self.clock, self.bus = library, FakeClock(monotonic=1000.0), Bus()
+        record = model.Record.model_validate({"event": {"pre": "1s", "post": "1s"} | event})
+        camera = model.Camera.model_validate({"source": "synthetic", "video": {"codec": codec, "keyframe": "1s"}})
+        self.status = CameraStatus("Cam")
+        self.hub = FrameHub("cam", Ring(3.0))
+        self.settings = Settings({"cam": camera}, library.layout.root / "settings.json", self.bus, self.clock)
+        self.finisher = Finisher(
+            library=library,
+            transcoder=transcoder or Transcoder(self.clock),
+            video={"cam": camera.video},
+            bus=self.bus,
+            clock=self.clock,
+            recovered=recover(library),
+        )
+        self.recorder = Recorder(
+            id="cam",
+            config=record,
+            video=camera.video,
+            hub=self.hub,
+            bus=self.bus,
+            settings=self.settings,
+            status=self.status,
+            library=library,
+            finisher=self.finisher,
+            clock=self.clock,
+        )
+        self.saved: asyncio.Queue[Sidecar] = asyncio.Queue()
+        self.begun: list[RecordingStarted] = []
+        self.bus.on(ClipSaved, lambda event: self.saved.put_nowait(event.media))
+        self.bus.on(RecordingStarted, self.begun.append)
+        self._lives: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self._lives = [asyncio.create_task(room.run()) for room in (self.finisher, self.recorder)]
+        await settle()
+
+    async def stop(self) -> None:
+        """As the supervisor does: in reverse order, each one before the next."""
+        for life in reversed(self._lives):
+            life.cancel()
+            await asyncio.wait({life})
+        self._lives.clear()
+
+    def film(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self.hub.publish(frame)
+
+    def started(self, mono: float, event: str = "e1") -> None:
+        self.status.last_motion_mono = mono
+        self.bus.publish(
+            MotionStarted(camera="cam", at=mono, mono=mono, event_id=event, score=10, area=1.0, box=BOX, zones=())
+        )
+
+    def ended(self, mono: float, event: str = "e1") -> None:
+        self.status.last_motion_mono = mono
+        self.bus.publish(
+            MotionEnded(
+                camera="cam", at=mono, mono=mono, event_id=event, score=80, area=9.0, box=BOX, zones=("door",),
+                since=0.0, duration=1.0,
+            )
+        )  # fmt: skip
+
+    async def clip(self) -> Sidecar:
+        async with asyncio.timeout(PATIENCE):
+            return await self.saved.get()
+
+    def path(self, sidecar: Sidecar) -> Path:
+        path = self.library.find(sidecar.id)
+        assert path is not None
+        return path
+
+    def open_files(self) -> list[str]:
+        return sorted(path.name for path in self.library.layout.open.iterdir())
+
+
+@contextlib.asynccontextmanager
+async def recording(path: Path, **options: object) -> AsyncIterator[Studio]:
+    with opened(path) as library:
+        studio = Studio(library, **options)  # type: ignore[arg-type]  # the same keywords
+        await studio.start()
+        try:
+            yield studio
+        finally:
+            await studio.stop()
+
+
+async def one_event(studio: Studio, frames: Sequence[Frame]) -> Sidecar:
+    """Motion from 3 s to 5 s of ten seconds of video."""
+    studio.film(frames[:50])
+    studio.started(1003.0)
+    studio.film(frames[50:80])
+    studio.status.last_motion_mono = 1005.0
+    studio.film(frames[80:])
+    studio.ended(1005.0)
+    return await studio.clip()
+
+
+CAMERAS = {"jpeg": (jpegs(150), "auto"), "h264": (h264(150), "auto"), "jpeg, kept so": (jpegs(150), "mjpeg")}
+
+
+@pytest.mark.parametrize(("frames", "codec"), CAMERAS.values(), ids=CAMERAS)
+async def test_a_clip_shows_what_led_to_the_motion_and_what_followed(
+    frames: Sequence[Frame], codec: str, tmp_path: Path
+) -> None:
+    async with recording(tmp_path, codec=codec) as studio:
+        clip = await one_event(studio, frames)
+        found = probe(studio.path(clip))
+        assert counters(studio.path(clip)) == list(range(30, 91))  # 1 s before 3 s to 1 s after 5 s
+        assert (found.codec, found.complaints) == ("mjpeg" if codec == "mjpeg" else "h264", "")
+        assert found.duration == pytest.approx(61 / 15, abs=0.01)
+        assert clip.codec == found.codec
+        assert clip.duration == pytest.approx(found.duration, abs=0.002)
+        assert (clip.kind, clip.event_id, clip.part, clip.cause) == (MediaKind.EVENT, "e1", 1, "motion")
+        assert (clip.score, clip.zones) == (80, ("door",))
+        assert clip.start == pytest.approx(1.79e9 + 2.0, abs=0.001)
+        assert (clip.note, clip.interrupted) == (None, False)
+        assert [(event.id, event.event_id, event.at) for event in studio.begun] == [(clip.id, "e1", clip.start)]
+        assert (studio.status.recording, studio.status.clips) == (False, 1)
+        assert studio.status.last_clip == clip.end
+        assert studio.status.record_trouble is None
+        assert studio.open_files() == []
+
+
+async def test_nothing_touches_the_disk_while_nothing_moves(tmp_path: Path) -> None:
+    async with recording(tmp_path) as studio:
+        before = sorted(tmp_path.rglob("*"))
+        studio.film(jpegs(100))
+        await studio.clock.advance(10)
+        assert sorted(tmp_path.rglob("*")) == before
+        assert not studio.status.recording
+
+
+async def test_a_long_event_becomes_parts_without_a_seam_each_saved_while_it_goes_on(tmp_path: Path) -> None:
+    async with recording(tmp_path, max="2s") as studio:
+        frames, parts = h264(150), list[Sidecar]()
+        studio.film(frames[:30])
+        studio.started(1002.0)
+        for frame in frames[30:]:
+            studio.status.last_motion_mono = frame.mono
+            studio.film([frame])
+            if len(studio.begun) > len(parts) + 1:
+                parts.append(await studio.clip())
+        studio.ended(frames[-1].mono)
+        await studio.stop()
+        parts.append(await studio.clip())
+        parts.sort(key=lambda clip: clip.part)
+        assert [clip.part for clip in parts] == [1, 2, 3, 4, 5]
+        assert {clip.event_id for clip in parts} == {"e1"}
+        assert [n for clip in parts for n in counters(studio.path(clip))] == list(range(15, 150))
+        for clip, following in itertools.pairwise(parts):
+            assert clip.end == pytest.approx(following.start, abs=0.002)
+
+
+async def test_recording_switched_off_ends_the_clip_and_wants_no_frames(tmp_path: Path) -> None:
+    async with recording(tmp_path, codec="mjpeg") as studio:
+        assert studio.hub.demand[Want.RECORD] == 1
+        studio.film(jpegs(40))
+        studio.started(1002.0)
+        assert studio.status.recording
+        studio.settings.set("cam", "recording", False)
+        assert not studio.status.recording
+        assert studio.hub.demand[Want.RECORD] == 0
+        clip = await studio.clip()
+        assert counters(studio.path(clip)) == list(range(15, 40))
+        studio.ended(1002.0)
+        studio.started(1002.5, "e2")
+        studio.film(jpegs(10, first=40))
+        assert len(studio.begun) == 1
+        studio.ended(1002.5, "e2")
+        studio.settings.set("cam", "recording", None)
+        assert studio.hub.demand[Want.RECORD] == 1
+        studio.started(1003.0, "e3")
+        assert [event.event_id for event in studio.begun] == ["e1", "e3"]
+
+
+async def test_events_of_other_cameras_are_not_ours(tmp_path: Path) -> None:
+    async with recording(tmp_path) as studio:
+        studio.film(jpegs(40))
+        common = {"camera": "other", "at": 1002.0, "mono": 1002.0, "event_id": "x", "score": 1, "area": 1.0, "box": BOX}
+        studio.bus.publish(MotionStarted(**common))  # type: ignore[arg-type]  # the keywords of Motion
+        studio.bus.publish(MotionUpdated(**common, since=0.0))  # type: ignore[arg-type]
+        studio.bus.publish(MotionEnded(**common, since=0.0, duration=0.0))  # type: ignore[arg-type]
+        assert studio.begun == []
+
+
+async def test_a_camera_that_is_lost_in_the_post_roll_still_leaves_a_clip(tmp_path: Path) -> None:
+    async with recording(tmp_path, codec="mjpeg") as studio:
+        studio.film(jpegs(46))
+        studio.started(1003.0)
+        studio.ended(1003.0)
+        assert studio.status.recording
+        await studio.clock.advance(6)  # no frame comes any more
+        clip = await studio.clip()
+        assert counters(studio.path(clip)) == list(range(30, 46))
+
+
+# -- the daemon stops -----------------------------------------------------------------------------------------------
+
+
+async def test_stopping_in_the_middle_of_a_clip_finishes_it(tmp_path: Path) -> None:
+    async with recording(tmp_path) as studio:
+        studio.film(jpegs(60))
+        studio.started(1002.0)
+        await studio.stop()
+        clip = studio.saved.get_nowait()
+        assert (clip.codec, clip.interrupted) == ("h264", False)
+        assert counters(studio.path(clip)) == list(range(15, 46))
+        assert studio.open_files() == []
+
+
+class Endless(Transcoder):
+    """A board too slow for the time that is left."""
+
+    async def encode(self, source: Path, target: Path, video: model.Video) -> None:
+        target.touch()
+        await asyncio.Event().wait()
+
+
+async def test_a_clip_that_cannot_be_coded_before_the_stop_is_finished_at_the_next_start(tmp_path: Path) -> None:
+    with opened(tmp_path) as library:
+        studio = Studio(library, transcoder=Endless(FakeClock()))
+        await studio.start()
+        studio.film(jpegs(60))
+        studio.started(1002.0)
+        stopping = asyncio.create_task(studio.stop())
+        await until(lambda: any(name.endswith(CODED) for name in studio.open_files()))
+        await studio.clock.advance(finisher_module.PATIENCE)
+        await stopping
+        assert studio.saved.empty()
+        assert [name.partition(".")[2] for name in studio.open_files()] == ["coded.mp4", "part.json", "part.mp4"]
+    async with recording(tmp_path) as studio:
+        clip = await studio.clip()
+        assert (clip.codec, clip.interrupted, clip.event_id) == ("h264", False, "e1")
+        assert counters(studio.path(clip)) == list(range(15, 46))
+        assert studio.open_files() == []
+
+
+# -- what can go wrong ----------------------------------------------------------------------------------------------
+
+
+class Refusing(Transcoder):
+    async def encode(self, source: Path, target: Path, video: model.Video) -> None:
+        target.write_bytes(b"half")
+        raise TranscodeFailed("libx264 is missing")
+
+
+async def test_a_clip_that_cannot_be_coded_stays_mjpeg_and_says_so(tmp_path: Path) -> None:
+    async with recording(tmp_path, transcoder=Refusing(FakeClock())) as studio:
+        clip = await one_event(studio, jpegs(150))
+        assert (clip.codec, clip.note) == ("mjpeg", "stays MJPEG: libx264 is missing")
+        assert probe(studio.path(clip)).codec == "mjpeg"
+        assert studio.open_files() == []
+
+
+class Disk:
+    """Breaks the writer's files with a real OSError after so many bytes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+        self.room: int | None = None
+        self._create, self._error = writer_module.create, error
+        monkeypatch.setattr(writer_module, "create", self.create)
+
+    def create(self, path: Path) -> object:
+        disk, file = self, self._create(path)
+
+        class File:
+            def write(self, data: memoryview) -> int:
+                if disk.room is not None:
+                    disk.room -= len(data)
+                    if disk.room < 0:
+                        raise OSError(disk._error, os.strerror(disk._error))
+                return file.write(data)
+
+            def fileno(self) -> int:
+                return file.fileno()
+
+            def __enter__(self) -> "File":
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                file.close()
+
+        return File()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not true():
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EROFS])
+async def test_a_disk_error_ends_the_clip_cleanly_is_told_and_heals_by_itself(
+    error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch, error)
+    async with recording(tmp_path, codec="mjpeg", pre="0s") as studio:
+        disk.room = 120_000
+        studio.film(jpegs(46))
+        studio.started(1003.0)
+        frames = jpegs(100, first=46)
+        for frame in frames[:50]:
+            studio.status.last_motion_mono = frame.mono
+            studio.film([frame])
+        clip = await studio.clip()
+        await until(lambda: studio.status.record_trouble is not None)
+        trouble = f"cannot write clips: {os.strerror(error)}"
+        assert (studio.status.record_trouble, studio.status.recording) == (trouble, False)
+        assert (clip.interrupted, clip.note) == (True, trouble)
+        seen = counters(studio.path(clip))
+        assert seen == list(range(45, 45 + len(seen)))
+        assert len(seen) >= 5
+        assert studio.hub.newest is frames[49]  # the live picture goes on
+        disk.room = None
+        studio.film(frames[50:60])
+        assert len(studio.begun) == 1
+        while studio.status.record_trouble:
+            await studio.clock.advance(AGAIN)
+            await asyncio.sleep(0.001)
+        studio.status.last_motion_mono = frames[60].mono
+        studio.film(frames[60:])
+        studio.ended(frames[60].mono)
+        again = await studio.clip()
+        assert (again.event_id, again.part, again.note) == ("e1", 2, None)
+
+
+async def test_a_disk_that_refuses_even_the_first_byte_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch, errno.ENOSPC)
+    async with recording(tmp_path) as studio:
+        disk.room = 0
+        studio.film(jpegs(46))
+        studio.started(1003.0)
+        await until(lambda: studio.status.record_trouble is not None)
+        await until(lambda: studio.open_files() == [])
+        assert studio.saved.empty()
+
+
+async def test_a_folder_that_is_gone_is_trouble_in_words(tmp_path: Path) -> None:
+    async with recording(tmp_path) as studio:
+        studio.library.layout.open.rmdir()
+        studio.film(jpegs(46))
+        studio.started(1003.0)
+        await until(lambda: studio.status.record_trouble is not None)
+        assert studio.status.record_trouble == "cannot write clips: No such file or directory"
+        await studio.clock.advance(AGAIN)
+        studio.library.layout.open.mkdir()
+        while studio.status.record_trouble:
+            await studio.clock.advance(AGAIN)
+            await asyncio.sleep(0.001)
+
+
+async def test_while_the_storage_is_full_nothing_is_recorded_and_the_reason_is_told(tmp_path: Path) -> None:
+    async with recording(tmp_path, codec="mjpeg") as studio:
+        studio.film(jpegs(46))
+        studio.started(1003.0)
+        studio.library.full = "the storage is full"
+        await studio.clock.advance(1)
+        assert (studio.status.recording, studio.status.record_trouble) == (False, "the storage is full")
+        assert (await studio.clip()).duration > 0
+        studio.library.full = "still full"
+        await studio.clock.advance(AGAIN)
+        assert studio.status.record_trouble == "still full"
+        studio.library.full = None
+        while studio.status.record_trouble:
+            await studio.clock.advance(AGAIN)
+            await asyncio.sleep(0.001)
+
+
+async def test_a_disk_that_refuses_to_finish_a_clip_is_asked_until_it_does(tmp_path: Path) -> None:
+    async with recording(tmp_path, codec="mjpeg") as studio:
+        recordings = tmp_path / "recordings"
+        recordings.rmdir()
+        recordings.write_bytes(b"in the way")
+        studio.film(jpegs(46))
+        studio.started(1003.0)
+        studio.settings.set("cam", "recording", False)
+        await until(lambda: studio.status.record_trouble is None and len(studio.open_files()) == 2)
+        await studio.clock.advance(finisher_module.RETRY)
+        assert studio.saved.empty()
+        recordings.unlink()
+        while studio.saved.empty():
+            await studio.clock.advance(finisher_module.RETRY)
+            await asyncio.sleep(0.001)
+
+
+async def test_a_slow_disk_costs_frames_not_the_live_picture_and_the_clip_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "QUEUE_LIMIT", 10 * len(jpeg(0)))
+    with opened(tmp_path) as library:
+        gate = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        class Slow(Library):
+            def begin(self, draft: Draft) -> Path:
+                asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
+                return super().begin(draft)
+
+        library.__class__ = Slow
+        studio = Studio(library, codec="mjpeg", pre="0s")
+        await studio.start()
+        studio.film(jpegs(46))
+        studio.started(1003.0)
+        for frame in jpegs(40, first=46):
+            studio.status.last_motion_mono = frame.mono
+            studio.film([frame])
+        gate.set()
+        studio.settings.set("cam", "recording", False)
+        clip = await studio.clip()
+        written = len(counters(studio.path(clip)))
+        assert written < 15
+        assert clip.note == f"{41 - written} frames are missing: the disk was too slow"
+        assert studio.status.record_trouble == clip.note
+        await studio.stop()
+
+
+async def test_a_disk_that_never_answers_is_trouble_and_delays_no_exit(tmp_path: Path) -> None:
+    with opened(tmp_path) as library:
+        gate = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        class Hung(Library):
+            def begin(self, draft: Draft) -> Path:
+                asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
+                return super().begin(draft)
+
+        library.__class__ = Hung
+        studio = Studio(library, codec="mjpeg", post="0s")
+        await studio.start()
+        for n in range(WRITERS + 1):
+            studio.film(jpegs(20, first=20 * n))
+            studio.started(1001.0 + n, f"e{n}")
+            studio.ended(1001.0 + n, f"e{n}")
+        assert studio.status.record_trouble == "the disk does not answer"
+        stopping = asyncio.create_task(studio.stop())
+        while not stopping.done():
+            await asyncio.sleep(0)
+            await studio.clock.advance(0.5)
+        gate.set()
+        await until(lambda: len(studio.open_files()) == 2 * WRITERS)  # the threads that were left behind
+
+
+async def test_media_that_vanishes_or_is_no_video_does_not_stop_the_finisher(tmp_path: Path) -> None:
+    async with recording(tmp_path) as studio:
+        lost, junk = (MediaId.new(1.79e9, "cam", MediaKind.EVENT) for _ in range(2))
+        studio.library.layout.part(junk).write_bytes(b"junk")
+        for id in (lost, junk):
+            for encode in (True, False):
+                studio.finisher.submit(Draft(id=id.text, start=1.79e9, cause="motion", complete=True, encode=encode))
+        clip = await one_event(studio, jpegs(150))
+        assert clip.event_id == "e1"
+        assert [path.name for path in studio.library.layout.bad.iterdir()] == [f"{junk}.part.mp4"]
+
+
+async def test_a_clip_coded_before_a_crash_is_not_coded_again(tmp_path: Path) -> None:
+    async with recording(tmp_path, transcoder=Refusing(FakeClock())) as studio:
+        id = MediaId.new(1.79e9, "cam", MediaKind.EVENT)
+        draft = Draft(id=id.text, start=1.79e9, cause="motion", complete=True, encode=True)
+        source = await one_event(studio, h264(150))
+        studio.library.begin(draft).write_bytes(studio.path(source).read_bytes())
+        studio.finisher.submit(draft)
+        clip = await studio.clip()
+        assert (clip.id, clip.codec, clip.note) == (id.text, "h264", None)
+        assert not list(studio.library.layout.open.glob(f"*{CODED}"))

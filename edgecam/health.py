@@ -143,6 +143,7 @@ class Health:
 def camera_json(status: CameraStatus) -> dict[str, object]:
     """One camera as plain JSON data."""
     found = _plain(status, "last_motion", "last_clip", "last_stored")
+    del found["last_motion_mono"]
     return found | {
         "problem": status.problem,
         "fps": round(status.fps, 1),

@@ -59,6 +59,8 @@ class Stills:
         newest, now = live.hub.newest, self._clock.monotonic()
         if not fresh and newest is not None and newest.kind is Kind.JPEG and now - newest.mono <= _current(live):
             return newest
+        if not live.status.online:
+            raise _none(live)
         with live.hub.want(Want.SNAPSHOT):
             after = now
             if fresh:

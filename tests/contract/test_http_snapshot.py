@@ -249,3 +249,11 @@ async def test_root_can_be_the_picture_or_the_stream(pool: ThreadPoolExecutor) -
     house = House(pool, http={"root": "stream"})
     async with house.open() as client, client.get("/") as answer:
         assert answer.content_type == "multipart/x-mixed-replace"
+
+
+async def test_an_offline_camera_is_answered_at_once(pool: ThreadPoolExecutor) -> None:
+    house = House(pool)
+    async with house.open() as client:
+        house.lose()
+        status, told, _ = await _ask(client)  # nobody moves the clock
+        assert (status, told["reason"]) == (503, "stalled")

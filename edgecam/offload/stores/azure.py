@@ -21,7 +21,7 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.store import AzureStore
 from edgecam.offload.stores import Permanent, Stored, StoreError, Transient, Upload
 from edgecam.offload.stores.body import Body
-from edgecam.offload.stores.verdict import Refusals, judge, unreachable
+from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
 CONNECT, READ = 10, 60
 BLOCK = 4 << 20
@@ -31,7 +31,7 @@ _KEY = "check offload.store.account_key, sas_token or connection_string"
 REFUSALS: Refusals = {
     "AuthenticationFailed": ("the store refused the key", _KEY + ", and this box's clock"),
     "InvalidAuthenticationInfo": ("the store refused the key", _KEY),
-    "AuthorizationFailure": ("the store does not allow this key to do that", "it needs to create and write blobs"),
+    "AuthorizationFailure": ("the store refused the key", _KEY + ", and the account's firewall"),
     "AuthorizationPermissionMismatch": ("the store does not allow this key to do that", "it needs create and write"),
     "AuthorizationProtocolMismatch": ("the SAS token is for https only", "check offload.store.endpoint"),
     "ContainerNotFound": ("the container does not exist", "make it, or check offload.store.container"),
@@ -75,7 +75,7 @@ class Azure:
     def _verified(self, upload: Upload, etag: str | None) -> Stored:
         """The answer to a block list says nothing of the content: ask. Keys that may only write must take it."""
         if not etag:
-            raise Transient("what answered is not the store: no ETag", "a proxy or a login page in between?")
+            raise imposter("no ETag")
         try:
             there = self.stat(upload.key)
         except Permanent:
@@ -146,6 +146,8 @@ class Azure:
             yield
         except exceptions.AzureError as error:
             raise _error(error, self._host) from None
+        except ValueError:  # headers that the SDK cannot read
+            raise imposter("no sense") from None
 
 
 class _Missing(Permanent):
@@ -174,7 +176,7 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it l
             self._progress(self._sent)
 
     def send(self, request: Any, **options: Any) -> Any:  # as in azure-core: one method, two families of types
-        if self._progress and isinstance(request.data, bytes):
+        if self._progress and request.data and isinstance(request.data, bytes):
             request.data = _Watched(request.data, self._left)
         return super().send(request, **options)
 
@@ -227,8 +229,11 @@ def _stored(found: BlobProperties) -> Stored:
 def _error(error: exceptions.AzureError, host: str) -> StoreError:
     if isinstance(error, exceptions.IncompleteReadError) or not isinstance(error, exceptions.HttpResponseError):
         return unreachable(host, error)
-    status, code = error.status_code or 0, str(getattr(error, "error_code", None) or "")
+    status, named = error.status_code or 0, getattr(error, "error_code", None)
+    code = str(getattr(named, "value", named) or "")
     if status == 404 and code in ("", "BlobNotFound"):
         return _Missing(f"{host} knows no such address (404)", "check offload.store.endpoint and container")
+    if status == 400 and "md5" in str(error.message).lower():  # Azurite calls it an InvalidOperation
+        code = "Md5Mismatch"
     headers: Mapping[str, str] = getattr(error.response, "headers", {})
     return judge(status, code, REFUSALS, key_hint=_KEY, headers=headers)

@@ -24,6 +24,7 @@ _FOR_A_PERSON = {
     errno.EROFS: "it is mounted read-only",
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there, or raise the quota",
+    errno.EEXIST: "something that is not a folder is in the way",
     errno.ENOTDIR: "something that is not a folder is in the way",
     errno.EISDIR: "a folder is in the way",
 }

@@ -6,7 +6,9 @@ One PUT with Content-MD5, one attempt: the patience is the uploader's. Loads bot
 import base64
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -18,7 +20,7 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.store import S3Store
 from edgecam.offload.stores import Permanent, Stored, StoreError, Transient, Upload
 from edgecam.offload.stores.body import Body
-from edgecam.offload.stores.verdict import Refusals, judge, unreachable
+from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
 CONNECT, READ = 10, 60
 """Seconds. A read time-out below the time to drain the socket's buffers through a slow line makes duplicates."""
@@ -76,7 +78,7 @@ class S3:
     def _verified(self, upload: Upload, etag: str) -> Stored:
         """The answer to the PUT proves nothing by itself: ask for the size. Put-only keys must take the answer."""
         if not etag:
-            raise Transient("what answered is not the store: no ETag", "a proxy or a login page in between?")
+            raise imposter("no ETag")
         try:
             there = self.stat(upload.key)
         except Permanent:
@@ -100,7 +102,7 @@ class S3:
             return None
         found, part = _stored(key, answer), file.with_name(file.name + ".part")
         received = 0
-        with answer["Body"] as body, part.open("wb") as out:
+        with closing(answer["Body"]) as body, part.open("wb") as out:
             try:
                 for chunk in body.iter_chunks(CHUNK):
                     received += out.write(chunk)
@@ -117,6 +119,8 @@ class S3:
         more: dict[str, str] = {}
         while True:
             page = self._call("list_objects_v2", Prefix=prefix, **more)
+            if "Name" not in page:
+                raise imposter("no listing")
             for found in page.get("Contents", ()):
                 etag = found["ETag"].strip('"')
                 yield Stored(found["Key"], found["Size"], etag, _md5(etag))
@@ -163,7 +167,7 @@ def _client(config: S3Store) -> Any:  # boto3 makes its classes at run time: the
         aws_session_token=config.session_token.reveal() if config.session_token else None,
         region_name=config.region,
     )
-    return session.client(
+    client = session.client(
         "s3",
         region_name=session.region_name or "us-east-1",
         endpoint_url=config.endpoint.reveal() if config.endpoint else None,
@@ -179,6 +183,15 @@ def _client(config: S3Store) -> Any:  # boto3 makes its classes at run time: the
             response_checksum_validation=_checksums(config),
         ),
     )
+    client.meta.events.register("before-call.s3.HeadBucket", _no_hunt)
+    return client
+
+
+def _no_hunt(**_: object) -> tuple[SimpleNamespace, _Answer]:
+    """Where a redirect does not name a region, boto3 asks for it with a HeadBucket; if that is redirected as well (a
+    hotel's Wi-Fi), it asks again without end. We ask for no bucket ourselves: let it learn nothing.
+    """
+    return SimpleNamespace(status_code=200), {"ResponseMetadata": {"HTTPHeaders": {}}}
 
 
 def _addressing(config: S3Store) -> str:
@@ -197,7 +210,7 @@ def _checksums(config: S3Store) -> str:
 def _stored(key: str, answer: _Answer) -> Stored:
     etag = str(answer.get("ETag", "")).strip('"')
     told = answer.get("Metadata", {})
-    return Stored(key, answer["ContentLength"], etag or None, told.get("md5") or _md5(etag), told.get("sha256"))
+    return Stored(key, answer.get("ContentLength", -1), etag or None, told.get("md5") or _md5(etag), told.get("sha256"))
 
 
 def _md5(etag: str) -> str | None:
@@ -220,5 +233,5 @@ def _error(error: Exception, host: str) -> StoreError:
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError | boto.IncompleteReadError):
         return unreachable(host, error)
     if isinstance(error, ResponseParserError):
-        return Transient(f"{host} answers, but not as a store", "a proxy or a login page in between?")
+        return imposter("no XML")
     return Permanent(f"boto3 refuses the settings of the store: {error}", "check every line of offload.store")

@@ -32,12 +32,17 @@ def judge(status: int, code: str, refusals: Refusals, *, key_hint: str, headers:
     if code in BUSY or status in (408, 409, 425, 429) or (status >= 500 and status not in FOR_A_PERSON):
         return Transient(f"the store is busy ({detail})", retry_after=retry_after(headers))
     if status < 400:
-        return Transient(f"what answers is not the store ({detail})", "a proxy or a login page in between?")
+        return imposter(detail)
     if status in (401, 403):
         return Permanent(f"the store refused the key ({detail})", key_hint)
     if status == 507:
         return Permanent(f"the store is full ({detail})", "make room in the store")
     return Permanent(f"the store does not take what we send ({detail})", "check every line of offload.store")
+
+
+def imposter(detail: str) -> Transient:
+    """Something in between answers instead of the store, as the Wi-Fi of a hotel does."""
+    return Transient(f"what answers is not the store ({detail})", "a proxy or a login page in between?")
 
 
 def unreachable(host: str, error: BaseException) -> StoreError:

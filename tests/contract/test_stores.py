@@ -1,0 +1,497 @@
+"""What every store promises, over all of them: memory, a folder, S3 (rclone) and Azure Blob Storage (Azurite)."""
+
+import contextlib
+import dataclasses
+import hashlib
+import itertools
+import socket
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import ContainerClient, ContainerSasPermissions, generate_container_sas
+
+from edgecam.config.secret import Secret, Url
+from edgecam.config.store import AzureStore, FolderStore, S3Store
+from edgecam.offload.deliver import Damaged, Gone, Parcel, deliver
+from edgecam.offload.stores import Corrupt, Permanent, Store, StoreError, Transient, Upload, open_store
+from edgecam.offload.stores.memory import Memory
+from peers import S3, Azurite, free_port
+from waiting import content
+
+BIG = 9 << 20
+"""More than two blocks of Azure's."""
+WRONG = "d3ad-be3f-wrong-secret"
+
+
+def silent(_: int) -> None: ...
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with S3(tmp_path_factory.mktemp("s3")) as server:
+        server.bucket("birdbox")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    with Azurite(tmp_path_factory.mktemp("azurite")) as server:
+        with ContainerClient.from_connection_string(server.connection_string, "birdbox") as container:
+            container.create_container()
+        yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers(s3_server: S3, azurite: Azurite) -> None:
+    """Up before the first test, so that no test is blamed for leaving them behind."""
+
+
+class Memories:
+    """Every place can open a good store, and the ones that users get wrong."""
+
+    def __init__(self) -> None:
+        self._memory = Memory()
+
+    def open(self) -> Store:
+        return self._memory
+
+
+class Folders:
+    def __init__(self, path: Path) -> None:
+        self._path = path / "nas"
+
+    def open(self) -> Store:
+        return open_store(FolderStore(path=self._path))
+
+    def missing(self) -> Store:
+        """Something else is where the folder should be."""
+        file = self._path.with_name("not-a-folder")
+        file.touch()
+        return open_store(FolderStore(path=file / "nas"))
+
+
+class Buckets:
+    def __init__(self, server: S3) -> None:
+        self._config = S3Store(
+            bucket="birdbox",
+            endpoint=Url(server.endpoint),
+            access_key=Secret(server.access_key),
+            secret_key=Secret(server.secret_key),
+        )
+
+    def open(self) -> Store:
+        return open_store(self._config)
+
+    def missing(self) -> Store:
+        return open_store(self._config.changed(bucket="no-such-bucket"))
+
+    def wrong_key(self) -> Store:
+        return open_store(self._config.changed(secret_key=Secret(WRONG)))
+
+    def at(self, port: int) -> Store:
+        return open_store(self._config.changed(endpoint=Url(f"http://127.0.0.1:{port}")))
+
+
+class Containers:
+    def __init__(self, server: Azurite) -> None:
+        self._config = AzureStore(
+            container="birdbox",
+            account=server.account,
+            account_key=Secret(server.account_key),
+            endpoint=Url(server.endpoint),
+        )
+
+    def open(self) -> Store:
+        return open_store(self._config)
+
+    def missing(self) -> Store:
+        return open_store(self._config.changed(container="no-such-container"))
+
+    def wrong_key(self) -> Store:
+        return open_store(self._config.changed(account_key=Secret("d3Jvbmcga2V5IGluZGVlZA==")))
+
+    def at(self, port: int) -> Store:
+        account = self._config.account
+        return open_store(self._config.changed(endpoint=Url(f"http://127.0.0.1:{port}/{account}")))
+
+
+ALL = ("memory", "folder", "s3", "azure")
+REMOTE = ("s3", "azure")
+
+
+@pytest.fixture
+def place(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Memories | Folders | Buckets | Containers:
+    if kind == "memory":
+        return Memories()
+    if kind == "folder":
+        return Folders(tmp_path)
+    if kind == "s3":
+        return Buckets(request.getfixturevalue("s3_server"))
+    return Containers(request.getfixturevalue("azurite"))
+
+
+@pytest.fixture
+def remote(kind: str, place: object) -> Buckets | Containers:
+    assert isinstance(place, Buckets | Containers)
+    return place
+
+
+@pytest.fixture
+def store(place: Memories | Folders | Buckets | Containers) -> Store:
+    return place.open()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def stem() -> str:
+    """A key that no other test uses, without its suffix."""
+    return f"cams/garden-pi/birdbox/2026/11/21/clip-{next(_numbers)}"
+
+
+def sent(key: str, body: Path | bytes, **wrong: str) -> Upload:
+    data = body if isinstance(body, bytes) else body.read_bytes()
+    upload = Upload(
+        body=body,
+        key=key,
+        size=len(data),
+        md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        sha256=hashlib.sha256(data).hexdigest(),
+        content_type="video/mp4",
+        metadata={"camera": "birdbox"},
+    )
+    return dataclasses.replace(upload, **wrong)  # type: ignore[arg-type]  # texts only
+
+
+def parcel(stem: str, file: Path, data: bytes) -> Parcel:
+    file.write_bytes(data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Parcel(
+        file=file,
+        stem=stem,
+        size=len(data),
+        md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        sha256=sha256,
+        content_type="video/mp4",
+        metadata={"camera": "birdbox"},
+        manifest=f'{{"id": "x", "sha256": "{sha256}"}}',
+    )
+
+
+def fetched(store: Store, key: str, folder: Path) -> bytes | None:
+    file = folder / "fetched"
+    return file.read_bytes() if store.get(key, file) else None
+
+
+over_all = pytest.mark.parametrize("kind", ALL)
+over_remote = pytest.mark.parametrize("kind", REMOTE)
+
+
+@over_all
+@pytest.mark.parametrize("size", [0, 1000, BIG])
+def test_what_was_put_comes_back_byte_for_byte(store: Store, stem: str, size: int, tmp_path: Path) -> None:
+    file = tmp_path / "clip.mp4"
+    file.write_bytes(content(size))
+    stored = store.put(sent(f"{stem}.mp4", file), silent)
+    assert (stored.key, stored.size) == (f"{stem}.mp4", size)
+    there = store.stat(f"{stem}.mp4")
+    assert there is not None
+    assert there.size == size
+    assert hashlib.md5(content(size), usedforsecurity=False).hexdigest() == there.md5
+    assert fetched(store, f"{stem}.mp4", tmp_path) == content(size)
+    assert not list(tmp_path.glob("*.part"))
+
+
+@over_all
+def test_what_is_not_there_is_none(store: Store, stem: str, tmp_path: Path) -> None:
+    assert store.stat(f"{stem}.mp4") is None
+    assert store.get(f"{stem}.mp4", tmp_path / "file") is None
+    assert not list(tmp_path.glob("file*"))
+    store.delete(f"{stem}.mp4")
+
+
+@over_all
+def test_a_listing_holds_what_begins_with_the_prefix_in_order_and_a_deleted_object_is_gone(
+    store: Store, stem: str
+) -> None:
+    for name in ("b.mp4", "a.mp4", "a.json"):
+        store.put(sent(f"{stem}/{name}", name.encode()), silent)
+    store.put(sent(f"{stem}0.mp4", b"another"), silent)
+    assert [(found.key, found.size) for found in store.list(f"{stem}/")] == [
+        (f"{stem}/a.json", 6),
+        (f"{stem}/a.mp4", 5),
+        (f"{stem}/b.mp4", 5),
+    ]
+    store.delete(f"{stem}/a.mp4")
+    assert [found.key for found in store.list(f"{stem}/a")] == [f"{stem}/a.json"]
+    assert list(store.list(f"{stem}/nothing/here")) == []
+
+
+@over_all
+def test_a_second_put_replaces_the_first(store: Store, stem: str, tmp_path: Path) -> None:
+    store.put(sent(f"{stem}.mp4", b"first"), silent)
+    store.put(sent(f"{stem}.mp4", b"and second"), silent)
+    assert fetched(store, f"{stem}.mp4", tmp_path) == b"and second"
+
+
+@over_all
+@pytest.mark.parametrize("size", [1000, BIG])
+def test_bytes_that_are_not_the_hashed_ones_are_never_stored(store: Store, stem: str, size: int) -> None:
+    wrong = hashlib.md5(b"other", usedforsecurity=False).hexdigest()
+    with pytest.raises(Corrupt):
+        store.put(sent(f"{stem}.mp4", content(size), md5=wrong), silent)
+    assert store.stat(f"{stem}.mp4") is None
+
+
+@over_all
+def test_nothing_is_visible_before_it_is_whole_and_progress_is_told(
+    place: Memories | Folders | Buckets | Containers, stem: str, tmp_path: Path
+) -> None:
+    store, watcher, key = place.open(), place.open(), f"{stem}.mp4"
+    told, seen = list[int](), list[object]()
+
+    def watch(count: int) -> None:
+        if not told or count >= told[-1] + (2 << 20):
+            seen.append(watcher.stat(key))
+        told.append(count)
+
+    store.put(sent(key, content(BIG)), watch)
+    assert not any(seen)
+    assert max(told) >= BIG
+    assert fetched(watcher, key, tmp_path) == content(BIG)
+
+
+@over_all
+def test_links_are_readable_by_anybody_or_there_are_none(store: Store, stem: str, kind: str) -> None:
+    store.put(sent(f"{stem}.mp4", b"a short clip"), silent)
+    link = store.link(f"{stem}.mp4", 3600)
+    if kind == "folder":
+        assert link is None
+    elif kind != "memory":
+        assert link is not None
+        with urllib.request.urlopen(link[0], timeout=10) as answer:  # noqa: S310  our own server
+            assert answer.read() == b"a short clip"
+
+
+@over_all
+def test_a_store_says_where_it_is_without_a_secret(store: Store, kind: str) -> None:
+    assert kind in store.describe()
+    assert "key" not in store.describe()
+
+
+# Delivery: media and manifest, first time or again (contract, section 6)
+
+
+@over_all
+def test_the_manifest_follows_the_media(store: Store, stem: str, tmp_path: Path) -> None:
+    clip = parcel(stem, tmp_path / "clip.mp4", content(5000))
+    delivered = deliver(store, clip, silent)
+    assert (delivered.key, delivered.size, delivered.sent) == (f"{stem}.mp4", 5000, True)
+    assert fetched(store, f"{stem}.mp4", tmp_path) == content(5000)
+    assert fetched(store, f"{stem}.json", tmp_path) == clip.manifest.encode()
+
+
+@over_all
+@pytest.mark.parametrize("lost", ["nothing", "manifest"])
+def test_delivering_twice_leaves_one_object_and_sends_the_media_once(
+    store: Store, stem: str, lost: str, tmp_path: Path
+) -> None:
+    clip = parcel(stem, tmp_path / "clip.mp4", content(5000))
+    deliver(store, clip, silent)
+    if lost == "manifest":
+        store.delete(f"{stem}.json")
+    again = deliver(store, clip, silent)
+    assert (again.key, again.sent, again.torn, again.conflicts) == (f"{stem}.mp4", False, False, 0)
+    assert [found.key for found in store.list(stem)] == [f"{stem}.json", f"{stem}.mp4"]
+
+
+@over_all
+@pytest.mark.parametrize("manifest", [None, b"", b"{torn", b'{"sha256": 5}'])
+def test_a_torn_upload_of_ours_is_replaced(store: Store, stem: str, manifest: bytes | None, tmp_path: Path) -> None:
+    clip = parcel(stem, tmp_path / "clip.mp4", content(5000))
+    store.put(sent(f"{stem}.mp4", content(3000)), silent)
+    if manifest is not None:
+        store.put(sent(f"{stem}.json", manifest), silent)
+    delivered = deliver(store, clip, silent)
+    assert (delivered.key, delivered.torn, delivered.conflicts) == (f"{stem}.mp4", True, 0)
+    assert fetched(store, f"{stem}.mp4", tmp_path) == content(5000)
+    assert fetched(store, f"{stem}.json", tmp_path) == clip.manifest.encode()
+
+
+@over_all
+def test_somebody_elses_finished_object_is_never_touched(store: Store, stem: str, tmp_path: Path) -> None:
+    theirs = parcel(stem, tmp_path / "theirs.mp4", content(5000, seed=1))
+    deliver(store, theirs, silent)
+    ours = parcel(stem, tmp_path / "ours.mp4", content(5000, seed=2))
+    for again in (False, True):
+        delivered = deliver(store, ours, silent)
+        assert (delivered.key, delivered.conflicts, delivered.sent) == (f"{stem}-2.mp4", 1, not again)
+    third = parcel(stem, tmp_path / "third.mp4", content(5000, seed=3))
+    assert deliver(store, third, silent).key == f"{stem}-3.mp4"
+    assert fetched(store, f"{stem}.mp4", tmp_path) == content(5000, seed=1)
+    assert fetched(store, f"{stem}.json", tmp_path) == theirs.manifest.encode()
+    assert fetched(store, f"{stem}-2.mp4", tmp_path) == content(5000, seed=2)
+    assert fetched(store, f"{stem}-2.json", tmp_path) == ours.manifest.encode()
+
+
+@over_all
+def test_a_file_that_rotted_on_the_card_is_not_uploaded(store: Store, stem: str, tmp_path: Path) -> None:
+    clip = parcel(stem, tmp_path / "clip.mp4", content(5000))
+    clip.file.write_bytes(content(5000, seed=9))
+    with pytest.raises(Damaged, match=r"clip\.mp4 is not what was recorded"):
+        deliver(store, clip, silent)
+    clip.file.unlink()
+    with pytest.raises(Gone):
+        deliver(store, clip, silent)
+    clip.file.mkdir()
+    with pytest.raises(Damaged, match="cannot be read"):
+        deliver(store, clip, silent)
+    assert list(store.list(stem)) == []
+
+
+def test_a_key_that_may_only_put_is_enough(stem: str, tmp_path: Path) -> None:
+    store = Memory()
+    store.put_only = Permanent("403")
+    delivered = deliver(store, parcel(stem, tmp_path / "clip.mp4", content(5000)), silent)
+    assert delivered.sent
+    assert sorted(store.objects) == [f"{stem}.json", f"{stem}.mp4"]
+
+
+def test_a_sas_token_that_may_only_write_is_enough(azurite: Azurite, stem: str, tmp_path: Path) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    token = generate_container_sas(
+        azurite.account,
+        "birdbox",
+        account_key=azurite.account_key,
+        permission=ContainerSasPermissions(write=True, create=True),
+        expiry=datetime.now(UTC) + timedelta(hours=1),
+    )
+    config = AzureStore(container="birdbox", endpoint=Url(azurite.endpoint), account="edgecam", sas_token=Secret(token))
+    store = open_store(config)
+    with pytest.raises(Permanent):
+        store.stat(f"{stem}.mp4")
+    assert deliver(store, parcel(stem, tmp_path / "clip.mp4", content(BIG)), silent).sent
+    assert store.link(f"{stem}.mp4", 60) is None
+    whole = open_store(AzureStore(container="birdbox", connection_string=Secret(azurite.connection_string)))
+    assert fetched(whole, f"{stem}.mp4", tmp_path) == content(BIG)
+    assert whole.link(f"{stem}.mp4", 60) is not None
+
+
+# What users get wrong, and what networks do
+
+
+def failure(store: Store, stem: str) -> StoreError:
+    with pytest.raises(StoreError) as caught:
+        store.put(sent(f"{stem}.mp4", b"a short clip"), silent)
+    return caught.value
+
+
+@over_remote
+def test_a_wrong_key_needs_a_person_and_says_what_to_check(remote: Buckets | Containers, stem: str) -> None:
+    error = failure(remote.wrong_key(), stem)
+    assert isinstance(error, Permanent)
+    assert "403" in str(error)
+    assert "check offload.store." in (error.hint or "")
+    for secret in (WRONG, "wrong-secret", "d3Jvbmc", S3.secret_key, S3.access_key, Azurite.account_key):
+        assert secret not in f"{error!r} {error.hint}"
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3", "azure"])
+def test_a_missing_bucket_needs_a_person(place: Folders | Buckets | Containers, stem: str) -> None:
+    error = failure(place.missing(), stem)
+    assert isinstance(error, Permanent)
+    assert error.hint
+
+
+@over_remote
+def test_a_store_that_is_down_is_only_a_matter_of_time(remote: Buckets | Containers, stem: str) -> None:
+    error = failure(remote.at(free_port()), stem)
+    assert isinstance(error, Transient)
+    assert "127.0.0.1 cannot be reached: Connection refused" in str(error)
+
+
+class Between:
+    """A proxy between client and server that spoils what the client sends in one way."""
+
+    def __init__(self, server: int, spoil: Callable[[bytes, int], bytes | None]) -> None:
+        self._server, self._spoil = server, spoil
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+        self._sockets = [self._listening]
+        self._threads = list[threading.Thread]()
+        self._run(self._accept)
+
+    def _run(self, target: Callable[..., None], *args: object) -> None:
+        self._threads.append(threading.Thread(target=target, args=args, daemon=True))
+        self._threads[-1].start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                server = socket.create_connection(("127.0.0.1", self._server))
+                self._sockets += [client, server]
+                self._run(self._pump, client, server, self._spoil)
+                self._run(self._pump, server, client, lambda data, _: data)
+
+    @staticmethod
+    def _pump(source: socket.socket, sink: socket.socket, spoil: Callable[[bytes, int], bytes | None]) -> None:
+        passed = 0
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                spoilt = spoil(data, passed)
+                if spoilt is None:
+                    break
+                sink.sendall(spoilt)
+                passed += len(data)
+        hang_up(source, sink)
+
+    def close(self) -> None:
+        hang_up(*self._sockets)
+        for thread in self._threads:
+            thread.join(5)
+        for one in self._sockets:
+            one.close()
+
+
+def hang_up(*ends: socket.socket) -> None:
+    for end in ends:
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+def flip(data: bytes, passed: int) -> bytes:
+    """One bit of the body is another one."""
+    at = 500_000 - passed
+    if 0 <= at < len(data):
+        return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+    return data
+
+
+def cut(data: bytes, passed: int) -> bytes | None:
+    """The line breaks in the middle of the body."""
+    return None if passed > 500_000 else data
+
+
+@over_remote
+@pytest.mark.parametrize(("spoil", "verdict"), [(flip, Corrupt), (cut, Transient)])
+def test_a_spoilt_upload_is_noticed_and_never_visible(
+    remote: Buckets | Containers,
+    stem: str,
+    spoil: Callable[[bytes, int], bytes | None],
+    verdict: type[StoreError],
+    request: pytest.FixtureRequest,
+) -> None:
+    server = request.getfixturevalue("s3_server" if isinstance(remote, Buckets) else "azurite")
+    between = Between(server.port, spoil)
+    try:
+        with pytest.raises(verdict):
+            remote.at(between.port).put(sent(f"{stem}.mp4", content(1 << 20)), silent)
+    finally:
+        between.close()
+    assert remote.open().stat(f"{stem}.mp4") is None

@@ -1,0 +1,332 @@
+"""What S3 and Azure may answer, from a server that says exactly what it is told, and what edgecam makes of it."""
+
+import hashlib
+import ssl
+import sys
+from collections import deque
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from edgecam.config.secret import Secret, Url
+from edgecam.config.store import AzureStore, FolderStore, S3Store, StoreConfig
+from edgecam.offload.stores import Corrupt, Permanent, Store, StoreError, Transient, Upload, open_store
+from edgecam.offload.stores.verdict import judge, retry_after, unreachable
+
+MD5 = hashlib.md5(b"a clip", usedforsecurity=False).hexdigest()
+CLIP = Upload(b"a clip", "cams/clip.mp4", 6, MD5, hashlib.sha256(b"a clip").hexdigest(), "video/mp4", {})
+
+
+class Answers(ThreadingHTTPServer):
+    """Gives the next of `answers` (status, headers, body) to each request, the last one again and again."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answering)
+        self.answers: deque[tuple[int, dict[str, str], bytes]] = deque()
+        self.asked: list[tuple[str, str, dict[str, str]]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Answering(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Answers
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.asked.append((self.command, self.path, dict(self.headers)))
+        answers = self.server.answers
+        status, headers, body = answers.popleft() if len(answers) > 1 else answers[0]
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_PUT = do_GET = do_HEAD = _answer  # noqa: N815  the names are http.server's
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.fixture
+def server() -> Iterator[Answers]:
+    with Answers() as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def s3(url: str, **more: object) -> S3Store:
+    config = S3Store(
+        bucket="birdbox", endpoint=Url(url), access_key=Secret("AKIAKNOWN"), secret_key=Secret("s3cr3t-s3cr3t")
+    )
+    return config.changed(**more)
+
+
+def azure(url: str) -> AzureStore:
+    key = Secret("c2VjcmV0IHNlY3JldCBzZWNyZXQ=")
+    return AzureStore(container="birdbox", account="birds", account_key=key, endpoint=Url(url))
+
+
+def put(store: Store) -> None:
+    store.put(CLIP, lambda _: None)
+
+
+def answer_to_put(config: StoreConfig) -> StoreError:
+    with pytest.raises(StoreError) as caught:
+        put(open_store(config))
+    return caught.value
+
+
+def xml(code: str) -> bytes:
+    return f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>so there</Message></Error>'.encode()
+
+
+PAGE = b"<html><body>Please log in to the hotel's network</body></html>"
+
+
+@pytest.mark.parametrize("make", [s3, azure])
+@pytest.mark.parametrize(
+    ("status", "body", "verdict", "words", "hint"),
+    [
+        (200, PAGE, Transient, "is not the store", "login page"),
+        (302, PAGE, Transient, "is not the store", "login page"),
+        (403, b"", Permanent, "the store refused the key (403", "offload.store."),
+        (401, PAGE, Permanent, "the store refused the key (401", "offload.store."),
+        (404, b"", Permanent, "no such address (404)", "offload.store.endpoint"),
+        (408, b"", Transient, "busy (408", None),
+        (500, b"", Transient, "busy (500", None),
+        (503, b"", Transient, "busy (503", None),
+        (501, b"", Permanent, "does not take what we send (501", "offload.store"),
+        (507, b"", Permanent, "the store is full (507", "make room"),
+        (418, b"", Permanent, "does not take what we send (418", "offload.store"),
+    ],
+)
+def test_a_store_of_any_make_is_understood_by_its_status(
+    server: Answers, make: object, status: int, body: bytes, verdict: type, words: str, hint: str | None
+) -> None:
+    server.answers.append((status, {}, body))
+    assert callable(make)
+    error = answer_to_put(make(server.url))
+    assert isinstance(error, verdict)
+    assert words in str(error)
+    assert (hint or "") in (error.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "verdict", "words", "hint"),
+    [
+        (403, "SignatureDoesNotMatch", Permanent, "refused the key (403 SignatureDoesNotMatch)", "secret_key"),
+        (403, "InvalidAccessKeyId", Permanent, "does not know the access key", "offload.store.access_key"),
+        (403, "AccessDenied", Permanent, "not allow this key", "s3:PutObject"),
+        (403, "RequestTimeTooSkewed", Permanent, "clock differs", "set the clock"),
+        (400, "ExpiredToken", Permanent, "have expired", "session_token"),
+        (404, "NoSuchBucket", Permanent, "the bucket does not exist", "offload.store.bucket"),
+        (301, "PermanentRedirect", Permanent, "in another region", "offload.store.region"),
+        (400, "BadDigest", Corrupt, "changed on their way", None),
+        (503, "SlowDown", Transient, "the store is busy (503 SlowDown)", None),
+        (400, "RequestTimeout", Transient, "the store is busy", None),
+        (409, "OperationAborted", Transient, "the store is busy", None),
+    ],
+)
+def test_the_codes_of_s3_lead_to_the_line_of_the_file_that_is_wrong(
+    server: Answers, status: int, code: str, verdict: type, words: str, hint: str | None
+) -> None:
+    server.answers.append((status, {"Content-Type": "application/xml"}, xml(code)))
+    error = answer_to_put(s3(server.url))
+    assert isinstance(error, verdict)
+    assert words in str(error)
+    assert (hint or "") in (error.hint or "")
+    assert "s3cr3t" not in f"{error!r}{error.hint}"
+
+
+@pytest.mark.parametrize("make", [s3, azure])
+def test_a_busy_store_says_when_to_come_back(server: Answers, make: object) -> None:
+    server.answers.append((503, {"Retry-After": "7"}, b""))
+    assert callable(make)
+    assert answer_to_put(make(server.url)).retry_after == 7
+
+
+def test_each_attempt_is_one_request_with_the_md5_of_the_body(server: Answers) -> None:
+    server.answers.append((200, {"ETag": f'"{MD5}"'}, b""))
+    put(open_store(s3(server.url)))
+    [(method, path, headers)] = server.asked
+    assert (method, path) == ("PUT", "/birdbox/cams/clip.mp4")
+    assert headers["Content-MD5"] == "rKAJF22nKv3nOZSssQs7eQ=="
+    assert headers["Content-Length"] == "6"
+    assert "x-amz-sdk-checksum-algorithm" not in headers
+    server.answers = deque([(500, {}, b"")])
+    answer_to_put(s3(server.url))
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("head", "outcome"),
+    [
+        ((200, {"Content-Length": "6", "ETag": '"abc-1"'}), None),
+        ((403, {}), None),  # a key that may only put: the answer to the PUT must do
+        ((200, {"Content-Length": "5"}), "holds 5 bytes of 6"),
+        ((404, {}), "holds nothing of 6"),
+        ((503, {}), "busy"),
+    ],
+)
+def test_an_etag_that_proves_nothing_is_followed_by_a_question(
+    server: Answers, head: tuple[int, dict[str, str]], outcome: str | None
+) -> None:
+    server.answers += [(200, {"ETag": '"some-kms-thing"'}, b""), (*head, b"")]
+    if outcome is None:
+        put(open_store(s3(server.url)))
+    else:
+        assert outcome in str(answer_to_put(s3(server.url)))
+    assert [method for method, _, _ in server.asked] == ["PUT", "HEAD"]
+
+
+@pytest.mark.parametrize(
+    ("head", "outcome"),
+    [
+        ((200, {"Content-Length": "6", "Content-MD5": "rKAJF22nKv3nOZSssQs7eQ=="}), None),
+        ((403, {}), None),
+        ((200, {"Content-Length": "6"}), "holds 6 bytes of 6"),
+        ((404, {}), "holds nothing of 6"),
+    ],
+)
+def test_azure_must_name_the_md5_of_what_it_holds(
+    server: Answers, head: tuple[int, dict[str, str]], outcome: str | None
+) -> None:
+    server.answers += [(201, {"ETag": '"0x1"'}, b""), (head[0], {"ETag": '"0x1"'} | head[1], b"")]
+    if outcome is None:
+        put(open_store(azure(server.url)))
+    else:
+        assert outcome in str(answer_to_put(azure(server.url)))
+
+
+def test_a_download_that_ends_early_is_no_file(server: Answers, tmp_path: Path) -> None:
+    for make in (s3, azure):
+        server.answers = deque([(200, {"Content-Length": "100", "ETag": '"x"', "Connection": "close"}, b"a")])
+        with pytest.raises(Transient):
+            open_store(make(server.url)).get("cams/clip.mp4", tmp_path / "clip.mp4")
+        assert not (tmp_path / "clip.mp4").exists()
+
+
+def test_a_listing_that_is_a_login_page_is_not_believed(server: Answers) -> None:
+    server.answers.append((200, {"Content-Type": "text/html"}, PAGE))
+    with pytest.raises(Transient, match="is not the store"):
+        list(open_store(s3(server.url)).list(""))
+
+
+# Before anything is sent
+
+
+def test_aws_itself_is_addressed_without_an_endpoint() -> None:
+    config = S3Store(bucket="birdbox", access_key=Secret("AKIAKNOWN"), secret_key=Secret("s3cr3t-s3cr3t"))
+    store = open_store(config.changed(region="eu-north-1"))
+    assert store.describe() == "s3 bucket birdbox at AWS"
+    link = store.link("clip.mp4", 1e9)
+    assert link is not None
+    assert link[0].startswith("https://birdbox.s3.")
+    assert "X-Amz-Expires=604800" in link[0]
+
+
+def test_buckets_can_be_host_names() -> None:
+    link = open_store(s3("https://s3.example.org", addressing="virtual")).link("clip.mp4", 60)
+    assert link is not None
+    assert link[0].startswith("https://birdbox.s3.example.org/clip.mp4?")
+
+
+def test_without_any_key_a_person_is_asked_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    error = answer_to_put(S3Store(bucket="birdbox"))
+    assert isinstance(error, Permanent)
+    assert "no credentials" in str(error)
+    with pytest.raises(Permanent, match="no credentials"):
+        open_store(S3Store(bucket="birdbox")).link("clip.mp4", 60)
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(Permanent, match="boto3 refuses the settings"):
+        open_store(S3Store(bucket="birdbox"))
+
+
+def test_azure_without_a_key_uses_the_identity_of_the_machine() -> None:
+    store = open_store(AzureStore(container="birdbox", account="birds"))
+    assert store.describe() == "azure container birdbox at birds.blob.core.windows.net"
+    assert store.link("clip.mp4", 60) is None
+
+
+def test_a_connection_string_that_makes_no_sense_is_not_shown() -> None:
+    with pytest.raises(Permanent) as caught:
+        open_store(AzureStore(container="birdbox", connection_string=Secret("AccountKey;c2VjcmV0")))
+    assert "c2VjcmV0" not in str(caught.value)
+    assert "connection_string" in (caught.value.hint or "")
+
+
+def test_a_missing_package_is_one_line_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "edgecam.offload.stores.azure", raising=False)
+    monkeypatch.setitem(sys.modules, "azure.core", None)
+    with pytest.raises(Permanent, match="package 'azure' is missing") as caught:
+        open_store(azure("http://127.0.0.1:1"))
+    assert caught.value.hint == "pip install 'edgecam[azure]'"
+
+
+def test_a_store_that_must_be_mounted_waits_for_its_mount(tmp_path: Path) -> None:
+    store = open_store(FolderStore(path=tmp_path / "nas", require_mount=True))
+    if not tmp_path.is_mount() and tmp_path.stat().st_dev == Path("/").stat().st_dev:
+        with pytest.raises(Transient, match="nothing is mounted at"):
+            put(store)
+        assert not (tmp_path / "nas").exists()
+    shm = FolderStore(path=Path("/dev/shm"), require_mount=True)  # noqa: S108  a mount that every Linux has
+    assert open_store(shm).stat("edgecam-no-such-key") is None
+
+
+@pytest.mark.parametrize("key", ["../clip.mp4", "/etc/passwd"])
+def test_a_key_never_leaves_the_folder(tmp_path: Path, key: str) -> None:
+    with pytest.raises(Permanent, match="not a name inside"):
+        open_store(FolderStore(path=tmp_path)).stat(key)
+
+
+# The tables themselves
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "120"}, 120.0),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "Sat, 21 Nov 2026 10:00:30 GMT", "Date": "Sat, 21 Nov 2026 10:00:00 GMT"}, 30.0),
+        ({"Retry-After": "Sat, 21 Nov 2026 09:00:00 GMT", "Date": "Sat, 21 Nov 2026 10:00:00 GMT"}, 0.0),
+        ({"Retry-After": "Sat, 21 Nov 2026 10:00:30 GMT"}, None),
+        ({"Retry-After": "Sat, 21 Nov 2026 10:00:30 -0000", "Date": "Sat, 21 Nov 2026 10:00:00 GMT"}, None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_by_the_servers_clock(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers) == seconds
+
+
+def test_a_status_is_not_said_twice() -> None:
+    assert str(judge(403, "403", {}, key_hint="check it", headers={})) == "the store refused the key (403)"
+
+
+def test_the_cause_is_found_below_what_libraries_wrap_it_in() -> None:
+    certificate = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    certificate.verify_message = "self-signed certificate"
+    wrapped = RuntimeError("no luck")
+    wrapped.__context__ = ValueError({"error": certificate})
+    verdict = unreachable("s3.example.org", wrapped)
+    assert isinstance(verdict, Permanent)
+    assert str(verdict) == "the certificate of s3.example.org is not to be trusted: self-signed certificate"
+    assert str(unreachable("nas", TimeoutError())) == "nas cannot be reached: no answer in time"
+    looping = RuntimeError("a")
+    looping.args = (looping,)
+    assert str(unreachable("nas", looping)) == "nas cannot be reached: RuntimeError"

@@ -1,0 +1,50 @@
+"""Finished clips that wait for a store, as the library leaves them on disk: for tests of the offload."""
+
+import hashlib
+import random
+from pathlib import Path
+
+from edgecam import durable
+from edgecam.media import Layout, MediaId, MediaKind, Sidecar
+
+NOON = 1_790_000_000.0
+
+
+def content(size: int, seed: int = 0) -> bytes:
+    """`size` bytes that nothing can compress or confuse with others."""
+    return random.Random(seed).randbytes(size)
+
+
+def save(
+    root: Path,
+    *,
+    start: float = NOON,
+    kind: MediaKind = MediaKind.EVENT,
+    camera: str = "birdbox",
+    size: int = 1000,
+) -> Sidecar:
+    """Media, sidecar and marker in the folders of the contract. The media's bytes are `content(size, int(start))`."""
+    layout, id = Layout(root), MediaId.new(start, camera, kind)
+    data = content(size, seed=int(start))
+    for folder in (layout.folder(id), layout.wait):
+        folder.mkdir(parents=True, exist_ok=True)
+    sidecar = Sidecar(
+        id=id.text,
+        camera=camera,
+        kind=kind,
+        event_id="e1",
+        start=start,
+        end=start + 10,
+        duration=10,
+        codec="h264",
+        width=640,
+        height=480,
+        size=size,
+        sha256=hashlib.sha256(data).hexdigest(),
+        md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        cause="motion",
+    )
+    durable.write(layout.sidecar(id), sidecar.dump())
+    layout.media(id).write_bytes(data)
+    durable.touch(layout.marker(id))
+    return sidecar

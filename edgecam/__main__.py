@@ -104,7 +104,8 @@ def _check(arguments: argparse.Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     if loaded.warnings and arguments.strict:
         return USAGE
-    print(f"{place}: valid, {len(loaded.config.cameras)} cameras")
+    count = len(loaded.config.cameras)
+    print(f"{place}: valid, {count} camera{'s' if count != 1 else ''}")
     return OK
 
 

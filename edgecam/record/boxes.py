@@ -24,6 +24,10 @@ class NotPlayable(ValueError):
     """The file has no whole fragment; the text says what it has instead."""
 
 
+class Unfinished(NotPlayable):
+    """Our own file, whose first fragment was still being written: nothing in it can be seen, and nothing is wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Video:
     """What a file holds up to the end of its last whole fragment."""
@@ -50,9 +54,8 @@ class _Track:
 def read(file: BinaryIO) -> Video:
     """Raises NotPlayable. A torn, damaged or foreign tail is not an error: it is left out."""
     track: _Track | None = None
-    frames = end = 0
-    ticks = 0
     pending: tuple[int, int] | None = None  # frames and end time of a moof whose mdat is still to come
+    frames = ticks = end = whole = 0
     for kind, start, size, body in _boxes(file):
         try:
             if kind == b"moov":
@@ -62,13 +65,24 @@ def read(file: BinaryIO) -> Video:
             elif kind == b"mdat" and pending:
                 frames, ticks, end = frames + pending[0], pending[1], start + size
                 pending = None
-        except (struct.error, LookupError, ZeroDivisionError):
+        except (struct.error, LookupError):
             break
+        whole = start + size
     if track is None:
         raise NotPlayable("it is not a video of ours")
+    if not frames and _torn(file, whole):
+        raise Unfinished("it ends before its first picture is whole")
     if not frames:
-        raise NotPlayable("it ends before its first picture is whole")
+        raise NotPlayable("its first pictures are damaged")
     return Video(track.codec, track.width, track.height, frames, ticks / track.timescale, end)
+
+
+def _torn(file: BinaryIO, at: int) -> bool:
+    """Whether the file ends at `at`, or in a fragment that begins there."""
+    file.seek(at)
+    head = file.read(8)
+    torn_at = at + int.from_bytes(head[:4], "big") > file.seek(0, 2)
+    return len(head) < 8 or (torn_at and head[4:] in (b"moof", b"mdat"))
 
 
 def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int, int]]:
@@ -118,7 +132,7 @@ def _track(moov: bytes) -> _Track:
     (timescale,) = struct.unpack_from(">I", mdhd, 20 if mdhd[0] == 1 else 12)
     entry = _child(moov, b"trak", b"mdia", b"minf", b"stbl", b"stsd")[8:]
     width, height = struct.unpack_from(">HH", entry, 32)
-    return _Track(_CODECS[entry[4:8]], width, height, timescale)
+    return _Track(_CODECS[entry[4:8]], width, height, timescale or 1)
 
 
 def _fragment(moof: bytes) -> tuple[int, int]:

@@ -100,7 +100,7 @@ class Finisher:
                 log.error("%s: its file is gone", draft.id)
                 return
             except NotPlayable as error:
-                await self._give_up(draft, str(error))
+                await self._give_up(draft, error)
                 return
             except OSError as error:
                 log.error("%s: cannot be finished (%s), trying again in %.0f s", draft.id, error.strerror, RETRY)
@@ -121,7 +121,7 @@ class Finisher:
             return draft.but(encode=False, note="; ".join(filter(None, (draft.note, f"stays MJPEG: {error}"))))
         return await aside.run(self._library.replace, draft, coded)
 
-    async def _give_up(self, draft: Draft, why: str) -> None:
+    async def _give_up(self, draft: Draft, why: NotPlayable) -> None:
         try:
             await aside.run(quarantine, self._library, draft, why)
         except OSError as error:

@@ -33,7 +33,7 @@ class Library:
         self, layout: Layout, *, wanted: Callable[[MediaId], bool], step: Callable[[str], None] = lambda _: None
     ) -> None:
         self.layout = layout
-        self._wanted, self._step = wanted, step
+        self._wanted, self.step = wanted, step
         self._lock: BinaryIO | None = None
         self.full: str | None = None
         """Why nothing new may be written, in words; the keeper's to set."""
@@ -68,7 +68,7 @@ class Library:
     def begin(self, draft: Draft) -> Path:
         """Make a draft durable; returns where its media is to be written."""
         self.update(draft)
-        self._step("draft")
+        self.step("draft")
         return self.layout.part(draft.media)
 
     def update(self, draft: Draft) -> None:
@@ -86,7 +86,7 @@ class Library:
         """Put the verified H.264 file `coded` in the place of the JPEG video."""
         durable.sync(coded)
         durable.rename(coded, self.layout.part(draft.media))
-        self._step("replaced")
+        self.step("replaced")
         return draft.but(encode=False)
 
     def cut(self, draft: Draft) -> None:
@@ -94,7 +94,7 @@ class Library:
         if draft.interrupted:
             with self.layout.part(draft.media).open("r+b") as file:
                 file.truncate(boxes.read(file).end)
-            self._step("cut")
+            self.step("cut")
 
     def finish(self, draft: Draft) -> Sidecar:
         """Turn complete media into finished media. May be repeated after a crash at any step.
@@ -107,14 +107,14 @@ class Library:
         with self.names:
             durable.make_folder(self.layout.folder(id))
             durable.write(self.layout.sidecar(id), sidecar.dump())
-            self._step("sidecar")
+            self.step("sidecar")
             if self._wanted(id):
                 durable.touch(self.layout.marker(id))
-                self._step("marker")
+                self.step("marker")
             durable.rename(self.layout.part(id), self.layout.media(id))
-            self._step("named")
+            self.step("named")
         durable.remove(self.layout.draft(id))
-        self._step("finished")
+        self.step("finished")
         return sidecar
 
     def _describe(self, draft: Draft) -> Sidecar:
@@ -123,7 +123,7 @@ class Library:
         with self.layout.part(id).open("rb") as file:
             video = _picture(file) if id.kind is MediaKind.SNAPSHOT else boxes.read(file)
             os.fdatasync(file.fileno())
-            self._step("synced")
+            self.step("synced")
             size, sha256, md5 = _digest(file)
         return Sidecar(
             id=draft.id,

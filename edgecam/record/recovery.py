@@ -84,7 +84,7 @@ def _resume(library: Library, draft: Draft, found: Recovered) -> None:
             found.saved.append(library.finish(draft))
             log.info("%s: finished after an interruption", draft.id)
     except boxes.NotPlayable as error:
-        quarantine(library, draft, str(error))
+        quarantine(library, draft, error)
 
 
 def codec_of(part: Path) -> str:
@@ -104,11 +104,13 @@ def _without_part(library: Library, draft: Draft, found: Recovered) -> None:
         found.saved.append(sidecar)
 
 
-def quarantine(library: Library, draft: Draft, why: str) -> None:
-    """Move what cannot be played out of the way, where a person may look at it."""
+def quarantine(library: Library, draft: Draft, error: boxes.NotPlayable) -> None:
+    """Move what cannot be played out of the way, where a person may look at it; nothing is left of nothing."""
     part = library.layout.part(draft.media)
-    if part.stat().st_size:
-        _set_aside(library, part, why)
+    if isinstance(error, boxes.Unfinished) or not part.stat().st_size:
+        log.warning("%s: %s; there is nothing to keep", draft.id, error)
+    else:
+        _set_aside(library, part, str(error))
     library.discard(draft)
 
 

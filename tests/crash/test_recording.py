@@ -1,0 +1,246 @@
+"""Killed at every durable step and at random moments: what was finished is intact, little of the rest is lost.
+
+The child dies by SIGKILL, a real process with real files; only the power stays on.
+"""
+
+import asyncio
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clips import counters, opened, probe
+from edgecam.clock import SystemClock
+from edgecam.config import model
+from edgecam.events import Bus, ClipSaved
+from edgecam.media import Layout, MediaId, MediaKind, Sidecar
+from edgecam.record.finisher import Finisher
+from edgecam.record.library import Library
+from edgecam.record.recovery import recover
+from edgecam.record.transcoder import Transcoder
+
+CHILD = Path(__file__).with_name("recording_child.py")
+TESTS = Path(__file__).parents[1]
+FPS = 15
+MOST_LOST = 2 * FPS
+"""Frames that a kill may cost: two seconds."""
+
+
+def child(*words: object) -> "subprocess.Popen[str]":
+    command = [sys.executable, str(CHILD), *map(str, words)]
+    paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": paths})
+
+
+async def restart(library: Library) -> list[Sidecar]:
+    """What the daemon does at its next start, until nothing is left to do."""
+    found, bus = recover(library), Bus()
+    expected = len(found.saved) + len(found.drafts)
+    saved: list[Sidecar] = []
+    done = asyncio.Event()
+
+    def save(event: ClipSaved) -> None:
+        saved.append(event.media)
+        if len(saved) == expected:
+            done.set()
+
+    bus.on(ClipSaved, save)
+    finisher = Finisher(
+        library=library,
+        transcoder=Transcoder(SystemClock()),
+        video={"cam": model.Video()},
+        bus=bus,
+        clock=SystemClock(),
+        recovered=found,
+    )
+    if expected:
+        life = asyncio.create_task(finisher.run())
+        async with asyncio.timeout(30):
+            await done.wait()
+        life.cancel()
+        await asyncio.wait({life})
+    return saved
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def finished(library: Library) -> list[Sidecar]:
+    """Everything in the library, each thing whole: media, true sidecar, marker."""
+    layout, found = library.layout, []
+    media = {path for room in layout.rooms for path in room.rglob("*") if path.suffix in (".mp4", ".jpg")}
+    others = {path for room in layout.rooms for path in room.rglob("*") if path.is_file()} - media
+    for path in media:
+        id = MediaId.parse(path.stem)
+        sidecar = library.sidecar(id)
+        assert sidecar is not None
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == sidecar.sha256
+        assert path.stat().st_size == sidecar.size
+        assert layout.marker(id).exists()
+        others.remove(layout.sidecar(id))
+        found.append(sidecar)
+    assert others == set(), "a sidecar or a temporary file without its media"
+    assert sorted(path.name for path in layout.wait.iterdir()) == sorted(path.stem for path in media)
+    assert list(layout.open.iterdir()) == list(layout.bad.iterdir()) == []
+    return sorted(found, key=lambda sidecar: sidecar.part)
+
+
+STEPS = {
+    "h264": ("draft", "complete", "synced", "sidecar", "marker", "named", "finished"),
+    "torn": ("cut", "synced", "sidecar", "marker", "named", "finished"),
+    "jpeg": ("draft", "complete", "coded", "replaced", "synced", "sidecar", "marker", "named", "finished"),
+    "picture": ("draft", "synced", "sidecar", "marker", "named", "finished"),
+}
+
+
+@pytest.mark.parametrize(("source", "step"), [(source, step) for source, steps in STEPS.items() for step in steps])
+async def test_killed_at_a_durable_step_the_next_start_goes_on_from_there(
+    source: str, step: str, tmp_path: Path
+) -> None:
+    with child("finish", tmp_path, source, step, 1) as process:
+        assert process.wait(60) == -signal.SIGKILL, f"there is no step {step}"
+    with opened(tmp_path, wanted=lambda _: True) as library:
+        saved = await restart(library)
+        (sidecar,) = finished(library) or (None,)
+        if sidecar is None:
+            assert step == "draft"  # not a byte of media was there yet
+            assert saved == []
+            return
+        assert [one.id for one in saved] == ([sidecar.id] if step != "finished" else [])
+        path = library.find(sidecar.id)
+        assert path is not None
+        if sidecar.kind is MediaKind.EVENT:
+            assert (probe(path).codec, probe(path).complaints) == (sidecar.codec, "")
+            assert counters(path) == list(range(40))
+            assert sidecar.codec == ("mjpeg" if source == "torn" else "h264")
+            assert sidecar.interrupted == (source == "torn")
+            assert sidecar.event_id == "e"
+        before = tree(tmp_path)
+        assert await restart(library) == []
+        assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("step", ["synced", "sidecar", "marker", "named"])
+async def test_killed_again_while_it_recovers(step: str, tmp_path: Path) -> None:
+    with child("finish", tmp_path, "torn", "cut", 1) as process:
+        assert process.wait(60) == -signal.SIGKILL
+    recovering = (
+        "import os, sys, pathlib; from edgecam.media import Layout; from edgecam.record.library import Library\n"
+        "from edgecam.record.recovery import recover\n"
+        f"step = lambda name: os.kill(os.getpid(), 9) if name == {step!r} else None\n"
+        "library = Library(Layout(pathlib.Path(sys.argv[1])), wanted=lambda _: True, step=step)\n"
+        "library.open(); recover(library)"
+    )
+    done = subprocess.run([sys.executable, "-c", recovering, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with opened(tmp_path, wanted=lambda _: True) as library:
+        await restart(library)
+        assert [clip.interrupted for clip in finished(library)] == [True]
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_killed_in_the_middle_of_recording_little_is_lost_and_nothing_is_orphaned(
+    seed: int, tmp_path: Path
+) -> None:
+    """Every fifth child has its clips coded as H.264 meanwhile."""
+    alive = random.Random(seed).randrange(1, 240)
+    with child("film", tmp_path, "auto" if seed % 5 == 4 else "mjpeg") as process:
+        assert process.stdout
+        while int(process.stdout.readline()) < alive:
+            pass
+        process.kill()
+    with opened(tmp_path, wanted=lambda _: True) as library:
+        await restart(library)
+        clips = finished(library)
+        seen: list[int] = []
+        for clip in clips:
+            path = library.find(clip.id)
+            assert path is not None
+            found = probe(path)
+            assert found.complaints == ""
+            assert found.duration == pytest.approx(clip.duration, abs=0.01)
+            assert clip.duration == pytest.approx(found.frames / FPS, abs=0.11)
+            seen += counters(path)
+        assert seen == list(range(len(seen))), "a hole or a repetition"
+        assert len(seen) >= alive - MOST_LOST
+        assert [clip.part for clip in clips] == list(range(1, len(clips) + 1))
+        assert not any(clip.interrupted for clip in clips[:-2])
+        before = tree(tmp_path)
+        assert await restart(library) == []
+        assert tree(tmp_path) == before
+
+
+# -- what a crash may leave that no step of ours makes ---------------------------------------------------------------
+
+
+def left(folder: Path, name: str, data: bytes = b"") -> None:
+    path = folder / "spool" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+ID = "20260921T144640000Z-cam-event-abcdef"
+
+
+async def test_what_cannot_be_played_goes_to_bad_and_nothing_else_stops_for_it(tmp_path: Path) -> None:
+    left(tmp_path, f"open/{ID}.part.mp4", b"\0\0\0\x18ftypnonsense")
+    left(tmp_path, f"open/{ID}.part.json", b"{not json")
+    left(tmp_path, "open/holiday.part.mp4", b"whose is this")
+    left(tmp_path, "open/README", b"a person's own note")
+    with opened(tmp_path) as library:
+        assert await restart(library) == []
+        assert tree(tmp_path / "spool") == [
+            *("bad", f"bad/{ID}.part.mp4", "bad/holiday.part.mp4", "open", "open/README", "wait"),
+        ]
+
+
+async def test_media_that_held_nothing_yet_leaves_nothing(tmp_path: Path) -> None:
+    left(tmp_path, f"open/{ID}.part.mp4")
+    left(tmp_path, f"open/{ID}.part.json.tmp", b"{")
+    left(tmp_path, f"open/{ID}.coded.mp4", b"half")
+    with opened(tmp_path) as library:
+        assert await restart(library) == []
+        assert tree(tmp_path / "spool") == ["bad", "open", "wait"]
+
+
+async def test_media_that_lost_its_draft_is_saved_by_its_name(tmp_path: Path) -> None:
+    with child("finish", tmp_path, "h264", "complete", 1) as process:
+        process.wait(60)
+    for draft in (tmp_path / "spool" / "open").glob("*.json"):
+        draft.unlink()
+    with opened(tmp_path, wanted=lambda _: True) as library:
+        (saved,) = await restart(library)
+        assert (saved.cause, saved.event_id, saved.interrupted) == ("unknown", None, True)
+        assert saved.start == pytest.approx(1.79e9, abs=0.001)
+        assert finished(library) == [library.sidecar(MediaId.parse(saved.id))]
+
+
+async def test_a_marker_without_media_is_removed_with_its_sidecar(tmp_path: Path) -> None:
+    id = MediaId.parse(ID)
+    left(tmp_path, f"wait/{ID}")
+    left(tmp_path, "wait/not-ours")
+    with opened(tmp_path) as library:
+        library.layout.folder(id).mkdir(parents=True)
+        library.layout.sidecar(id).write_bytes(b"{}")
+        await restart(library)
+        assert tree(tmp_path / "spool" / "wait") == ["not-ours"]
+        assert not library.layout.sidecar(id).exists()
+
+
+async def test_a_disk_that_refuses_at_start_delays_the_clip_not_the_start(tmp_path: Path) -> None:
+    with child("finish", tmp_path, "torn", "complete", 1) as process:
+        process.wait(60)
+    recordings = Layout(tmp_path).rooms[0]
+    with opened(tmp_path, wanted=lambda _: True) as library:
+        recordings.rmdir()
+        recordings.write_bytes(b"in the way")
+        found = recover(library)
+        assert [draft.interrupted for draft in found.drafts] == [True]
+        recordings.unlink()
+        assert len(await restart(library)) == len(finished(library)) == 1

@@ -1,5 +1,6 @@
 """Backlog: what waits for the store, in memory, and what goes next. Pure; the truth is the spool's directory."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +9,9 @@ from edgecam.media import MediaId, MediaKind
 
 Order = Literal["events-first", "oldest-first", "newest-first"]
 STUBBORN = 2
-"""Failures in a row, each while the store worked for others, after which a thing lets the others go first."""
+"""Failures, each while the store worked for others, after which a thing lets the others go first."""
+PROBES = 3
+"""Failures as a probe after which another thing is the probe: the fault may be the thing's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class Backlog:
     def __init__(self, order: Order) -> None:
         self._order: Order = order
         self._things: dict[str, Waiting] = {}
-        self._failures: dict[str, int] = {}
+        self._suspect: Counter[str] = Counter()
+        self._probed: Counter[str] = Counter()
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -52,7 +56,7 @@ class Backlog:
     def remove(self, id: str) -> None:
         """It does not wait any more, or never did."""
         gone = self._things.pop(id, None)
-        self._failures.pop(id, None)
+        del self._suspect[id], self._probed[id]
         self._bytes -= gone.size if gone else 0
 
     def update(self, before: frozenset[str], now: frozenset[str], new: Iterable[Waiting]) -> None:
@@ -62,23 +66,28 @@ class Backlog:
         for thing in new:
             self.add(thing)
 
-    def failed(self, id: str) -> None:
-        """The store worked until this one came: it may be the thing, not the store."""
-        self._failures[id] = self._failures.get(id, 0) + 1
+    def failed(self, id: str, *, probe: bool) -> None:
+        """It did not arrive: as a `probe` of a store that does not work, or while the store worked for others."""
+        (self._probed if probe else self._suspect)[id] += 1
+
+    def recovered(self) -> None:
+        """The store works again: what failed as a probe is not to blame."""
+        self._probed.clear()
 
     def next(self) -> Waiting | None:
         """The most urgent thing."""
         return min(self._things.values(), key=self._urgency, default=None)
 
-    def smallest(self) -> Waiting | None:
+    def probe(self) -> Waiting | None:
         """The thing that costs least when the store is only to be tried."""
-        return min(self._things.values(), key=lambda thing: (self._stubborn(thing), thing.size), default=None)
+        return min(self._things.values(), key=self._price, default=None)
 
-    def _stubborn(self, thing: Waiting) -> bool:
-        return self._failures.get(thing.id.text, 0) >= STUBBORN
+    def _price(self, thing: Waiting) -> tuple[int, int, int]:
+        id = thing.id.text
+        return self._suspect[id], self._probed[id] // PROBES, thing.size
 
     def _urgency(self, thing: Waiting) -> tuple[bool, int, float]:
-        return self._stubborn(thing), *urgency(thing.id, self._order)
+        return self._suspect[thing.id.text] >= STUBBORN, *urgency(thing.id, self._order)
 
 
 def urgency(id: MediaId, order: Order) -> tuple[int, float]:

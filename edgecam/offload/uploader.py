@@ -76,7 +76,7 @@ class Uploader:
 
     async def _turn(self) -> None:
         """Bring the next thing to the store, or wait for one."""
-        thing = self._backlog.smallest() if self._patience.open else self._backlog.next()
+        thing = self._backlog.probe() if self._patience.open else self._backlog.next()
         if thing is None:
             await self._wait_for_news()
             return
@@ -187,6 +187,7 @@ class Uploader:
     def _worked(self, id: MediaId, delivered: Delivered) -> None:
         attempts = self._patience.worked()
         if attempts:
+            self._backlog.recovered()
             log.info("offload: the store works again after %d attempts; %d clips go now", attempts, len(self._backlog))
         if delivered.torn:
             log.warning("offload: %s held a torn upload of ours; it was replaced", delivered.key)
@@ -203,8 +204,7 @@ class Uploader:
         log.error("offload: %s; it was not uploaded and lies in spool/bad now%s", error, _cure(error))
 
     async def _pause(self, thing: Waiting, error: StoreError) -> None:
-        if not self._patience.open:
-            self._backlog.failed(thing.id.text)
+        self._backlog.failed(thing.id.text, probe=self._patience.open)
         pause = self._patience.failed(error)
         self._tell()
         if pause.news:

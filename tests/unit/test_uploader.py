@@ -1,0 +1,341 @@
+"""The uploader: nothing lost, nothing doubled, patient, and honest about how it stands."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from edgecam.config.model import Camera
+from edgecam.config.source import SyntheticSource
+from edgecam.config.store import FolderStore, Offload, StoreConfig
+from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
+from edgecam.health import CameraStatus, SpoolStatus, StoreState
+from edgecam.media import Layout, MediaId, MediaKind, Receipt, Sidecar
+from edgecam.offload.deliver import Delivered, Parcel, deliver
+from edgecam.offload.patience import Patience
+from edgecam.offload.spool import Spool
+from edgecam.offload.stores import Permanent, StoreError, Transient
+from edgecam.offload.stores.memory import Memory
+from edgecam.offload.uploader import Uploader
+from fakes import FakeClock, settle
+from waiting import NOON, content, save
+
+T = TypeVar("T")
+
+HOUR = 3600.0
+REFUSED = Permanent("the store refused the key (403 SignatureDoesNotMatch)", "check offload.store.secret_key")
+BUSY = Transient("the store is busy (503)")
+
+
+@pytest.fixture(autouse=True)
+def _disk_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disk work is done in line: the fake clock cannot wait for threads."""
+
+    async def aside(work: Callable[..., T], *args: object) -> T:
+        return work(*args)
+
+    monkeypatch.setattr("edgecam.offload.uploader.aside", aside)
+
+
+class Carrier:
+    """The worker without its process: the real delivery into a store in memory."""
+
+    def __init__(self, store: Memory) -> None:
+        self.store = store
+        self.tried: list[str] = []
+        self.closed = 0
+
+    async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered:
+        self.tried.append(parcel.file.stem)
+        return deliver(self.store, parcel, lambda _: None)
+
+    async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None:
+        return self.store.link(key, expiry)
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class Box:
+    """One camera's spool, a store, and the uploader between them."""
+
+    def __init__(self, root: Path, *, offload: Offload | None = None, camera: Camera | None = None) -> None:
+        self.root, self.layout = root, Layout(root)
+        self.store = Memory()
+        self.carrier = Carrier(self.store)
+        self.bus, self.clock, self.status = Bus(), FakeClock(), SpoolStatus()
+        self.camera = CameraStatus("Bird box")
+        self.stored: list[ClipStored] = []
+        self.bus.on(ClipStored, self.stored.append)
+        self.uploader = Uploader(
+            config=offload or Offload(store=FolderStore(path=root / "nas", prefix="cams/"), link_expiry=None),
+            cameras={"birdbox": camera or Camera(source=SyntheticSource())},
+            node="garden-pi",
+            spool=Spool(self.layout),
+            worker=self.carrier,
+            bus=self.bus,
+            status=self.status,
+            cameras_status={"birdbox": self.camera},
+            clock=self.clock,
+            patience=Patience(lambda: 1.0),
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self.uploader.run())
+        await settle()
+
+    async def stop(self) -> BaseException | None:
+        assert self._task is not None
+        self._task.cancel()
+        [ended] = await asyncio.gather(self._task, return_exceptions=True)
+        return None if isinstance(ended, asyncio.CancelledError) else ended
+
+    def saves(self, clip: Sidecar) -> None:
+        """The recorder says that a clip is complete."""
+        self.bus.publish(ClipSaved(camera=clip.camera, at=clip.end, media=clip))
+
+    def waits(self, clip: Sidecar) -> bool:
+        return self.layout.marker(MediaId.parse(clip.id)).exists()
+
+    def sidecar(self, clip: Sidecar) -> Sidecar:
+        return Spool(self.layout).sidecar(MediaId.parse(clip.id))
+
+    def fails(self, *faults: StoreError | None) -> None:
+        self.store.faults.extend(faults)
+
+
+def key(clip: Sidecar, suffix: str = ".mp4") -> str:
+    return f"cams/garden-pi/birdbox/2026/09/21/{clip.id}{suffix}"
+
+
+async def test_what_waits_at_start_is_stored_with_its_manifest_and_keeps_its_receipt(tmp_path: Path) -> None:
+    box, clip = Box(tmp_path), save(tmp_path)
+    await box.start()
+    assert box.store.objects[key(clip)] == content(1000, int(NOON))
+    assert Sidecar.model_validate_json(box.store.objects[key(clip, ".json")]) == clip
+    assert not box.waits(clip)
+    receipt = Receipt(store="memory", key=key(clip), size=1000, at=box.clock.wall())
+    assert box.sidecar(clip).receipt == receipt
+    assert [event.media for event in box.stored] == [box.sidecar(clip)]
+    assert (box.status.state, box.status.stored, box.status.files, box.status.bytes) == (StoreState.OK, 1, 0, 0)
+    assert box.status.last_stored == box.camera.last_stored == box.clock.wall()
+    await box.stop()
+    assert box.carrier.closed == 1
+
+
+async def test_a_new_clip_goes_at_once(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    await box.start()
+    clip = save(tmp_path)
+    box.saves(clip)
+    assert (box.status.files, box.status.bytes, box.status.oldest) == (1, 1000, clip.start)
+    await settle()
+    assert not box.waits(clip)
+    assert (box.status.files, box.status.oldest) == (0, None)
+    await box.stop()
+
+
+async def test_a_clip_that_nobody_announced_is_found_within_a_minute(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    await box.start()
+    clip = save(tmp_path)
+    await box.clock.advance(59)
+    assert box.waits(clip)
+    await box.clock.advance(1)
+    assert not box.waits(clip)
+    await box.stop()
+
+
+async def test_a_dead_line_costs_one_attempt_per_pause_and_everything_goes_when_it_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = Box(tmp_path)
+    clips = [save(tmp_path, start=NOON + hour * HOUR, size=1000 + hour) for hour in range(3)]
+    box.fails(*[BUSY] * 3)
+    with caplog.at_level(logging.INFO):
+        await box.start()
+        assert (box.status.state, box.status.reason) == (StoreState.RETRYING, "the store is busy (503)")
+        await box.clock.advance(2 + 4)
+        assert len(box.carrier.tried) == 3
+        assert box.carrier.tried[1:] == [clips[0].id] * 2  # the smallest, as a probe
+        await box.clock.advance(8)
+    assert not any(box.waits(clip) for clip in clips)
+    assert len(box.store.puts) == 6
+    assert (box.status.state, box.status.reason) == (StoreState.OK, None)
+    assert caplog.messages == [
+        "offload: the store is busy (503); 3 clips wait, nothing is lost; trying again in 2 s",
+        "offload: the store works again after 3 attempts; 3 clips go now",
+    ]
+    await box.stop()
+
+
+async def test_a_wrong_key_blocks_with_its_reason_until_it_is_corrected(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box, clip = Box(tmp_path), save(tmp_path)
+    box.fails(None, REFUSED, None, REFUSED)
+    await box.start()
+    assert (box.status.state, box.status.reason) == (StoreState.BLOCKED, str(REFUSED))
+    assert box.status.files == 1
+    assert caplog.messages == [
+        "offload: the store refused the key (403 SignatureDoesNotMatch); 1 clips wait, nothing is lost; "
+        "check offload.store.secret_key; next probe in 60 s"
+    ]
+    await box.clock.advance(60 + 119)
+    assert len(box.carrier.tried) == 2
+    assert box.waits(clip)
+    await box.clock.advance(1)
+    assert not box.waits(clip)
+    assert box.status.state is StoreState.OK
+    await box.stop()
+
+
+async def test_a_clip_saved_while_the_store_is_left_alone_is_counted_and_does_not_hurry_it(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    save(tmp_path)
+    box.fails(BUSY)
+    await box.start()
+    box.saves(save(tmp_path, start=NOON + HOUR))
+    await settle()
+    assert (box.status.files, len(box.carrier.tried)) == (2, 1)
+    await box.stop()
+
+
+async def test_one_clip_that_always_fails_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    poison = save(tmp_path, start=NOON + 99 * HOUR, size=1)
+
+    class Picky(Memory):
+        def stat(self, key: str) -> None:
+            if poison.id in key:
+                raise BUSY
+
+    box.carrier.store = Picky()
+    others = [save(tmp_path, start=NOON + hour * HOUR) for hour in range(5)]
+    await box.start()
+    await box.clock.advance(60)
+    assert not any(box.waits(clip) for clip in others)
+    assert box.waits(poison)
+    await box.stop()
+
+
+async def test_rot_on_the_card_is_set_aside_and_said_out_loud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    box, rotten, good = Box(tmp_path), save(tmp_path, start=NOON + HOUR), save(tmp_path)
+    box.layout.media(MediaId.parse(rotten.id)).write_bytes(b"rot")
+    await box.start()
+    assert (box.layout.bad / f"{rotten.id}.mp4").read_bytes() == b"rot"
+    assert sorted(box.store.objects) == [key(good, ".json"), key(good)]
+    assert (box.status.bad, box.status.files, box.status.state) == (1, 0, StoreState.OK)
+    [message] = caplog.messages
+    assert "its hash differs; it was not uploaded and lies in spool/bad now; a dying SD card?" in message
+    await box.stop()
+
+
+async def test_what_the_quota_took_meanwhile_is_counted_as_lost_and_forgotten(tmp_path: Path) -> None:
+    box, clip = Box(tmp_path), save(tmp_path)
+    box.fails(BUSY)
+    await box.start()
+    for path in (box.layout.media, box.layout.sidecar, box.layout.marker):
+        path(MediaId.parse(clip.id)).unlink()
+    box.bus.publish(ClipLost(camera="birdbox", at=NOON, media=clip, why="the disk is full"))
+    assert (box.status.lost, box.status.files) == (1, 0)
+    await box.clock.advance(2)
+    box.saves(clip)  # a message about what is gone already
+    await box.clock.advance(60)
+    assert (box.status.files, box.store.puts) == (0, [])
+    await box.stop()
+
+
+async def test_a_crash_between_receipt_and_marker_neither_sends_again_nor_stays_silent(tmp_path: Path) -> None:
+    box, clip = Box(tmp_path), save(tmp_path)
+    receipt = Receipt(store="memory", key=key(clip), size=1000, at=NOON)
+    Spool(box.layout).done(clip, receipt)
+    box.layout.marker(MediaId.parse(clip.id)).touch()
+    await box.start()
+    assert not box.waits(clip)
+    assert box.carrier.tried == []
+    assert [event.media.receipt for event in box.stored] == [receipt]
+    await box.stop()
+
+
+async def test_a_failing_disk_ends_this_life_and_the_next_one_finishes_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, clip = Box(tmp_path), save(tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edgecam.durable.write", full)
+        await box.start()
+        assert isinstance(await box.stop(), OSError)
+    assert box.waits(clip)
+    await box.start()
+    assert not box.waits(clip)
+    assert box.store.puts == [key(clip), key(clip, ".json")]
+    assert len(box.stored) == 1
+    await box.stop()
+
+
+async def test_links_come_with_the_news_and_their_failure_delays_nothing(tmp_path: Path) -> None:
+    box = Box(tmp_path, offload=Offload(store=FolderStore(path=tmp_path / "nas"), link_expiry=60))
+    clip = save(tmp_path)
+    await box.start()
+    assert (box.stored[0].link, box.stored[0].link_expires) == (f"memory:garden-pi/{key(clip)[15:]}", 60)
+    box.fails(None, None, None, BUSY)
+    box.saves(save(tmp_path, start=NOON + HOUR))
+    await settle()
+    assert (box.stored[1].link, box.stored[1].link_expires) == (None, None)
+    assert box.status.state is StoreState.OK
+    await box.stop()
+
+
+async def test_conflicts_are_counted_and_torn_uploads_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    box, clip, torn = Box(tmp_path), save(tmp_path, start=NOON + 1), save(tmp_path)
+    box.store.objects |= {key(clip): b"theirs", key(clip, ".json"): b'{"sha256": "theirs"}', key(torn): b"half"}
+    await box.start()
+    assert box.status.conflicts == 1
+    assert box.sidecar(clip).receipt.key == key(clip).replace(".mp4", "-2.mp4")  # type: ignore[union-attr]
+    assert box.store.objects[key(clip)] == b"theirs"
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+    await box.stop()
+
+
+@pytest.mark.parametrize(
+    ("camera", "kind", "goes"),
+    [
+        (True, MediaKind.EVENT, True),
+        (True, MediaKind.CONTINUOUS, False),
+        (False, MediaKind.EVENT, False),
+        (("continuous",), MediaKind.CONTINUOUS, True),
+        (("continuous",), MediaKind.EVENT, False),
+    ],
+)
+async def test_only_the_wanted_kinds_go_and_the_others_do_not_wait_for_ever(
+    tmp_path: Path, camera: bool | tuple[str, ...], kind: MediaKind, goes: bool
+) -> None:
+    box = Box(tmp_path, camera=Camera(source=SyntheticSource(), offload=camera))
+    before = save(tmp_path, kind=kind)
+    await box.start()
+    after = save(tmp_path, start=NOON + HOUR, kind=kind)
+    box.saves(after)
+    await settle()
+    await box.clock.advance(60)
+    for clip in (before, after):
+        assert (box.sidecar(clip).receipt is not None) == goes
+        assert box.layout.media(MediaId.parse(clip.id)).exists()
+        assert not box.waits(clip)
+    await box.stop()
+
+
+async def test_clips_of_a_camera_that_is_no_longer_configured_still_go(tmp_path: Path) -> None:
+    box, clip = Box(tmp_path), save(tmp_path, camera="old_shed")
+    await box.start()
+    assert not box.waits(clip)
+    assert [event.camera for event in box.stored] == ["old_shed"]
+    await box.stop()

@@ -1,0 +1,305 @@
+"""The worker process: started when needed, replaced when it hangs or dies, gone when idle, never a secret in sight."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from edgecam.clock import SystemClock
+from edgecam.config.secret import Secret, Url
+from edgecam.config.store import FolderStore, S3Store, StoreConfig
+from edgecam.media import Layout
+from edgecam.offload.aside import aside
+from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
+from edgecam.offload.pipe import Answer, Deliver, Failure, Job, MakeLink, plain
+from edgecam.offload.spool import Spool
+from edgecam.offload.stores import Corrupt, Permanent, Store, Stored, StoreError, Transient, Upload
+from edgecam.offload.stores.memory import Memory
+from edgecam.offload.worker import Clerk, Worker
+from fakes import FakeClock
+from waiting import save
+
+SECRET = "s3cr3t-of-the-store"
+
+
+def parcel(tmp_path: Path, size: int = 1000) -> Parcel:
+    spool = Spool(Layout(tmp_path))
+    return spool.parcel(save(tmp_path, size=size), node="garden-pi", prefix="")
+
+
+def s3(url: str = "http://127.0.0.1:1") -> S3Store:
+    return S3Store(bucket="birdbox", endpoint=Url(url), access_key=Secret("AKIAKNOWN"), secret_key=Secret(SECRET))
+
+
+def child(script: str) -> list[str]:
+    """A stand-in for the child that behaves as badly as `script`."""
+    return [sys.executable, "-c", f"import os, sys, time\nline = sys.stdin.readline()\n{script}"]
+
+
+@pytest_asyncio.fixture
+async def worker() -> AsyncIterator[Worker]:
+    worker = Worker(clock=SystemClock())
+    yield worker
+    await worker.close()
+
+
+async def gone(pid: int) -> None:
+    """Wait until nothing of the process is left."""
+    while Path(f"/proc/{pid}").exists():
+        await asyncio.sleep(0.01)
+
+
+# The daemon's end, with a real child
+
+
+async def test_one_child_brings_clip_after_clip(worker: Worker, tmp_path: Path) -> None:
+    assert worker.pid is None
+    config, pids = FolderStore(path=tmp_path / "nas"), set[int | None]()
+    for _ in range(3):
+        clip = parcel(tmp_path)
+        delivered = await worker.deliver(config, clip)
+        assert (tmp_path / "nas" / delivered.key).read_bytes() == clip.file.read_bytes()
+        pids.add(worker.pid)
+    assert await worker.link(config, "some/key.mp4", 60) is None
+    assert len(pids) == 1
+
+
+async def test_the_secret_is_in_neither_arguments_nor_environment(worker: Worker, tmp_path: Path) -> None:
+    with pytest.raises(Transient, match="Connection refused"):
+        await worker.deliver(s3(), parcel(tmp_path))
+    for name in ("cmdline", "environ"):
+        assert SECRET not in Path(f"/proc/{worker.pid}/{name}").read_text()
+
+
+async def test_a_killed_child_is_replaced(worker: Worker, tmp_path: Path) -> None:
+    config = FolderStore(path=tmp_path / "nas")
+    await worker.deliver(config, parcel(tmp_path))
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(Transient, match=r"the offload worker died \(killed by SIGKILL\)"):
+        await worker.deliver(config, parcel(tmp_path))
+    assert await worker.deliver(config, parcel(tmp_path))
+
+
+async def test_ctrl_c_is_for_the_daemon(worker: Worker, tmp_path: Path) -> None:
+    config = FolderStore(path=tmp_path / "nas")
+    await worker.deliver(config, parcel(tmp_path))
+    pid = worker.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGINT)
+    await worker.deliver(config, parcel(tmp_path))
+    assert worker.pid == pid
+
+
+async def test_an_idle_child_leaves_and_a_new_one_comes(tmp_path: Path) -> None:
+    worker, config = Worker(clock=SystemClock(), idle=0.01), FolderStore(path=tmp_path / "nas")
+    for _ in range(2):
+        await worker.deliver(config, parcel(tmp_path))
+        pid = worker.pid
+        assert pid is not None
+        await gone(pid)
+        assert worker.pid is None
+    await worker.close()
+
+
+async def test_a_child_whose_daemon_dies_leaves_at_once_even_in_the_middle_of_an_upload(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = s3(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        job = Job(store=plain(config), task=Deliver(parcel=parcel(tmp_path)))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "edgecam.offload.worker", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
+        assert process.stdin is not None
+        process.stdin.write(job.model_dump_json().encode() + b"\n")
+        connection, _ = await aside(silent.accept)
+        process.stdin.close()
+        assert await process.wait() == 0
+        connection.close()
+
+
+# The daemon's end, with children that misbehave
+
+
+class Watched(FakeClock):
+    """Tells when somebody begins to sleep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: asyncio.Queue[float] = asyncio.Queue()
+
+    async def sleep(self, seconds: float) -> None:
+        self.begun.put_nowait(seconds)
+        await super().sleep(seconds)
+
+
+async def test_a_child_that_hangs_is_killed_but_each_sign_of_progress_buys_time(tmp_path: Path) -> None:
+    clock = Watched()
+    worker = Worker(clock=clock, command=child("print('{\"sent\": 7}', flush=True); time.sleep(1000)"))
+    task = asyncio.create_task(worker.deliver(s3(), parcel(tmp_path)))
+    assert await clock.begun.get() == 120
+    assert await clock.begun.get() == 120  # the line has come
+    pid = worker.pid
+    await clock.advance(119)
+    assert not task.done()
+    await clock.advance(1)
+    with pytest.raises(Transient, match="no byte left for 120 s"):
+        await task
+    assert worker.pid is None
+    assert pid is not None
+    await gone(pid)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("sys.exit(3)", r"died \(exit 3\)"),
+        ("print('pardon?')", "answered nonsense"),
+        ('print(\'{"link": ["u", 1]}\'); time.sleep(1000)', "answered something else"),
+    ],
+)
+async def test_a_child_that_fails_is_only_a_reason_to_try_again(tmp_path: Path, script: str, words: str) -> None:
+    worker = Worker(clock=Watched(), command=child(f"{script}\nsys.stdout.flush()"))
+    with pytest.raises(Transient, match=words):
+        await worker.deliver(s3(), parcel(tmp_path))
+    if worker.pid:
+        os.kill(worker.pid, signal.SIGKILL)
+    await worker.close()
+
+
+async def test_a_child_that_cannot_be_started_is_only_a_reason_to_try_again(tmp_path: Path) -> None:
+    worker = Worker(clock=SystemClock(), command=["/nonexistent/python"])
+    with pytest.raises(Transient, match="cannot be started: No such file"):
+        await worker.deliver(s3(), parcel(tmp_path))
+    await worker.close()
+
+
+async def test_a_child_that_ignores_the_end_is_killed(tmp_path: Path) -> None:
+    answer = json.dumps({"link": ["u", 1]})
+    worker = Worker(clock=SystemClock(), command=child(f"print('{answer}', flush=True); time.sleep(1000)"))
+    await worker.link(s3(), "k", 60)
+    pid = worker.pid
+    assert pid is not None
+    await worker.close()
+    await gone(pid)
+
+
+async def test_a_cancelled_job_takes_its_child_along(tmp_path: Path) -> None:
+    clock = Watched()
+    worker = Worker(clock=clock, command=child("time.sleep(1000)"))
+    task = asyncio.create_task(worker.deliver(s3(), parcel(tmp_path)))
+    await clock.begun.get()
+    pid = worker.pid
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert pid is not None
+    await gone(pid)
+
+
+async def test_what_libraries_write_is_logged_without_the_secret(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Worker(
+        clock=SystemClock(), command=child("sys.stderr.write('seen: ' + line + '\\n'); sys.stderr.flush(); sys.exit(1)")
+    )
+    with caplog.at_level(logging.WARNING), pytest.raises(Transient):
+        await worker.deliver(s3(), parcel(tmp_path))
+    await worker.close()
+    assert "offload worker: seen:" in caplog.text
+    assert SECRET not in caplog.text
+
+
+async def test_work_beside_the_loop_brings_its_result_or_its_error() -> None:
+    assert await aside(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        await aside(divmod, 7, 0)
+
+
+# The child's end, in this process
+
+
+class Desk:
+    """A clerk, what it said, and the stores it opened."""
+
+    def __init__(self, store: Store) -> None:
+        self.said: list[Answer] = []
+        self.opened: list[StoreConfig] = []
+        self.clock = FakeClock()
+        self._store = store
+        self._clerk = Clerk(self.said.append, self.clock, self._open)
+
+    def _open(self, config: StoreConfig) -> Store:
+        self.opened.append(config)
+        return self._store
+
+    def ask(self, task: Deliver | MakeLink, config: StoreConfig | None = None) -> Answer:
+        job = Job(store=plain(config or s3()), task=task)
+        self._clerk.serve([job.model_dump_json().encode()])
+        return self.said[-1]
+
+
+def test_the_store_stays_open_until_its_configuration_changes(tmp_path: Path) -> None:
+    desk = Desk(Memory())
+    for config in (s3(), s3(), s3().changed(secret_key=Secret("corrected")), s3("http://127.0.0.1:2")):
+        assert desk.ask(Deliver(parcel=parcel(tmp_path)), config).delivered
+    assert desk.opened == [s3(), s3().changed(secret_key=Secret("corrected")), s3("http://127.0.0.1:2")]
+
+
+def test_after_a_refusal_the_credentials_are_looked_up_anew(tmp_path: Path) -> None:
+    store = Memory()
+    desk = Desk(store)
+    for fault, opened in ((Transient("busy"), 1), (Permanent("refused"), 1), (None, 2)):
+        store.faults.extend([None, fault])  # the question passes, the put does not
+        desk.ask(Deliver(parcel=parcel(tmp_path)))
+        assert len(desk.opened) == opened
+
+
+def test_links_are_made_by_the_store() -> None:
+    assert Desk(Memory()).ask(MakeLink(key="k.mp4", expiry=60)).link == ("memory:k.mp4", 60)
+
+
+@pytest.mark.parametrize("kind", [Transient, Permanent, Corrupt, Damaged, Gone])
+def test_every_verdict_survives_the_pipe(kind: type[StoreError], tmp_path: Path) -> None:
+    store = Memory()
+    store.faults.extend([None, kind(f"it is {SECRET}", "do this", retry_after=5)])
+    answer = Desk(store).ask(Deliver(parcel=parcel(tmp_path)))
+    assert answer.failed is not None
+    error = Failure.model_validate_json(answer.failed.model_dump_json()).error()
+    assert (type(error), str(error), error.hint, error.retry_after) == (kind, "it is ***", "do this", 5)
+
+
+def test_a_bug_is_only_a_reason_to_try_again_and_shows_no_secret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken(Memory):
+        def stat(self, key: str) -> None:
+            raise KeyError(SECRET)
+
+    answer = Desk(Broken()).ask(Deliver(parcel=parcel(tmp_path)))
+    assert answer.failed is not None
+    assert isinstance(answer.failed.error(), Transient)
+    assert "unexpected KeyError" in answer.failed.text
+    told = answer.failed.text + capsys.readouterr().err
+    assert "in stat" in told
+    assert SECRET not in told
+
+
+def test_progress_is_told_once_a_second_at_most(tmp_path: Path) -> None:
+    class Slow(Memory):
+        def put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
+            for sent in range(5):
+                desk.clock.tick(0.5)
+                progress(sent)
+            return super().put(upload, lambda _: None)
+
+    desk = Desk(Slow())
+    assert isinstance(desk.ask(Deliver(parcel=parcel(tmp_path))).delivered, Delivered)
+    assert [answer.sent for answer in desk.said if answer.sent is not None] == [1, 3, 0, 2, 4]

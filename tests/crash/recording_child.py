@@ -94,6 +94,8 @@ def finish(folder: Path, source: str, step: str, times: int) -> None:
         for frame in frames:
             mp4.write(frame)
         mp4.close()
+    if source == "torn":
+        os.truncate(part, part.stat().st_size - 500)
     draft = draft.but(complete=True, interrupted=source == "torn")
     library.update(draft)
     library.step("complete")

@@ -117,7 +117,9 @@ async def test_killed_at_a_durable_step_the_next_start_goes_on_from_there(
         assert path is not None
         if sidecar.kind is MediaKind.EVENT:
             assert (probe(path).codec, probe(path).complaints) == (sidecar.codec, "")
-            assert counters(path) == list(range(40))
+            whole = 40 if source != "torn" else probe(path).frames
+            assert counters(path) == list(range(whole))
+            assert whole >= 40 - FPS
             assert sidecar.codec == ("mjpeg" if source == "torn" else "h264")
             assert sidecar.interrupted == (source == "torn")
             assert sidecar.event_id == "e"

@@ -1,0 +1,84 @@
+"""Killed at any moment on the way to the store: then there is one object with its manifest, and a receipt here."""
+
+import hashlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from edgecam.media import Layout, MediaId, Sidecar
+from peers import S3
+from waiting import NOON, save
+
+CHILD = Path(__file__).with_name("offload_child.py")
+TESTS = Path(__file__).parents[1]
+
+
+def child(root: Path, how: object) -> "subprocess.Popen[str]":
+    paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    return subprocess.Popen(
+        [sys.executable, str(CHILD), str(root), str(how)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": paths},
+    )
+
+
+def outcome(process: "subprocess.Popen[str]") -> tuple[int, list[str]]:
+    """The exit code, and the ids that were announced as stored."""
+    told, _ = process.communicate(timeout=60)
+    return process.returncode, told.split()
+
+
+def stored_once(bucket: Path, root: Path, clip: Sidecar) -> None:
+    """One object, its manifest, and nothing else of it anywhere; here its receipt and no marker."""
+    layout, id = Layout(root), MediaId.parse(clip.id)
+    found = sorted(path for path in bucket.rglob("*") if path.is_file() and clip.id in path.name)
+    assert [path.name for path in found] == [f"{clip.id}.json", f"{clip.id}.mp4"]
+    assert hashlib.sha256(found[1].read_bytes()).hexdigest() == clip.sha256
+    assert Sidecar.model_validate_json(found[0].read_bytes()) == clip
+    kept = Sidecar.model_validate_json(layout.sidecar(id).read_bytes())
+    assert kept.receipt is not None
+    assert kept.receipt.key == str(found[1].relative_to(bucket))
+    assert kept.model_copy(update={"receipt": None}) == clip
+    assert not layout.marker(id).exists()
+    here = sorted(path.name for path in layout.folder(id).iterdir() if clip.id in path.name)
+    assert here == [f"{clip.id}.json", f"{clip.id}.mp4"]
+
+
+def test_killed_before_any_change_on_disk_the_next_start_finishes_the_work_once(tmp_path: Path) -> None:
+    for step in itertools.count(1):
+        root = tmp_path / str(step)
+        clip = save(root)
+        code, told = outcome(child(root, step))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        code, told_later = outcome(child(root, 0))
+        assert code == 0
+        stored_once(root / "nas", root, clip)
+        assert told + told_later == [clip.id], "not announced once"
+    stored_once(root / "nas", root, clip)
+    assert step > 10, "the steps were not counted"
+
+
+def test_a_daemon_killed_in_the_middle_of_its_uploads_goes_on_where_it_was(tmp_path: Path) -> None:
+    root = tmp_path / "box"
+    clips = [save(root, start=NOON + hour * 3600, size=3_000_000) for hour in range(4)]
+    with S3(tmp_path / "s3") as server:
+        bucket = server.bucket("birdbox")
+        killed = child(root, server.endpoint)
+        while not any(path.is_file() for path in bucket.rglob("*")):
+            assert killed.poll() is None
+            time.sleep(0.001)
+        killed.kill()
+        code, told = outcome(killed)
+        assert code == -signal.SIGKILL
+        code, told_later = outcome(child(root, server.endpoint))
+        assert code == 0
+        for clip in clips:
+            stored_once(bucket, root, clip)
+        assert len({*told, *told_later}) == len(told + told_later), "announced twice"

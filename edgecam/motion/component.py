@@ -142,9 +142,12 @@ class Motion:
 
     def _see(self, frame: Frame, sensitivity: int) -> Look | None:
         """In the pool: decode small, look. None for a frame that cannot be decoded."""
-        from edgecam.motion import luma
-        from edgecam.motion.eye import eye
-
+        try:
+            from edgecam.motion import luma
+            from edgecam.motion.eye import eye
+        except ImportError as error:
+            package = "opencv-python-headless" if error.name == "cv2" else error.name
+            raise RuntimeError(f"to see motion {error.name} is needed: pip install {package}") from error
         self._eye = self._eye or eye(self._config)
         self._eye.tune(sensitivity)
         try:

@@ -159,7 +159,8 @@ def scan_json(result: ScanResult) -> str:
 
 def scan_text(result: ScanResult) -> str:
     """The same for people."""
-    lines = [f"{result.file}: {result.frames / result.fps:.1f} s, {len(result.events)} events of motion"]
+    count = len(result.events)
+    lines = [f"{result.file}: {result.frames / result.fps:.1f} s, {count} event{'s' * (count != 1)} of motion"]
     lines += [
         f"  {event.start:8.1f} s to {event.end:8.1f} s  (frames {event.start_frame} to {event.end_frame}), "
         f"score {event.peak_score}"

@@ -112,9 +112,7 @@ class Story:
 
     def _picture(self, now: float, *, final: bool) -> None:
         """The camera's own JPEG of the best moment so far."""
-        best = self._tally.best
-        if best is None:
-            return
+        best = self._tally.best or self._frames()[0]
         self._pictured, self._pictured_at = best, now
         self._bus.publish(
             MotionPicture(
@@ -130,7 +128,7 @@ class Story:
         )
 
     def _frames(self) -> tuple[Frame, Frame]:
-        """First and newest moving frame. There are some: the gate opens on a moving look only."""
-        if self._first is None or self._newest is None:
-            raise RuntimeError(f"{self._camera}: an event without a moving frame")
+        """First and newest moving frame; the gate opens on a moving look only."""
+        assert self._first is not None
+        assert self._newest is not None
         return self._first, self._newest

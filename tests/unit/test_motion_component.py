@@ -1,0 +1,393 @@
+"""The Motion component: frames into a hub, events out of a bus. Time is the tests' own; the pool works at once."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, Future
+from itertools import pairwise
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+import pytest
+import pytest_asyncio
+import simplejpeg
+
+from edgecam.config import model
+from edgecam.events import Bus, Event, MotionEnded, MotionPicture, MotionStarted, MotionUpdated
+from edgecam.frame import Frame, Kind
+from edgecam.health import CameraStatus
+from edgecam.hub import FrameHub, Ring, Want
+from edgecam.motion.component import Motion
+from edgecam.settings import Settings
+from fakes import FakeClock, settle
+
+P = ParamSpec("P")
+T = TypeVar("T")
+FPS = 10
+COOLDOWN = 4.0
+
+
+class AtOnce(Executor):
+    """A pool that has done the work when `submit` returns."""
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(call(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        self.done += 1
+        return future
+
+
+WALL = np.random.default_rng(2).integers(80, 140, (18, 32), np.uint8).repeat(10, 0).repeat(10, 1)
+
+
+def picture(x: int | None, size: int = 40) -> bytes:
+    """The wall as a JPEG of 320x180, with a dark block at `x` when there is one."""
+    pixels = WALL.copy()
+    if x is not None:
+        pixels[60 : 60 + size, max(0, x) : x + size] = 20
+    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(pixels[:, :, None]), 85, colorspace="GRAY"))
+
+
+class House:
+    """One camera's hub, bus, settings and status around the component."""
+
+    def __init__(self, folder: Path, *, enabled: bool = True, pool: Executor | None = None) -> None:
+        self.clock, self.bus, self.pool = FakeClock(), Bus(), AtOnce()
+        config = model.Motion(cooldown=COOLDOWN, settle=1, enabled=enabled)
+        camera = model.Camera.model_validate({"source": "synthetic", "motion": config.model_dump()})
+        self.hub = FrameHub("yard", Ring(5.0))
+        self.settings = Settings({"yard": camera, "other": camera}, folder / "settings.json", self.bus, self.clock)
+        self.status = CameraStatus("Yard")
+        self.told: list[Event] = []
+        for kind in (MotionStarted, MotionUpdated, MotionEnded, MotionPicture):
+            self.bus.on(kind, self.told.append)
+        self.motion = Motion(
+            id="yard",
+            config=config,
+            hub=self.hub,
+            bus=self.bus,
+            settings=self.settings,
+            status=self.status,
+            clock=self.clock,
+            pool=pool or self.pool,
+        )
+        self._number = 0
+        self.shown: list[Frame] = []
+
+    async def show(self, *jpegs: bytes, kind: Kind = Kind.JPEG, size: tuple[int, int] = (320, 180)) -> None:
+        """Publish each picture, a tenth of a second apart."""
+        for jpeg in jpegs:
+            await self.clock.advance(1 / FPS)
+            self._number += 1
+            frame = Frame("yard", self._number, self.clock.monotonic(), self.clock.wall(), kind, jpeg, *size)
+            self.shown.append(frame)
+            self.hub.publish(frame)
+            await settle()
+
+    async def quiet(self, seconds: float) -> None:
+        await self.show(*[STILL] * round(seconds * FPS))
+
+    async def walk(self, seconds: float = 2.0, size: int = 40) -> None:
+        count = round(seconds * FPS)
+        await self.show(*[picture(round(300 * step / count), size) for step in range(count)])
+
+    def of(self, kind: type[T]) -> list[T]:
+        return [event for event in self.told if isinstance(event, kind)]
+
+
+STILL = picture(None)
+
+
+@pytest_asyncio.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    house = House(tmp_path)
+    task = asyncio.create_task(house.motion.run())
+    await settle()
+    yield house
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_somebody_walks_by_and_it_is_one_event_from_first_to_last_movement(house: House) -> None:
+    await house.quiet(3)
+    begin = house.clock.monotonic()
+    await house.walk(2)
+    assert house.status.moving
+    end = house.clock.monotonic()
+    await house.quiet(COOLDOWN + 2)
+    [started], [ended] = house.of(MotionStarted), house.of(MotionEnded)
+    assert begin < started.mono <= begin + 0.4
+    assert end - 0.4 <= ended.mono <= end + 0.4
+    assert ended.event_id == started.event_id
+    assert ended.since == started.at
+    assert ended.duration == pytest.approx(ended.mono - started.mono)
+    assert not house.status.moving
+    assert house.status.last_motion == ended.at
+    assert house.status.last_motion_mono == ended.mono
+
+
+async def test_a_pause_shorter_than_the_cooldown_is_one_event(house: House) -> None:
+    await house.quiet(3)
+    await house.walk(1)
+    await house.quiet(COOLDOWN - 1)
+    await house.walk(1)
+    await house.quiet(COOLDOWN + 1)
+    [ended] = house.of(MotionEnded)
+    assert len(house.of(MotionStarted)) == 1
+    assert ended.duration == pytest.approx(COOLDOWN + 1, abs=0.6)
+
+
+async def test_times_are_those_of_the_frames(house: House) -> None:
+    await house.quiet(3)
+    await house.walk(2)
+    await house.quiet(COOLDOWN + 1)
+    times = {frame.mono: frame.wall for frame in house.shown}
+    for event in (*house.of(MotionStarted), *house.of(MotionEnded)):
+        assert times[event.mono] == event.at
+
+
+async def test_the_event_says_how_much_where_and_has_a_sortable_id(house: House) -> None:
+    await house.quiet(3)
+    await house.walk(2)
+    [started] = house.of(MotionStarted)
+    assert started.score > 0
+    assert started.area > 0.3
+    assert 0 <= started.box[0] < started.box[2] <= 1
+    stamp, token = started.event_id.split("-")
+    assert stamp.startswith("20")
+    assert stamp.endswith("Z")
+    assert len(token) == 6
+
+
+async def test_only_as_many_frames_are_decoded_as_looks_are_asked_for(house: House) -> None:
+    await house.quiet(4)
+    assert house.pool.done == house.status.looks
+    assert house.status.looks == pytest.approx(4 * 5, abs=1)
+
+
+async def test_the_picture_comes_with_the_start_and_the_best_one_after_the_end(house: House) -> None:
+    await house.quiet(3)
+    await house.walk(2)
+    await house.quiet(COOLDOWN + 1)
+    first, *_, last = house.of(MotionPicture)
+    assert not first.final
+    assert last.final
+    assert house.told.index(first) == house.told.index(house.of(MotionStarted)[0]) + 1
+    assert house.told[-1] is last
+    assert last.jpeg in [frame.data for frame in house.shown]  # the camera's own bytes
+    assert (last.width, last.height) == (320, 180)
+    assert {picture.event_id for picture in (first, last)} == {house.of(MotionStarted)[0].event_id}
+
+
+async def test_a_long_event_is_updated_at_most_every_five_seconds_and_only_on_change(house: House) -> None:
+    await house.quiet(3)
+    for size in (30, 40, 50, 60, 70, 70, 70, 70, 70, 70):
+        await house.walk(2, size)
+    updates = house.of(MotionUpdated)
+    assert 1 <= len(updates) <= 4
+    assert all(later.mono - earlier.mono >= 5 for earlier, later in pairwise(updates))
+    told = [(update.score, update.area, update.box) for update in updates]
+    assert len(set(told)) == len(told)
+    assert {update.since for update in updates} == {house.of(MotionStarted)[0].at}
+    pictures = house.of(MotionPicture)
+    assert len(pictures) <= 5
+    await house.quiet(COOLDOWN + 1)
+    assert house.of(MotionPicture)[-1].final
+
+
+async def test_nothing_is_told_of_a_still_scene(house: House) -> None:
+    await house.quiet(10)
+    assert house.told == []
+    assert not house.status.moving
+
+
+async def test_what_moves_right_after_the_start_is_not_believed(house: House) -> None:
+    await house.walk(0.8)
+    assert house.told == []
+
+
+async def test_switching_detection_off_ends_the_event_at_once_and_decodes_nothing_more(house: House) -> None:
+    await house.quiet(3)
+    await house.walk(1)
+    assert house.status.moving
+    house.settings.set("yard", "motion_detection", False)
+    assert len(house.of(MotionEnded)) == 1
+    assert not house.status.moving
+    await settle()
+    assert house.hub.demand[Want.MOTION] == 0
+    done = house.pool.done
+    await house.walk(3)
+    assert house.pool.done == done
+    assert len(house.of(MotionStarted)) == 1
+
+
+async def test_switched_on_again_it_settles_first_and_then_sees(house: House) -> None:
+    await house.quiet(3)
+    house.settings.set("yard", "motion_detection", False)
+    house.settings.set("yard", "motion_detection", True)
+    await settle()
+    assert house.hub.demand[Want.MOTION] == 1
+    await house.walk(0.8)
+    assert house.told == []
+    await house.quiet(10)
+    house.told.clear()
+    await house.walk(2)
+    assert len(house.of(MotionStarted)) == 1
+
+
+async def test_detection_off_in_the_file_looks_at_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path, enabled=False)
+    task = asyncio.create_task(house.motion.run())
+    await house.walk(2)
+    assert house.pool.done == 0
+    assert house.hub.demand[Want.MOTION] == 0
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_switch_of_another_camera_changes_nothing_here(house: House) -> None:
+    await house.quiet(3)
+    await house.walk(1)
+    house.settings.set("other", "motion_detection", False)
+    assert house.status.moving
+
+
+async def test_sensitivity_acts_at_once_without_settling_again(house: House) -> None:
+    house.settings.set("yard", "sensitivity", 1)
+    await house.quiet(3)
+    await house.walk(2, size=9)
+    assert house.told == []
+    await house.quiet(2)
+    house.settings.set("yard", "sensitivity", 90)
+    await house.walk(1, size=20)
+    assert len(house.of(MotionStarted)) == 1
+
+
+async def test_a_lost_camera_does_not_hold_motion_on(house: House) -> None:
+    await house.quiet(3)
+    await house.walk(1)
+    last = house.status.last_motion_mono
+    await house.clock.advance(COOLDOWN + 2)
+    [ended] = house.of(MotionEnded)
+    assert ended.mono == last
+    assert not house.status.moving
+
+
+async def test_after_a_gap_in_the_frames_the_new_scene_is_learned_first(house: House) -> None:
+    await house.quiet(3)
+    await house.clock.advance(30)
+    moved = picture(100)  # something stands there now
+    await house.show(*[moved] * 40)
+    assert house.told == []
+
+
+async def test_another_resolution_is_learned_first(house: House) -> None:
+    await house.quiet(3)
+    wide = np.ascontiguousarray(WALL[:90, :, None])
+    jpeg = bytes(simplejpeg.encode_jpeg(wide, 85, colorspace="GRAY"))
+    await house.show(*[jpeg] * 30, size=(320, 90))
+    assert house.told == []
+
+
+async def test_broken_pictures_are_skipped_counted_and_said_once(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "edgecam.motion")
+    await house.quiet(3)
+    broken = STILL[:200] + STILL[-2:]
+    await house.show(*[broken] * 20)
+    assert house.motion.bad == pytest.approx(10, abs=1)
+    assert len(caplog.records) == 1
+    assert "skipped" in caplog.text
+    await house.walk(2)
+    assert len(house.of(MotionStarted)) == 1
+
+
+async def test_a_kind_of_frame_that_cannot_be_looked_at_is_said(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    await house.show(*[b"\0\0\1"] * 4, kind=Kind.H264)
+    assert "h264" in caplog.text
+    assert house.status.looks == 0
+
+
+async def test_a_stop_in_the_middle_of_an_event_ends_it(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    task = asyncio.create_task(house.motion.run())
+    await house.quiet(3)
+    await house.walk(1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert len(house.of(MotionEnded)) == 1
+    assert house.of(MotionPicture)[-1].final
+    assert house.hub.demand[Want.MOTION] == 0
+
+
+async def test_what_fails_in_the_pool_ends_this_life_and_the_next_one_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr("edgecam.motion.luma.of_jpeg", lambda data, width: 1 / 0)
+        life = asyncio.create_task(house.motion.run())
+        await house.quiet(1)
+        assert life.done()
+        with pytest.raises(ZeroDivisionError):
+            await life
+    life = asyncio.create_task(house.motion.run())
+    await house.quiet(4)
+    await house.walk(2)
+    assert len(house.of(MotionStarted)) == 1
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
+
+
+class Held(Executor):
+    """A pool whose work is done when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()
+        self.waiting.append(lambda: future.set_result(call(*args, **kwargs)))
+        return future
+
+
+async def test_a_slow_look_is_never_joined_by_a_second_one(tmp_path: Path) -> None:
+    pool = Held()
+    house = House(tmp_path, pool=pool)
+    life = asyncio.create_task(house.motion.run())
+    await house.quiet(2)
+    assert len(pool.waiting) == 1
+    house.settings.set("yard", "motion_detection", False)
+    await settle()
+    house.settings.set("yard", "motion_detection", True)
+    await house.quiet(2)
+    assert len(pool.waiting) == 1
+    pool.waiting.pop()()
+    await settle()
+    await house.quiet(0.4)
+    assert len(pool.waiting) == 1
+    assert house.status.looks == 0  # the answer of the look that was switched off in flight does not count
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
+
+
+async def test_a_missing_library_is_one_sentence_that_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(tmp_path)
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.delitem(sys.modules, "edgecam.motion.luma", raising=False)
+    monkeypatch.delattr("edgecam.motion.luma", raising=False)
+    life = asyncio.create_task(house.motion.run())
+    await house.quiet(1)
+    assert life.done()
+    with pytest.raises(RuntimeError, match="pip install opencv-python-headless"):
+        await life

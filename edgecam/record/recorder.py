@@ -85,6 +85,11 @@ class Recorder:
             finally:
                 await self._stop()
 
+    @property
+    def backlog(self) -> int:
+        """Bytes of the open clip that wait for the disk."""
+        return self._writer.backlog if self._writer else 0
+
     # -- what happens -------------------------------------------------------------------------------------------
 
     def _frame(self, frame: Frame) -> None:

@@ -94,6 +94,11 @@ class Writer:
             self._draft, self._until, self._closed = draft, until, True
             self._ready.notify()
 
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for the disk."""
+        return self._bytes
+
     def _next(self) -> Frame | None:
         with self._ready:
             self._ready.wait_for(lambda: self._queue or self._closed)

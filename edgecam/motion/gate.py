@@ -63,11 +63,6 @@ class Gate:
         """An event is going on."""
         return self._since is not None
 
-    @property
-    def pending(self) -> bool:
-        """Something moved in the last look, confirmed or not."""
-        return self._streak > 0
-
     def look(self, at: float, moving: bool) -> list[Fact]:
         """What this look decides, in order; mostly nothing."""
         if not moving:

@@ -72,9 +72,7 @@ def test_switching_off_ends_a_running_event_at_once() -> None:
 def test_switching_off_forgets_what_was_not_confirmed() -> None:
     gate = Gate(confirm=2, cooldown=5)
     assert told(gate, "..#") == []
-    assert gate.pending
     assert gate.close() == []
-    assert not gate.pending
     assert gate.look(3.0, True) == []
 
 

@@ -480,9 +480,11 @@ def cut(data: bytes, passed: int) -> bytes | None:
 
 @over_remote
 @pytest.mark.parametrize(("spoil", "verdict"), [(flip, Corrupt), (cut, Transient)])
+@pytest.mark.parametrize("size", [1 << 20, BIG])
 def test_a_spoilt_upload_is_noticed_and_never_visible(
     remote: Buckets | Containers,
     stem: str,
+    size: int,
     spoil: Callable[[bytes, int], bytes | None],
     verdict: type[StoreError],
     request: pytest.FixtureRequest,
@@ -491,7 +493,7 @@ def test_a_spoilt_upload_is_noticed_and_never_visible(
     between = Between(server.port, spoil)
     try:
         with pytest.raises(verdict):
-            remote.at(between.port).put(sent(f"{stem}.mp4", content(1 << 20)), silent)
+            remote.at(between.port).put(sent(f"{stem}.mp4", content(size)), silent)
     finally:
         between.close()
     assert remote.open().stat(f"{stem}.mp4") is None

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from edgecam import aside
 from edgecam.camera import LONGEST_WAIT as CAMERA_WAIT
 from edgecam.camera import Camera, Liveness
 from edgecam.clock import Clock
@@ -25,7 +26,6 @@ from edgecam.motion.component import Motion
 from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import Worker
-from edgecam.record import aside
 from edgecam.record.finisher import Finisher
 from edgecam.record.keeper import Keeper
 from edgecam.record.library import Library
@@ -55,6 +55,7 @@ class Daemon:
         boards = {id: CameraStatus(camera.name) for id, camera in config.cameras.items()}
         self.bus = Bus()
         self.health = Health(self._identity.node, self._identity.instance, clock, layout.root, boards)
+        self.health.storage_trouble = lambda: self._library.full
         self._settings = Settings(config.cameras, self._state / "settings.json", self.bus, clock)
         self._hubs = {id: FrameHub(id, self._ring(id)) for id in config.cameras}
 
@@ -214,10 +215,9 @@ class Daemon:
         self._add(Liveness(capture, clock))
 
     def _ring(self, id: str) -> Ring:
-        """Holds the pre-roll, and while motion is looked at a little more: it is confirmed after it began."""
+        """Holds the pre-roll and a little more: motion is confirmed after it began."""
         camera = self._config.cameras[id]
-        late = camera.motion.min_frames / camera.motion.fps + 1.0
-        return Ring(camera.record.event.pre + late) if camera.record.enabled else Ring(0.0)
+        return Ring(camera.record.event.pre + camera.motion.min_frames / camera.motion.fps + 1.0)
 
     def _wanted(self, id: MediaId) -> bool:
         return id.camera in self._config.cameras and id.kind in self._config.offload_kinds(id.camera)

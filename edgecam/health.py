@@ -102,7 +102,8 @@ class Health:
     mqtt: MqttStatus = field(default_factory=MqttStatus)
     http: str | None = None
     """The address that is really bound, as a URL."""
-    storage_trouble: str | None = None
+    storage_trouble: Callable[[], str | None] = lambda: None
+    """Why nothing more is written to the disk, in words; the library's owner sets it."""
     started: float = 0.0
     stuck: Callable[[], list[str]] = list
     """Names of the loops that made no progress lately; the watchdog's owner sets it."""
@@ -112,7 +113,8 @@ class Health:
 
     def problems(self) -> list[str]:
         """Everything that a person should look at, worst first; empty when all is well."""
-        found = [self.storage_trouble] if self.storage_trouble else []
+        storage = self.storage_trouble()
+        found = [storage] if storage else []
         found += [f"{id}: {camera.problem}" for id, camera in self.cameras.items() if camera.problem]
         if self.spool.state in (StoreState.BLOCKED, StoreState.FULL):
             found.append(f"store: {self.spool.reason}")

@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.events import Bus, ClipSaved
 from edgecam.media import Sidecar
-from edgecam.record import aside
 from edgecam.record.boxes import NotPlayable
 from edgecam.record.draft import Draft
 from edgecam.record.library import Library

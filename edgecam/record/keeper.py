@@ -12,11 +12,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored, SnapshotTaken
 from edgecam.media import MediaId, MediaKind, Sidecar
-from edgecam.record import aside
 from edgecam.record.library import Library
 from edgecam.record.shelf import Item, Keeps, Shelf
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import ExitStack
 
+from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.events import Bus, ClipSaved, Motion, MotionEnded, MotionStarted, RecordingStarted, SettingChanged
@@ -11,7 +12,6 @@ from edgecam.frame import Frame, Kind
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
 from edgecam.media import MediaId, MediaKind
-from edgecam.record import aside
 from edgecam.record.draft import Draft
 from edgecam.record.finisher import Finisher
 from edgecam.record.library import Library

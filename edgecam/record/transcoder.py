@@ -5,9 +5,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.record import aside
 
 STALL = 60.0
 """Seconds without a sign of life after which the child is killed; a slow one is never hurried."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from edgecam import durable
+from edgecam import aside, durable
 from edgecam.frame import Frame
-from edgecam.record import aside, boxes
+from edgecam.record import boxes
 from edgecam.record.draft import Draft
 from edgecam.record.mp4 import Mp4
 

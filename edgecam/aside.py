@@ -25,7 +25,7 @@ def start(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         else:
             future.set_result(result)
 
-    threading.Thread(target=live, name=f"edgecam {call.__name__.strip('_')}", daemon=True).start()
+    threading.Thread(target=live, name=f"edgecam {getattr(call, '__name__', 'work').strip('_')}", daemon=True).start()
     return future
 
 

@@ -5,6 +5,7 @@ data. What `tests/install-peers` installs must be there.
 """
 
 import base64
+import ipaddress
 import os
 import random
 import shutil
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,6 +43,34 @@ def program(name: str) -> str:
     if found is None:
         raise FileNotFoundError(f"{name} is missing: run tests/install-peers")
     return found
+
+
+def self_signed(certificate: Path, key: Path) -> None:
+    """Write a certificate for 127.0.0.1 that vouches for itself, and its key, unless they are there."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    if certificate.exists():
+        return
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "edgecam tests")])
+    now = datetime.now(UTC)
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(loopback, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
 
 
 class Peer:
@@ -151,15 +181,24 @@ class Mosquitto(Peer):
 class S3(Peer):
     """rclone's S3, the awkward one: drops metadata, ignores If-None-Match, checks Content-MD5 and nothing else.
 
-    A bucket is a folder below `data`; make it with `bucket`.
+    A bucket is a folder below `data`; make it with `bucket`. With `tls` it refuses chunked uploads as well; clients
+    must trust `certificate`.
     """
 
     access_key = "edgecam-access-key"
     secret_key = "edgecam-secret-key"
 
+    def __init__(self, folder: Path, *, tls: bool = False) -> None:
+        super().__init__(folder)
+        self._tls = tls
+
     @property
     def endpoint(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / "certificate.pem"
 
     @property
     def data(self) -> Path:
@@ -174,8 +213,14 @@ class S3(Peer):
     def command(self) -> list[str]:
         self.data.mkdir(exist_ok=True)
         keys = f"{self.access_key},{self.secret_key}"
+        tls: tuple[str, ...] = ()
+        if self._tls:
+            key = self.folder / "key.pem"
+            self_signed(self.certificate, key)
+            tls = ("--cert", str(self.certificate), "--key", str(key))
         return [
             *(program("rclone"), "serve", "s3", "--addr", f"{self.host}:{self.port}", "--auth-key", keys),
+            *tls,
             *("--config", str(self.folder / "none"), "--dir-cache-time", "100ms", str(self.data)),
         ]
 

@@ -94,6 +94,9 @@ class Buckets:
     def at(self, port: int) -> Store:
         return open_store(self._config.changed(endpoint=Url(f"http://127.0.0.1:{port}")))
 
+    def trusting(self, ca: Path) -> Store:
+        return open_store(self._config.changed(ca=ca))
+
 
 class Containers:
     def __init__(self, server: Azurite) -> None:
@@ -406,6 +409,22 @@ def test_a_missing_bucket_needs_a_person(place: Folders | Buckets | Containers, 
     error = failure(place.missing(), stem)
     assert isinstance(error, Permanent)
     assert error.hint
+
+
+def test_over_tls_only_a_certificate_that_is_trusted_will_do(tmp_path: Path, stem: str) -> None:
+    with S3(tmp_path / "s3", tls=True) as server:
+        server.bucket("birdbox")
+        strange = Buckets(server)
+        error = failure(strange.open(), stem)
+        assert isinstance(error, Permanent)
+        assert "the certificate of 127.0.0.1 is not to be trusted: self-signed certificate" in str(error)
+        assert error.hint == "check offload.store.ca"
+        store = strange.trusting(server.certificate)
+        assert deliver(store, parcel(stem, tmp_path / "clip.mp4", content(5000)), silent).sent
+        wrong = hashlib.md5(b"other", usedforsecurity=False).hexdigest()
+        with pytest.raises(Corrupt):
+            store.put(sent(f"{stem}-3.mp4", b"some bytes", md5=wrong), silent)
+        assert fetched(store, f"{stem}.mp4", tmp_path) == content(5000)
 
 
 @over_remote

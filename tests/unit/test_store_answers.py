@@ -5,6 +5,7 @@ import ssl
 import sys
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,6 +15,7 @@ import pytest
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import AzureStore, FolderStore, S3Store, StoreConfig
 from edgecam.offload.stores import Corrupt, Permanent, Store, StoreError, Transient, Upload, open_store
+from edgecam.offload.stores.body import Body
 from edgecam.offload.stores.verdict import judge, retry_after, unreachable
 
 MD5 = hashlib.md5(b"a clip", usedforsecurity=False).hexdigest()
@@ -294,6 +296,28 @@ def test_a_key_never_leaves_the_folder(tmp_path: Path, key: str) -> None:
         open_store(FolderStore(path=tmp_path)).stat(key)
 
 
+def test_a_file_that_cannot_be_read_is_told_by_its_name_and_sends_nothing(tmp_path: Path) -> None:
+    for file, words in ((tmp_path / "gone.mp4", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(Transient, match=f"{file} cannot be read: {words}"), Body(replace(CLIP, body=file), print):
+            pass
+    with Body(replace(CLIP, body=Path("/proc/self/mem")), print) as body, pytest.raises(Transient, match="cannot be"):
+        body.read()  # page zero: an I/O error in the middle of a file
+
+
+def test_a_body_is_checked_on_its_way_and_again_when_it_is_read_again() -> None:
+    told = list[int]()
+    with Body(CLIP, told.append) as body:
+        assert (len(body), body.seekable()) == (6, True)
+        for _ in range(2):
+            assert body.read(4) + body.read(4) + body.read(None) == b"a clip"
+            body.seek(0)
+        body.seek(2)
+        assert (body.read(2), body.tell()) == (b"cl", 4)  # out of order: nothing to check
+    assert told == [4, 6, 6, 4, 6, 6, 4]
+    with Body(replace(CLIP, body=b"a clip that grew"), print) as body, pytest.raises(Corrupt):
+        body.read()
+
+
 # The tables themselves
 
 
@@ -327,6 +351,9 @@ def test_the_cause_is_found_below_what_libraries_wrap_it_in() -> None:
     assert isinstance(verdict, Permanent)
     assert str(verdict) == "the certificate of s3.example.org is not to be trusted: self-signed certificate"
     assert str(unreachable("nas", TimeoutError())) == "nas cannot be reached: no answer in time"
+    ours = RuntimeError("wrapped")
+    ours.__cause__ = Corrupt("of the body")
+    assert unreachable("nas", ours) is ours.__cause__
     looping = RuntimeError("a")
     looping.args = (looping,)
     assert str(unreachable("nas", looping)) == "nas cannot be reached: RuntimeError"

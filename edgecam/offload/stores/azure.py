@@ -37,6 +37,7 @@ REFUSALS: Refusals = {
     "ContainerNotFound": ("the container does not exist", "make it, or check offload.store.container"),
     "ContainerDisabled": ("the container is disabled", "ask who runs the storage account"),
     "AccountIsDisabled": ("the storage account is disabled", "ask who runs it"),
+    "OutOfRangeInput": ("the container's name is not a valid one", "check offload.store.container"),
     "InvalidResourceName": ("the container's name is not a valid one", "check offload.store.container"),
     "ResourceNotFound": ("the storage account does not exist", "check offload.store.account and endpoint"),
     "BlobImmutableDueToPolicy": ("a policy of the container forbids replacing a blob", "see its immutability policy"),

@@ -180,6 +180,25 @@ def test_a_lamp_that_shows_another_picture_is_a_light_change(background: Make) -
     assert found[-1].suppressed is None
 
 
+@pytest.mark.parametrize(
+    "masks", [[], [[(0.0, 0.0), (1.0, 0.0), (1.0, 0.42), (0.0, 0.42)]]], ids=["all", "masked above"]
+)
+def test_under_passing_clouds_only_somebody_walking_moves(background: Make, masks: list[Polygon]) -> None:
+    def cloudy(pictures: list[Picture]) -> list[Picture]:
+        shares = np.arange(WIDTH) / WIDTH
+        return [
+            picture * (1 - 0.3 * np.sin(look / 3 + 3 * shares) * min(1, look / 10))
+            for look, picture in enumerate(pictures)
+        ]
+
+    found = looks(background(masks=masks), cloudy([*still(8), *walk(4), *still(8)]))
+    before, during, after = found[:40], found[40:60], found[60:]
+    assert not any(moving(before))
+    assert sum(moving(during)) >= 14
+    assert max(look.area for look in during) < 8  # the block is two percent
+    assert not any(moving(after[5:]))
+
+
 def test_infrared_at_night_is_a_light_change(background: Make) -> None:
     infrared = 255 - WALL + 20
     assert not any(moving(looks(background(), [*still(5), *[infrared] * 25, *still(5)])))

@@ -9,13 +9,13 @@ import logging
 from collections.abc import Mapping
 from typing import Protocol
 
+from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config.camera import Camera
 from edgecam.config.store import Offload, StoreConfig
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
 from edgecam.health import CameraStatus, SpoolStatus, StoreState
 from edgecam.media import MediaId, Receipt, Sidecar
-from edgecam.offload.aside import aside
 from edgecam.offload.backlog import Backlog, Waiting
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
 from edgecam.offload.patience import Patience
@@ -95,7 +95,7 @@ class Uploader:
     async def _look(self) -> None:
         """Compare what is known with the directory, which is the truth."""
         before = self._backlog.ids
-        census = await aside(self._spool.census, before)
+        census = await aside.run(self._spool.census, before)
         wanted = [thing for thing in census.new if self._wants(thing.id)]
         self._backlog.update(before, census.ids, wanted)
         self._status.bad = census.bad
@@ -106,7 +106,7 @@ class Uploader:
         """What the configuration does not send any more would wait, and fill the disk, for ever."""
         unwanted = [thing.id for thing in census.new if not self._wants(thing.id)]
         for id in unwanted:
-            await aside(self._spool.release, id)
+            await aside.run(self._spool.release, id)
         if unwanted:
             log.info("offload: %d clips wait no longer: offload.kinds does not send them any more", len(unwanted))
 
@@ -118,16 +118,10 @@ class Uploader:
 
     async def _wait_for_news(self) -> None:
         self._news.clear()
-        tick = asyncio.ensure_future(self._clock.sleep(TICK))
-        news = asyncio.ensure_future(self._news.wait())
         try:
-            await asyncio.wait({tick, news}, return_when=asyncio.FIRST_COMPLETED)
-            if not news.done():
-                await self._look()
-        finally:
-            tick.cancel()
-            news.cancel()
-            await asyncio.gather(tick, news, return_exceptions=True)
+            await aside.within(self._clock, TICK, self._news.wait())
+        except TimeoutError:
+            await self._look()
 
     def _saved(self, event: ClipSaved) -> None:
         id = MediaId.parse(event.media.id)
@@ -150,7 +144,7 @@ class Uploader:
     # One thing
 
     async def _bring(self, id: MediaId) -> None:
-        sidecar = await aside(self._spool.sidecar, id)
+        sidecar = await aside.run(self._spool.sidecar, id)
         receipt = sidecar.receipt  # there, when we were killed between receipt and marker
         if receipt is None:
             parcel = self._spool.parcel(sidecar, node=self._node, prefix=self._config.store.prefix)
@@ -164,7 +158,7 @@ class Uploader:
                 at=self._clock.wall(),
             )
         link, ends = await self._link(receipt.key) or (None, None)
-        stored = await aside(self._spool.done, sidecar, receipt)
+        stored = await aside.run(self._spool.done, sidecar, receipt)
         self._backlog.remove(id.text)
         self._announce(stored, link, ends)
 
@@ -198,7 +192,7 @@ class Uploader:
     # What goes wrong
 
     async def _set_aside(self, id: MediaId, error: Damaged) -> None:
-        await aside(self._spool.bad, id, str(error))
+        await aside.run(self._spool.bad, id, str(error))
         self._backlog.remove(id.text)
         self._status.bad += 1
         log.error("offload: %s; it was not uploaded and lies in spool/bad now%s", error, _cure(error))

@@ -13,11 +13,12 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO
 
 from pydantic import TypeAdapter
 
+from edgecam import aside
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
@@ -102,9 +103,8 @@ class Worker:
             process.stdin.write(job.model_dump_json().encode() + b"\n")
             await process.stdin.drain()
         while True:
-            line = await self._line(process)
             try:
-                answer = Answer.model_validate_json(line)
+                answer = Answer.model_validate_json(await self._line(process))
             except ValueError:
                 raise Transient("the offload worker answered nonsense") from None
             if answer.sent is None:
@@ -126,18 +126,12 @@ class Worker:
     async def _line(self, process: asyncio.subprocess.Process) -> bytes:
         """The child's next line. Raises Transient when it dies or says nothing for too long."""
         assert process.stdout is not None
-        reading = asyncio.create_task(process.stdout.readline())
-        late = asyncio.create_task(self._clock.sleep(self._stall))
         try:
-            await asyncio.wait({reading, late}, return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done():
-                raise Transient(f"no byte left for {self._stall:.0f} s; the worker is replaced")
-            if line := reading.result():
-                return line
-        finally:
-            reading.cancel()
-            late.cancel()
-            await asyncio.gather(reading, late, return_exceptions=True)
+            line = await aside.within(self._clock, self._stall, process.stdout.readline())
+        except TimeoutError:
+            raise Transient(f"no byte left for {self._stall:.0f} s; the worker is replaced") from None
+        if line:
+            return line
         raise Transient(f"the offload worker died ({_fate(await process.wait())})")
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
@@ -166,7 +160,8 @@ class Worker:
         if process.stdin:
             process.stdin.close()
         if not kill:
-            await _first(process.wait(), self._clock.sleep(FAREWELL))
+            with contextlib.suppress(TimeoutError):
+                await aside.within(self._clock, FAREWELL, process.wait())
         if process.returncode is None:
             process.kill()
         await process.wait()
@@ -176,17 +171,6 @@ class Worker:
 
 def _fate(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
-
-
-async def _first(*these: Awaitable[object]) -> None:
-    """Return when one of them has ended; the others are cancelled."""
-    tasks = [asyncio.ensure_future(one) for one in these]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Clerk:

@@ -34,10 +34,10 @@ BUSY = Transient("the store is busy (503)")
 def _disk_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Disk work is done in line: the fake clock cannot wait for threads."""
 
-    async def aside(work: Callable[..., T], *args: object) -> T:
+    async def at_once(work: Callable[..., T], *args: object) -> T:
         return work(*args)
 
-    monkeypatch.setattr("edgecam.offload.uploader.aside", aside)
+    monkeypatch.setattr("edgecam.aside.run", at_once)
 
 
 class Carrier:

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from edgecam import aside
 from edgecam.clock import SystemClock
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import FolderStore, S3Store, StoreConfig
 from edgecam.media import Layout
-from edgecam.offload.aside import aside
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
 from edgecam.offload.pipe import Answer, Deliver, Failure, Job, MakeLink, plain
 from edgecam.offload.spool import Spool
@@ -120,7 +120,7 @@ async def test_a_child_whose_daemon_dies_leaves_at_once_even_in_the_middle_of_an
         )
         assert process.stdin is not None
         process.stdin.write(job.model_dump_json().encode() + b"\n")
-        connection, _ = await aside(silent.accept)
+        connection, _ = await aside.run(silent.accept)
         process.stdin.close()
         assert await process.wait() == 0
         connection.close()
@@ -163,6 +163,7 @@ async def test_a_child_that_hangs_is_killed_but_each_sign_of_progress_buys_time(
     [
         ("sys.exit(3)", r"died \(exit 3\)"),
         ("print('pardon?')", "answered nonsense"),
+        ("print('x' * 5_000_000)", "answered nonsense"),
         ('print(\'{"link": ["u", 1]}\'); time.sleep(1000)', "answered something else"),
     ],
 )
@@ -215,12 +216,6 @@ async def test_what_libraries_write_is_logged_without_the_secret(
     await worker.close()
     assert "offload worker: seen:" in caplog.text
     assert SECRET not in caplog.text
-
-
-async def test_work_beside_the_loop_brings_its_result_or_its_error() -> None:
-    assert await aside(divmod, 7, 2) == (3, 1)
-    with pytest.raises(ZeroDivisionError):
-        await aside(divmod, 7, 0)
 
 
 # The child's end, in this process

@@ -270,3 +270,12 @@ def test_real_video_of_a_table_shows_each_time_something_is_taken_or_put_back() 
 def test_real_video_of_an_empty_street_at_night_is_silent() -> None:
     people = 430  # from this frame on there are some, a few pixels high
     assert [run for run in clip("nightstreet.mp4").motion if run[0] < people] == []
+
+
+# And what only the difference does.
+
+
+def test_consecutive_difference_sees_a_lamp_everywhere() -> None:
+    found = looks(maker("difference")(), [*still(3), *[WALL + 60] * 5])
+    assert moving(found) == [*[False] * 15, True, *[False] * 4]
+    assert (found[15].area, found[15].box) == (100.0, None)

@@ -108,7 +108,7 @@ class Uploader:
         for id in unwanted:
             await aside.run(self._spool.release, id)
         if unwanted:
-            log.info("offload: %d clips wait no longer: offload.kinds does not send them any more", len(unwanted))
+            log.info("offload: %d of the waiting clips are not to be sent any more; they stay here", len(unwanted))
 
     def _wants(self, id: MediaId) -> bool:
         """Media of a camera that is not in the configuration any more goes by the common rule."""
@@ -182,7 +182,9 @@ class Uploader:
         attempts = self._patience.worked()
         if attempts:
             self._backlog.recovered()
-            log.info("offload: the store works again after %d attempts; %d clips go now", attempts, len(self._backlog))
+            log.info(
+                "offload: the store works again after %d attempts; %s", attempts, _so_many_wait(len(self._backlog))
+            )
         if delivered.torn:
             log.warning("offload: %s held a torn upload of ours; it was replaced", delivered.key)
         if delivered.conflicts:
@@ -205,14 +207,18 @@ class Uploader:
             blocked = self._patience.state is StoreState.BLOCKED
             log.log(
                 logging.ERROR if blocked else logging.WARNING,
-                "offload: %s; %d clips wait, nothing is lost%s; %s in %.0f s",
+                "offload: %s; %s, nothing is lost%s; %s in %.0f s",
                 error,
-                len(self._backlog),
+                _so_many_wait(len(self._backlog)),
                 _cure(error),
                 "next probe" if blocked else "trying again",
                 pause.seconds,
             )
         await self._clock.sleep(pause.seconds)
+
+
+def _so_many_wait(count: int) -> str:
+    return "1 clip waits" if count == 1 else f"{count} clips wait"
 
 
 def _cure(error: StoreError) -> str:

@@ -168,7 +168,7 @@ async def test_a_dead_line_costs_one_attempt_per_pause_and_everything_goes_when_
     assert (box.status.state, box.status.reason) == (StoreState.OK, None)
     assert caplog.messages == [
         "offload: the store is busy (503); 3 clips wait, nothing is lost; trying again in 2 s",
-        "offload: the store works again after 3 attempts; 3 clips go now",
+        "offload: the store works again after 3 attempts; 3 clips wait",
     ]
     await box.stop()
 
@@ -182,7 +182,7 @@ async def test_a_wrong_key_blocks_with_its_reason_until_it_is_corrected(
     assert (box.status.state, box.status.reason) == (StoreState.BLOCKED, str(REFUSED))
     assert box.status.files == 1
     assert caplog.messages == [
-        "offload: the store refused the key (403 SignatureDoesNotMatch); 1 clips wait, nothing is lost; "
+        "offload: the store refused the key (403 SignatureDoesNotMatch); 1 clip waits, nothing is lost; "
         "check offload.store.secret_key; next probe in 60 s"
     ]
     await box.clock.advance(60 + 119)

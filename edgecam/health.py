@@ -118,6 +118,8 @@ class Health:
         found += [f"{id}: {camera.problem}" for id, camera in self.cameras.items() if camera.problem]
         if self.spool.state in (StoreState.BLOCKED, StoreState.FULL):
             found.append(f"store: {self.spool.reason}")
+        if self.spool.bad:
+            found.append(f"store: {self.spool.bad} damaged things lie in spool/bad")
         if self.mqtt.trouble:
             found.append(f"mqtt: {self.mqtt.trouble}")
         return found

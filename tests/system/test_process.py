@@ -1,5 +1,6 @@
 """The daemon as a process: exit codes, reload, one at a time, and the demo that shows it all."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -81,7 +82,7 @@ def test_the_demo_tells_its_story_and_ends_by_itself() -> None:
         capture_output=True,
         text=True,
         timeout=60,
-        env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", "PYTHONWARNINGS": "error"},
+        env={**os.environ, "COLUMNS": "200", "PYTHONWARNINGS": "error"},
     )
     assert done.returncode == 0, done.stderr
     story = [

@@ -1,0 +1,64 @@
+"""Health: what is wrong is named, and what this box cannot know is null."""
+
+from pathlib import Path
+
+import pytest
+from fakes import FakeClock
+
+from edgecam import health
+from edgecam.health import CameraStatus, Health, StoreState
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Health:
+    return Health("pi", "abcdef", FakeClock(), tmp_path, {"birdbox": CameraStatus("Bird box")})
+
+
+def test_a_healthy_box_has_no_problems(box: Health) -> None:
+    assert box.problems() == []
+    shown = box.snapshot()
+    assert (shown["node"], shown["problems"]) == ("pi", [])
+
+
+def test_every_trouble_is_a_problem_in_words(box: Health) -> None:
+    box.storage_trouble = lambda: "the storage is full"
+    box.cameras["birdbox"].trouble = "no frame for 10 s"
+    box.spool.state, box.spool.reason, box.spool.bad = StoreState.BLOCKED, "the key is wrong", 2
+    box.mqtt.trouble = "password refused"
+    assert box.problems() == [
+        "the storage is full",
+        "birdbox: no frame for 10 s",
+        "store: the key is wrong",
+        "store: 2 damaged things lie in spool/bad",
+        "mqtt: password refused",
+    ]
+
+
+def test_a_store_that_is_tried_again_is_no_problem_yet(box: Health) -> None:
+    box.spool.state, box.spool.reason = StoreState.RETRYING, "connection refused"
+    assert box.problems() == []
+
+
+def test_a_camera_that_cannot_record_has_a_problem_while_its_picture_lives(box: Health) -> None:
+    box.cameras["birdbox"].record_trouble = "the disk is read-only"
+    assert box.problems() == ["birdbox: the disk is read-only"]
+
+
+def test_times_are_iso_and_inner_clocks_stay_inside(box: Health) -> None:
+    box.cameras["birdbox"].last_motion = 0.0
+    shown = health.camera_json(box.cameras["birdbox"])
+    assert shown["last_motion"] == "1970-01-01T00:00:00.000Z"
+    assert shown["last_clip"] is None
+    assert "last_motion_mono" not in shown
+
+
+def test_what_cannot_be_read_is_null(box: Health, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    box.storage = tmp_path / "gone"
+    assert box.snapshot()["disk"] is None
+
+    def unreadable(*_: object, **__: object) -> str:
+        raise OSError("no such file")
+
+    monkeypatch.setattr(Path, "read_text", unreadable)
+    assert health.temperature() is None
+    assert box.snapshot()["memory"] == {"rss": None}

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from fakes import FakeClock
 
 from edgecam import health
 from edgecam.health import CameraStatus, Health, StoreState
+from fakes import FakeClock
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ async def test_a_child_that_hangs_is_killed_but_each_sign_of_progress_buys_time(
         ("sys.exit(3)", r"died \(exit 3\)"),
         ("print('pardon?')", "answered nonsense"),
         ("print('x' * 5_000_000)", "answered nonsense"),
-        ('print(\'{"link": ["u", 1]}\'); time.sleep(1000)', "answered something else"),
+        ('print(\'{"link": ["u", 1]}\', flush=True); time.sleep(1000)', "answered something else"),
     ],
 )
 async def test_a_child_that_fails_is_only_a_reason_to_try_again(tmp_path: Path, script: str, words: str) -> None:

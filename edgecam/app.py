@@ -131,7 +131,7 @@ class Daemon:
             return
         uploader = Uploader(
             config=self._config.offload,
-            cameras=self._config.cameras,
+            wanted=self._wanted,
             node=self._identity.node,
             spool=self._spool,
             worker=Worker(clock=self._clock),
@@ -220,7 +220,7 @@ class Daemon:
         return Ring(camera.record.event.pre + camera.motion.min_frames / camera.motion.fps + 1.0)
 
     def _wanted(self, id: MediaId) -> bool:
-        return id.camera in self._config.cameras and id.kind in self._config.offload_kinds(id.camera)
+        return id.kind in self._config.offload_kinds(id.camera)
 
 
 def _identity(config: Config, state: Path) -> Identity:

@@ -159,8 +159,11 @@ class Config(Section):
         return self.state or self.storage_path(environ) / "state"
 
     def offload_kinds(self, camera: str) -> frozenset[str]:
-        """The kinds of media of this camera that the store takes; none without a store."""
-        choice = self.cameras[camera].offload
+        """The kinds of media of this camera that the store takes; none without a store.
+
+        Media of a camera that is not in the file any more goes by the common rule.
+        """
+        choice = self.cameras[camera].offload if camera in self.cameras else True
         if self.offload is None or choice is False:
             return frozenset()
         return frozenset(self.offload.kinds if choice is True else choice)

@@ -6,12 +6,11 @@ A thing leaves the spool only after the store has media and manifest, whole, and
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from edgecam import aside
 from edgecam.clock import Clock
-from edgecam.config.camera import Camera
 from edgecam.config.store import Offload, StoreConfig
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
 from edgecam.health import CameraStatus, SpoolStatus, StoreState
@@ -45,7 +44,7 @@ class Uploader:
         self,
         *,
         config: Offload,
-        cameras: Mapping[str, Camera],
+        wanted: Callable[[MediaId], bool],
         node: str,
         spool: Spool,
         worker: Carrier,
@@ -55,7 +54,7 @@ class Uploader:
         clock: Clock,
         patience: Patience | None = None,
     ) -> None:
-        self._config, self._cameras, self._node = config, cameras, node
+        self._config, self._wanted, self._node = config, wanted, node
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
         self._backlog, self._patience = Backlog(config.order), patience or Patience()
@@ -96,7 +95,7 @@ class Uploader:
         """Compare what is known with the directory, which is the truth."""
         before = self._backlog.ids
         census = await aside.run(self._spool.census, before)
-        wanted = [thing for thing in census.new if self._wants(thing.id)]
+        wanted = [thing for thing in census.new if self._wanted(thing.id)]
         self._backlog.update(before, census.ids, wanted)
         self._status.bad = census.bad
         await self._release(census)
@@ -104,17 +103,11 @@ class Uploader:
 
     async def _release(self, census: Census) -> None:
         """What the configuration does not send any more would wait, and fill the disk, for ever."""
-        unwanted = [thing.id for thing in census.new if not self._wants(thing.id)]
+        unwanted = [thing.id for thing in census.new if not self._wanted(thing.id)]
         for id in unwanted:
             await aside.run(self._spool.release, id)
         if unwanted:
             log.info("offload: %d of the waiting clips are not to be sent any more; they stay here", len(unwanted))
-
-    def _wants(self, id: MediaId) -> bool:
-        """Media of a camera that is not in the configuration any more goes by the common rule."""
-        camera = self._cameras.get(id.camera)
-        kinds = camera.offload if camera else True
-        return id.kind in (self._config.kinds if kinds is True else kinds or ())
 
     async def _wait_for_news(self) -> None:
         self._news.clear()
@@ -125,7 +118,7 @@ class Uploader:
 
     def _saved(self, event: ClipSaved) -> None:
         id = MediaId.parse(event.media.id)
-        if self._wants(id):
+        if self._wanted(id):
             self._backlog.add(Waiting(id, event.media.size))
             self._news.set()
             self._tell()

@@ -59,7 +59,7 @@ async def upload(root: Path, config: StoreConfig, carrier: Carrier) -> None:
     bus, layout = Bus(), Layout(root)
     uploader = Uploader(
         config=Offload(store=config, link_expiry=None),
-        cameras={},
+        wanted=lambda _: True,
         node="garden-pi",
         spool=Spool(layout),
         worker=carrier,

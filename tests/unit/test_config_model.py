@@ -313,6 +313,7 @@ def test_the_kinds_of_a_camera_are_its_own_or_those_of_the_store() -> None:
     assert config.offload_kinds("all") == {"event", "snapshot"}
     assert config.offload_kinds("none") == frozenset()
     assert config.offload_kinds("some") == {"manual"}
+    assert config.offload_kinds("gone") == {"event", "snapshot"}, "what a removed camera left goes by the common rule"
     assert Config.model_validate({"cameras": cameras}).offload_kinds("some") == frozenset()
 
 

@@ -2,14 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from edgecam.config.model import Camera
-from edgecam.config.source import SyntheticSource
 from edgecam.config.store import FolderStore, Offload, StoreConfig
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
 from edgecam.health import CameraStatus, SpoolStatus, StoreState
@@ -62,7 +60,13 @@ class Carrier:
 class Box:
     """One camera's spool, a store, and the uploader between them."""
 
-    def __init__(self, root: Path, *, offload: Offload | None = None, camera: Camera | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        offload: Offload | None = None,
+        wanted: Collection[str] = ("event", "manual"),
+    ) -> None:
         self.root, self.layout = root, Layout(root)
         self.store = Memory()
         self.carrier = Carrier(self.store)
@@ -72,7 +76,7 @@ class Box:
         self.bus.on(ClipStored, self.stored.append)
         self.uploader = Uploader(
             config=offload or Offload(store=FolderStore(path=root / "nas", prefix="cams/"), link_expiry=None),
-            cameras={"birdbox": camera or Camera(source=SyntheticSource())},
+            wanted=lambda id: id.kind in wanted,
             node="garden-pi",
             spool=Spool(self.layout),
             worker=self.carrier,
@@ -307,19 +311,19 @@ async def test_conflicts_are_counted_and_torn_uploads_told(tmp_path: Path, caplo
 
 
 @pytest.mark.parametrize(
-    ("camera", "kind", "goes"),
+    ("wanted", "kind", "goes"),
     [
-        (True, MediaKind.EVENT, True),
-        (True, MediaKind.CONTINUOUS, False),
-        (False, MediaKind.EVENT, False),
+        (("event", "manual"), MediaKind.EVENT, True),
+        (("event", "manual"), MediaKind.CONTINUOUS, False),
+        ((), MediaKind.EVENT, False),
         (("continuous",), MediaKind.CONTINUOUS, True),
         (("continuous",), MediaKind.EVENT, False),
     ],
 )
 async def test_only_the_wanted_kinds_go_and_the_others_do_not_wait_for_ever(
-    tmp_path: Path, camera: bool | tuple[str, ...], kind: MediaKind, goes: bool
+    tmp_path: Path, wanted: tuple[str, ...], kind: MediaKind, goes: bool
 ) -> None:
-    box = Box(tmp_path, camera=Camera(source=SyntheticSource(), offload=camera))
+    box = Box(tmp_path, wanted=wanted)
     before = save(tmp_path, kind=kind)
     await box.start()
     after = save(tmp_path, start=NOON + HOUR, kind=kind)

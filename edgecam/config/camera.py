@@ -135,7 +135,7 @@ class Motion(Section):
 class EventRecord(Section):
     """Clips of motion."""
 
-    pre: Duration = Field(5, description="Time before the motion.")
+    pre: Duration = Field(5, le=60, description="Time before the motion; held in memory.")
     post: Duration = Field(5, description="Time after it.")
     max: Duration = Field(120, ge=2, description="A longer event goes on in a next clip, without a gap.")
     keep: Lasting = Field(14 * DAY, description="From the end of the clip; 0s: delete as soon as it is stored.")

@@ -18,7 +18,7 @@ from edgecam.config.model import (
     SyntheticSource,
 )
 from edgecam.config.places import Path
-from edgecam.config.units import Address, duration_text
+from edgecam.config.units import Address
 
 Finding = tuple[Path, str]
 
@@ -96,12 +96,7 @@ def _azure(store: AzureStore) -> Iterator[Finding]:
 
 
 def _camera(camera: Camera) -> Iterator[Finding]:
-    source, record = camera.source, camera.record
-    if record.event.pre > record.buffer.time:
-        yield (
-            ("record", "event", "pre"),
-            f"must fit into record.buffer.time, which is {duration_text(record.buffer.time)}",
-        )
+    source = camera.source
     if isinstance(source, StillSource) and source.every >= source.stall_timeout:
         yield ("source", "stall_timeout"), "must be longer than every"
     if isinstance(source, SyntheticSource) and source.schedule.move > source.schedule.every:

@@ -30,6 +30,7 @@ NOT_BUILT = frozenset(
         "Motion.duty",
         "Motion.schedule",
         "Record.mode",
+        "Record.buffer",
         "Record.continuous",
         "Record.timelapse",
         "Record.schedule",

@@ -192,7 +192,7 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
         ),
         (
             "defaults: {record: {event: {pre: 2m}}}",
-            "1:34: defaults.record.event.pre: must fit into record.buffer.time, which is 60s",
+            "1:34: defaults.record.event.pre: must be at most 60s",
         ),
     ],
 )

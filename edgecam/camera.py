@@ -16,7 +16,7 @@ from edgecam.frame import Frame
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub
 from edgecam.sources import Broken, Finished, LostThreads, Source
-from edgecam.supervisor import Fatal, Vitals, reason, recovered
+from edgecam.supervisor import Fatal, Trouble, Vitals, reason, recovered
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Rate:
         self._times.clear()
 
 
-class Stalled(RuntimeError):
+class Stalled(Trouble):
     """A life was cut because no frame came for too long."""
 
 

@@ -21,6 +21,10 @@ class Fatal(Exception):
     """Ends the process with exit code 1, to be restarted by systemd. The text is for the person who must act."""
 
 
+class Trouble(Exception):
+    """Something that is wrong in the world and not in the code. The text is for the person who must act."""
+
+
 class Component(Protocol):
     """A long-lived thing with a name and one life at a time; it cleans up in `finally`."""
 
@@ -92,7 +96,7 @@ def _complain(name: str, vitals: Vitals, error: Exception, wait: float) -> None:
         return
     vitals.told.add(str(vitals.error))
     count = f" (attempt {vitals.attempts})" if vitals.attempts > 1 else ""
-    known = isinstance(error, OSError | ValueError | TimeoutError | RuntimeError)
+    known = isinstance(error, OSError | Trouble)
     log.warning("%s: %s, trying again in %.0f s%s", name, vitals.error, wait, count, exc_info=None if known else error)
 
 

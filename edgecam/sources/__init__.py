@@ -9,6 +9,7 @@ from typing import Protocol
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.frame import Frame, Stamp
+from edgecam.supervisor import Trouble
 
 
 class Source(Protocol):
@@ -31,7 +32,7 @@ class Source(Protocol):
         ...
 
 
-class Broken(RuntimeError):
+class Broken(Trouble):
     """This life of a source is over; the text says what is wrong and, where it helps, what to do."""
 
 

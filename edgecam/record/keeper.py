@@ -46,6 +46,17 @@ class _Sweep:
     bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """Bytes, as one look at the disk found them."""
+
+    free: int
+    beside: int
+    """Of what is no finished media."""
+    days: Mapping[Path, int]
+    """Of finished media in the day folders that were counted."""
+
+
 class Keeper:
     """Component. All state is the loop's; what blocks runs beside it, one thing at a time."""
 
@@ -112,31 +123,26 @@ class Keeper:
             self._days[day] = max(0, self._days.get(day, 0) + size)
 
     async def _look(self) -> None:
-        """Count a little more, delete what is due, and see that there is room."""
-        due, self._due = self._due, []
-        self._report(await aside.run(self._drop_stored, due), "stored and not to be kept")
-        await self._count()
-        over = await self._over()
-        if over > 0 and self._config.when_full == "drop-oldest":
-            self._report(await aside.run(self._make_room, over), "to make room")
-            over = await self._over() - self.slack
-        self._library.full = self._words() if over > 0 else None
-
-    async def _count(self) -> None:
-        """The next few day folders; all of them are known after so many looks."""
+        """Delete what is due, count a little more, and see that there is room."""
+        if self._due:
+            due, self._due = self._due, []
+            self._report(await aside.run(self._drop_stored, due), "stored and not to be kept")
         if self._uncounted is None:
             self._uncounted = await aside.run(self._shelf.days)
-        for day in self._uncounted[-DAYS_AT_ONCE:]:
-            self._days[day] = sum(item.size for item in await aside.run(self._shelf.items, day))
-            self._uncounted.remove(day)
+        over = self._over(await aside.run(self._measure, self._uncounted[-DAYS_AT_ONCE:]))
+        if over > 0 and self._config.when_full == "drop-oldest":
+            self._report(await aside.run(self._make_room, over), "to make room")
+            over = self._over(await aside.run(self._measure, [])) - self.slack
+        self._library.full = self._words() if over > 0 else None
 
-    async def _over(self) -> int:
+    def _over(self, measured: _Measured) -> int:
         """Bytes that have to go, the slack included; not positive when there is room."""
-        free = await aside.run(self._free, self._library.layout.root)
-        over = self._config.reserve + self.slack - free
+        if self._uncounted:
+            self._days |= measured.days
+            self._uncounted = [day for day in self._uncounted if day not in measured.days]
+        over = self._config.reserve + self.slack - measured.free
         if self.bytes is not None:
-            beside = await aside.run(self._shelf.beside)
-            over = max(over, self.bytes + beside + self.slack - self._config.limit)
+            over = max(over, self.bytes + measured.beside + self.slack - self._config.limit)
         return over
 
     def _words(self) -> str:
@@ -156,7 +162,10 @@ class Keeper:
                 ClipLost(camera=sidecar.camera, at=self._clock.wall(), media=sidecar, why="the disk is full")
             )
 
-    # -- blocking -----------------------------------------------------------------------------------------------
+    def _measure(self, days: list[Path]) -> _Measured:
+        """Blocking, as all that follow."""
+        counted = {day: sum(item.size for item in self._shelf.items(day)) for day in days}
+        return _Measured(self._free(self._library.layout.root), self._shelf.beside(), counted)
 
     def _expire(self) -> _Sweep:
         sweep, now = _Sweep(), self._clock.wall()

@@ -4,7 +4,7 @@ Media first, then its manifest: an object without one is not yet finished (contr
 moment and run again: what is there already is recognised, what is torn is replaced, what is another's is left alone.
 """
 
-import hashlib
+import io
 import itertools
 import tempfile
 from collections.abc import Callable, Mapping
@@ -14,9 +14,9 @@ from typing import NewType
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edgecam.digest import digest
 from edgecam.offload.stores import Permanent, Store, Stored, StoreError, Upload
 
-CHUNK = 1 << 20
 Stem = NewType("Stem", str)
 """A key without its suffix; media and manifest differ in the suffix only."""
 
@@ -111,19 +111,14 @@ def deliver(store: Store, parcel: Parcel, progress: Callable[[int], None]) -> De
 
 def check(parcel: Parcel, progress: Callable[[int], None]) -> None:
     """Compare the file with what was recorded, before a byte of it leaves. Raises Damaged and Gone."""
-    size, md5, sha256 = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256()
     try:
         with parcel.file.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                size += len(chunk)
-                md5.update(chunk)
-                sha256.update(chunk)
-                progress(0)
+            found = digest(file, lambda: progress(0))
     except FileNotFoundError:
         raise Gone(f"{parcel.file} is not there any more") from None
     except OSError as error:
         raise Damaged(f"{parcel.file.name} cannot be read: {error.strerror}", "a dying SD card?") from None
-    if (size, md5.hexdigest(), sha256.hexdigest()) != (parcel.size, parcel.md5, parcel.sha256):
+    if found != (parcel.size, parcel.md5, parcel.sha256):
         raise Damaged(f"{parcel.file.name} is not what was recorded: its hash differs", "a dying SD card?")
 
 
@@ -180,12 +175,13 @@ def _media(parcel: Parcel, stem: Stem) -> Upload:
 
 def _manifest(parcel: Parcel, stem: Stem) -> Upload:
     data = parcel.manifest.encode()
+    size, md5, sha256 = digest(io.BytesIO(data))
     return Upload(
         body=data,
         key=f"{stem}.json",
-        size=len(data),
-        md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
-        sha256=hashlib.sha256(data).hexdigest(),
+        size=size,
+        md5=md5,
+        sha256=sha256,
         content_type="application/json",
         metadata={},
     )

@@ -6,7 +6,6 @@ sidecar, and with its marker where a store wants it (architecture, Disk, invaria
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import threading
 from collections.abc import Callable
@@ -14,13 +13,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edgecam import durable, jpeg
+from edgecam.digest import digest
 from edgecam.frame import Frame
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.record import boxes
 from edgecam.record.draft import Draft
 from edgecam.supervisor import Fatal
 
-_BLOCK = 1 << 20
+_PROBE = 1 << 18
+"""Bytes that tell whether the disk takes any."""
 
 
 class Library:
@@ -59,7 +60,7 @@ class Library:
     def probe(self) -> None:
         """Raises OSError while the disk cannot take what a clip begins with."""
         path = self.layout.open / "probe.tmp"
-        path.write_bytes(bytes(_BLOCK // 4))
+        path.write_bytes(bytes(_PROBE))
         durable.sync(path)
         path.unlink()
 
@@ -124,7 +125,7 @@ class Library:
             video = _picture(file) if id.kind is MediaKind.SNAPSHOT else boxes.read(file)
             os.fdatasync(file.fileno())
             self.step("synced")
-            size, sha256, md5 = _digest(file)
+            size, md5, sha256 = digest(file)
         return Sidecar(
             id=draft.id,
             camera=id.camera,
@@ -229,13 +230,3 @@ def _picture(file: BinaryIO) -> boxes.Video:
     except jpeg.BadJpeg as error:
         raise boxes.NotPlayable(f"the picture {error}") from None
     return boxes.Video("jpeg", width, height, frames=1, duration=0.0, end=len(data))
-
-
-def _digest(file: BinaryIO) -> tuple[int, str, str]:
-    """Size, SHA-256 and MD5 of the whole file."""
-    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), file.seek(0)
-    while block := file.read(_BLOCK):
-        sha256.update(block)
-        md5.update(block)
-        size += len(block)
-    return size, sha256.hexdigest(), md5.hexdigest()

@@ -4,14 +4,15 @@ Copied under a temporary name, synced, renamed: whoever looks sees whole files o
 """
 
 import errno
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from edgecam import durable
 from edgecam.config.store import FolderStore
+from edgecam.digest import digest
 from edgecam.offload.stores import Permanent, Stored, Transient, Upload
 from edgecam.offload.stores.body import Body
 
@@ -56,7 +57,7 @@ class Folder:
             path = self._path(key)
             try:
                 with path.open("rb") as file:
-                    return _hashed(key, file.fileno())
+                    return _hashed(key, file)
             except FileNotFoundError:
                 return None
 
@@ -68,7 +69,7 @@ class Folder:
             except FileNotFoundError:
                 return None
             with source, part.open("wb") as out:
-                found = _hashed(key, source.fileno())
+                found = _hashed(key, source)
                 source.seek(0)
                 while chunk := source.read(CHUNK):
                     out.write(chunk)
@@ -132,10 +133,6 @@ def _copy(body: Body, part: Path) -> None:
         os.fsync(fd)
 
 
-def _hashed(key: str, fd: int) -> Stored:
-    size, md5, sha256 = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    while chunk := os.pread(fd, CHUNK, size):
-        size += len(chunk)
-        md5.update(chunk)
-        sha256.update(chunk)
-    return Stored(key, size, None, md5.hexdigest(), sha256.hexdigest())
+def _hashed(key: str, file: BinaryIO) -> Stored:
+    size, md5, sha256 = digest(file)
+    return Stored(key, size, None, md5, sha256)

@@ -52,6 +52,7 @@ class Daemon:
         self._library = Library(layout, wanted=self._wanted)
         self._spool = Spool(layout)
         self._rooms: list[tuple[Component, Vitals, float]] = []
+        self._leave: Callable[[], None] = lambda: None
         boards = {id: CameraStatus(camera.name) for id, camera in config.cameras.items()}
         self.bus = Bus()
         self.health = Health(self._identity.node, self._identity.instance, clock, layout.root, boards)
@@ -69,23 +70,32 @@ class Daemon:
         try:
             recovered = await aside.run(recover, self._library)
             await self._build(pool, recovered)
-            herald = asyncio.create_task(self._herald(ready), name="herald")
+            heralds = [
+                asyncio.create_task(self._tell_begin(ready), name="begin"),
+                asyncio.create_task(self._tell_end(stop), name="end"),
+            ]
             try:
                 await serve(self._rooms, self._clock, stop)
             finally:
-                herald.cancel()
+                for herald in heralds:
+                    herald.cancel()
         except OSError as error:
             raise Fatal(f"storage: cannot read the spool: {error}") from error
         finally:
             self._library.close()
             pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _herald(self, ready: Callable[[], None]) -> None:
+    async def _tell_begin(self, ready: Callable[[], None]) -> None:
         """Tell systemd when every component entered its first life."""
         for _, vitals, _ in self._rooms:
             await vitals.born.wait()
         self._notifier.tell("READY=1")
         ready()
+
+    async def _tell_end(self, stop: asyncio.Event) -> None:
+        """Who watches over MQTT learns of the end when it begins: clips may take seconds to be finished."""
+        await stop.wait()
+        self._leave()
 
     # -- building, in the order of starting -------------------------------------------------------------------------
 
@@ -169,6 +179,7 @@ class Daemon:
             control=control,
             url=page_url(self._config.http.external_url, self.health.http or "", socket.gethostname()),
         )
+        self._leave = mqtt.leave
         self._add(mqtt)
         self._add(publisher)
 

@@ -14,6 +14,7 @@ from edgecam.app import Daemon
 from edgecam.clock import SystemClock
 from edgecam.config.load import ConfigErrors, Loaded, load
 from edgecam.supervisor import Fatal
+from edgecam.systemd import Notifier
 
 logger = logging.getLogger(__name__)
 
@@ -95,22 +96,26 @@ async def _run(loaded: Loaded, place: Path, overrides: Sequence[str], environ: M
             again.clear()
             logger.info("edgecam %s starts with %s", __version__, place)
             daemon = Daemon(coming.config, SystemClock(), environ)
-            await _until(stop, again, daemon)
+            await _until(stop, again, daemon, Notifier(environ))
             if again.is_set():
                 listen_to_the_log(coming, environ)
                 logger.info("reload: everything restarts with the new configuration")
     logger.info("stopped")
 
 
-async def _until(stop: asyncio.Event, again: asyncio.Event, daemon: Daemon) -> None:
-    """Run `daemon` until either event is set."""
+async def _until(stop: asyncio.Event, again: asyncio.Event, daemon: Daemon, notifier: Notifier) -> None:
+    """Run `daemon` until either event is set, and tell systemd which."""
     over = asyncio.Event()
 
-    async def hear(event: asyncio.Event) -> None:
+    async def hear(event: asyncio.Event, *words: str) -> None:
         await event.wait()
+        notifier.tell(*words)
         over.set()
 
-    ears = [asyncio.create_task(hear(event)) for event in (stop, again)]
+    ears = [
+        asyncio.create_task(hear(stop, "STOPPING=1")),
+        asyncio.create_task(hear(again, "RELOADING=1")),
+    ]
     try:
         await daemon.run(over)
     finally:

@@ -78,6 +78,7 @@ class Mqtt:
         self._shrinking: dict[str, asyncio.Task[None]] = {}
         self._attempts = 0
         self._said: tuple[str, float] | None = None
+        self._leaving = False
         self.dropped = 0
         """Events that were not sent since the last connect."""
         status.configured = True
@@ -128,6 +129,12 @@ class Mqtt:
             message = self._table.get(topic)
             if message is not None and not message.picture:
                 self._push(topic)
+
+    def leave(self) -> None:
+        """We are stopping: `offline` at once. The connection stays for the last clips, and ends with `run`."""
+        self._leaving = True
+        if self._link is not None:
+            self._put(self._status_topic, Retained(b"offline", Rank.ONLINE))
 
     async def settled(self) -> None:
         """Returns when the broker has confirmed all that was wanted."""
@@ -227,7 +234,7 @@ class Mqtt:
         log.info("mqtt: connected to %s with MQTT %s%s%s", self._broker, link.version, tries, missed)
         self._said, self.dropped = None, 0
         link.subscribe(self._callbacks)
-        self._table.put(self._status_topic, Retained(b"online", Rank.ONLINE))
+        self._table.put(self._status_topic, Retained(b"offline" if self._leaving else b"online", Rank.ONLINE))
         for topic in self._table.all():
             self._push(topic)
 
@@ -254,7 +261,7 @@ class Mqtt:
         link = self._link
         if link is None:
             return
-        self._put(self._status_topic, Retained(b"offline", Rank.ONLINE))
+        self.leave()
         done = asyncio.ensure_future(self._settled.wait())
         await within(self._clock, FAREWELL, done, link.ended)
         done.cancel()

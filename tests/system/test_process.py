@@ -24,6 +24,28 @@ def test_sigterm_ends_with_zero_and_sigint_too(tmp_path: Path) -> None:
         assert box.log.rstrip().endswith("stopped")
 
 
+def test_systemd_is_told_of_begin_reload_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+
+        def heard(words: str) -> None:
+            while not manager.recv(4096).decode().startswith(words):
+                pass
+
+        box = Edgecam(tmp_path / "box", {"cameras": {}}).up()
+        assert box.process is not None
+        heard("READY=1")
+        file = tmp_path / "box" / "config.yaml"
+        file.write_text(file.read_text().replace("testbox", "otherbox"))
+        box.process.send_signal(signal.SIGHUP)
+        heard("RELOADING=1")
+        heard("READY=1")
+        assert box.down() == 0
+        heard("STOPPING=1")
+
+
 def test_a_second_daemon_on_the_same_storage_is_refused_by_name(tmp_path: Path) -> None:
     with Edgecam(tmp_path / "box", {"cameras": {}}) as box:
         assert box.process is not None

@@ -132,8 +132,8 @@ class Mqtt:
 
     def leave(self) -> None:
         """We are stopping: `offline` at once. The connection stays for the last clips, and ends with `run`."""
-        self._leaving = True
-        if self._link is not None:
+        first, self._leaving = not self._leaving, True
+        if first and self._link is not None:
             self._put(self._status_topic, Retained(b"offline", Rank.ONLINE))
 
     async def settled(self) -> None:

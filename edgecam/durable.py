@@ -4,8 +4,10 @@ Every function here blocks on the disk; call it from a writer thread or a child 
 """
 
 import errno
+import json
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 FILE_MODE = 0o640
 FOLDER_MODE = 0o750
@@ -32,20 +34,36 @@ def sync_folder(path: Path) -> None:
         os.close(fd)
 
 
+def create(path: Path, buffering: int = -1) -> BinaryIO:
+    """A new, empty file in the place of what was there; nothing of it is durable yet."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+    return os.fdopen(fd, "wb", buffering)
+
+
 def write(path: Path, data: bytes) -> None:
     """Put `data` at `path`: after a crash there is the old file or the new one, never a part."""
     part = path.with_name(path.name + ".tmp")
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
-    with os.fdopen(fd, "wb") as file:
+    with create(part) as file:
         file.write(data)
-        file.flush()
-        os.fsync(fd)
+        flush(file)
     rename(part, path)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Put `content` at `path` as JSON, in a folder that is made when missing."""
+    make_folder(path.parent)
+    write(path, json.dumps(content, indent=1).encode())
+
+
+def flush(file: BinaryIO) -> None:
+    """Make durable what was written to `file`, its name apart."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def touch(path: Path) -> None:
     """Make an empty file; its name is all it says."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+    create(path).close()
     sync_folder(path.parent)
 
 

@@ -39,8 +39,7 @@ def identify(configured: str | None, state: Path, hostname: str | None = None) -
         log.warning("this host is now called %s; the node stays %s (set `node:` to choose)", host, known.node)
     identity = Identity(configured or known.node, known.instance)
     if not path.exists() or identity != known:
-        durable.make_folder(state)
-        durable.write(path, json.dumps(asdict(identity)).encode())
+        durable.write_json(path, asdict(identity))
     return identity
 
 

@@ -123,7 +123,6 @@ class Settings:
             if changes
         }
         try:
-            durable.make_folder(self._path.parent)
-            durable.write(self._path, json.dumps(kept, indent=1).encode())
+            durable.write_json(self._path, kept)
         except OSError as error:
             log.error("settings: cannot keep the change over a restart: %s", error)

@@ -29,8 +29,7 @@ def _read(path: Path) -> object:
 
 def _write(path: Path, content: object, loss: str) -> None:
     try:
-        durable.make_folder(path.parent)
-        durable.write(path, json.dumps(content, indent=1).encode())
+        durable.write_json(path, content)
     except OSError as error:
         log.error("mqtt: cannot write %s (%s); %s", path, error, loss)
 

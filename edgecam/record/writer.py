@@ -57,9 +57,9 @@ class Written:
 
 def create(path: Path) -> BinaryIO:
     """A new unbuffered file, its name durable."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, durable.FILE_MODE)
+    file = durable.create(path, buffering=0)
     durable.sync_folder(path.parent)
-    return os.fdopen(fd, "wb", buffering=0)
+    return file
 
 
 class Writer:

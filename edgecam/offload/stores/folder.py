@@ -125,12 +125,10 @@ def _mounted(path: Path) -> bool:
 
 
 def _copy(body: Body, part: Path) -> None:
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, durable.FILE_MODE)
-    with os.fdopen(fd, "wb") as out:
+    with durable.create(part) as out:
         while chunk := body.read(CHUNK):
             out.write(chunk)
-        out.flush()
-        os.fsync(fd)
+        durable.flush(out)
 
 
 def _hashed(key: str, file: BinaryIO) -> Stored:

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+from collections.abc import Awaitable, Callable
 
 
 class FakeClock:
@@ -55,3 +56,23 @@ async def settle(turns: int = 20) -> None:
     """Let the loop run what is ready, and what that makes ready."""
     for _ in range(turns):
         await asyncio.sleep(0)
+
+
+async def until(
+    what: str,
+    true: Callable[[], object],
+    *,
+    within: float = 20.0,
+    meanwhile: Callable[[], Awaitable[object]] | None = None,
+) -> None:
+    """Wait for what threads, children and sockets do in their own time, and keep `meanwhile` going (a clock, a hub).
+
+    Raises AssertionError that says what did not come true.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within
+    while not true():
+        assert loop.time() < deadline, f"waited {within:.0f} s in vain: {what}"
+        if meanwhile is not None:
+            await meanwhile()
+        await asyncio.sleep(0.001)

@@ -14,6 +14,7 @@ from edgecam.media import MediaId, MediaKind
 from edgecam.supervisor import Fatal
 from edgecam.web.page import POLICY
 from fakes import settle
+from peers import free_port
 from webhouse import House, watching
 
 
@@ -326,10 +327,16 @@ async def test_who_hangs_up_is_not_waited_for(pool: ThreadPoolExecutor) -> None:
 
 
 async def test_a_second_life_opens_its_sockets_anew(pool: ThreadPoolExecutor) -> None:
-    house = House(pool, http={"listen": "127.0.0.1:0"})
-    async with house.open():
-        pass
+    house = House(pool, http={"listen": f"127.0.0.1:{free_port()}"})
+    async with house.open() as client, client.get("/healthz") as answer:
+        assert answer.status == 200
     serving = asyncio.create_task(house.web.run())
     await settle()
+    async with (
+        aiohttp.ClientSession(house.url, timeout=aiohttp.ClientTimeout(5)) as client,
+        client.get("/healthz") as answer,
+    ):
+        assert answer.status == 200
     serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+    with pytest.raises(asyncio.CancelledError):
+        await serving

@@ -24,8 +24,10 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config import model
 from edgecam.config.secret import FromFile
 from edgecam.health import MqttStatus
+from edgecam.mqtt import client
 from edgecam.mqtt.client import Mqtt
 from edgecam.mqtt.messages import Incoming, Rank
+from fakes import until
 from peers import Mosquitto, program
 
 Protocol = Literal["5", "3.1.1"]
@@ -588,9 +590,11 @@ async def test_stopping_while_the_broker_is_mute_is_quick(broker: Mosquitto, mak
     async with doorman as port:
         mqtt = make(port, protocol="5")
         mqtt.complete([])
-        async with running(mqtt), asyncio.timeout(PATIENCE):
-            while not doorman.versions:
-                await asyncio.sleep(0.01)
+        async with running(mqtt) as task:
+            await until("the broker is asked", lambda: doorman.versions)
+            task.cancel()
+            done, _ = await asyncio.wait({task}, timeout=client.PATIENT / 2)
+            assert done, "stopping waits for the broker's answer"
 
 
 async def test_connections_leave_no_socket_behind(broker: Mosquitto, make: Make, sockets: Callable[[], int]) -> None:

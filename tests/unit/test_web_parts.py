@@ -95,7 +95,11 @@ def test_what_is_not_tcp_is_neither_late_nor_gone() -> None:
 )
 def test_what_is_asked_is_rounded_so_that_few_pictures_are_encoded(asked: dict[str, str], wanted: Look) -> None:
     assert look(asked) == wanted
-    assert wanted.is_plain == (wanted == Look())
+
+
+def test_only_what_changes_nothing_is_shown_as_the_camera_sent_it() -> None:
+    assert Look().is_plain
+    assert not any(other.is_plain for other in (Look(640), Look(quality=80), Look(grey=True)))
 
 
 @pytest.mark.parametrize("text", ["0", "-5", "nan", "inf", "1e6", "wide", "9" * 6000, "0x10", "1,5", "\x00"])

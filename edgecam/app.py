@@ -101,9 +101,7 @@ class Daemon:
 
     async def _build(self, pool: Executor, recovered: Recovered) -> None:
         config, clock, bus = self._config, self._clock, self.bus
-        control = Control(
-            hubs=self._hubs, status=self.health.cameras, shelf=self._library, bus=bus, clock=clock, pool=pool
-        )
+        control = Control(hubs=self._hubs, status=self.health.cameras, shelf=self._library, bus=bus, clock=clock)
         web = Web(
             config=config.http,
             cameras=config.cameras,

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from typing import Protocol
 
+from edgecam import aside
 from edgecam.clock import Clock
-from edgecam.events import Bus, SnapshotTaken
+from edgecam.events import Bus, ClipSaved, SnapshotTaken
 from edgecam.frame import Frame, Kind
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
@@ -40,10 +40,9 @@ class Control:
         shelf: PictureShelf,
         bus: Bus,
         clock: Clock,
-        pool: Executor,
     ) -> None:
         self._hubs, self._status, self._shelf = hubs, status, shelf
-        self._bus, self._clock, self._pool = bus, clock, pool
+        self._bus, self._clock = bus, clock
 
     async def take_snapshot(self, camera: str) -> SnapshotTaken:
         """A picture captured after the call, kept on disk and told to everybody.
@@ -54,13 +53,15 @@ class Control:
         frame = await self._fresh(camera)
         media: Sidecar | None = None
         try:
-            media = await asyncio.wrap_future(self._pool.submit(self._shelf.save_picture, frame, "manual"))
+            media = await aside.run(self._shelf.save_picture, frame, "manual")
         except OSError as error:
             log.error("%s: the snapshot is not on disk: %s", camera, error)
         taken = SnapshotTaken(
             camera=camera, at=frame.wall, jpeg=frame.data, width=frame.width, height=frame.height, media=media
         )
         self._bus.publish(taken)
+        if media:
+            self._bus.publish(ClipSaved(camera=camera, at=media.end, media=media))
         return taken
 
     async def _fresh(self, camera: str) -> Frame:

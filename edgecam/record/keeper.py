@@ -15,7 +15,7 @@ from pathlib import Path
 from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored, SnapshotTaken
+from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.record.library import Library
 from edgecam.record.shelf import Item, Keeps, Shelf
@@ -91,7 +91,6 @@ class Keeper:
         """One life."""
         with ExitStack() as stack:
             stack.callback(self._bus.on(ClipSaved, lambda event: self._saved(event.media)))
-            stack.callback(self._bus.on(SnapshotTaken, lambda event: self._saved(event.media)))
             stack.callback(self._bus.on(ClipStored, lambda event: self._kept_no_longer(event.media)))
             expired = float("-inf")
             while True:
@@ -101,10 +100,9 @@ class Keeper:
                 await self._look()
                 await self._clock.sleep(WATCH)
 
-    def _saved(self, media: Sidecar | None) -> None:
-        if media:
-            self._account(MediaId.parse(media.id), media.size)
-            self._kept_no_longer(media)
+    def _saved(self, media: Sidecar) -> None:
+        self._account(MediaId.parse(media.id), media.size)
+        self._kept_no_longer(media)
 
     def _kept_no_longer(self, media: Sidecar) -> None:
         """It may be stored by now, or no store wants it: `keep: 0s` ends at once."""

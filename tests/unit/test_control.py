@@ -1,13 +1,11 @@
 """What people ask of the daemon: a picture of now, or the reason why there is none."""
 
 import asyncio
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from edgecam.control import Control, Unavailable
-from edgecam.events import Bus, SnapshotTaken
+from edgecam.events import Bus, ClipSaved, SnapshotTaken
 from edgecam.frame import Frame, Kind
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring
@@ -42,18 +40,19 @@ class Shelf:
 
 
 class House:
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
+    def __init__(self) -> None:
         self.clock, self.bus, self.shelf = FakeClock(), Bus(), Shelf()
         self.hub, self.status = FrameHub("birdbox", Ring(1.0)), CameraStatus("Bird box")
         self.heard: list[SnapshotTaken] = []
         self.bus.on(SnapshotTaken, self.heard.append)
+        self.saved: list[Sidecar] = []
+        self.bus.on(ClipSaved, lambda event: self.saved.append(event.media))
         self.control = Control(
             hubs={"birdbox": self.hub},
             status={"birdbox": self.status},
             shelf=self.shelf,
             bus=self.bus,
             clock=self.clock,
-            pool=pool,
         )
 
     def frame(self, number: int) -> None:
@@ -62,9 +61,8 @@ class House:
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    with ThreadPoolExecutor(1) as pool:
-        yield House(pool)
+def house() -> House:
+    return House()
 
 
 async def test_a_snapshot_is_captured_after_the_question_kept_and_told(house: House) -> None:
@@ -79,6 +77,7 @@ async def test_a_snapshot_is_captured_after_the_question_kept_and_told(house: Ho
     assert taken.media is not None
     assert taken.media.cause == "manual"
     assert house.heard == [taken]
+    assert house.saved == [taken.media]  # so that it is offloaded and kept like a clip
     assert not house.hub.wanted
 
 
@@ -91,6 +90,7 @@ async def test_a_disk_that_refuses_costs_the_copy_not_the_picture(
     house.frame(1)
     taken = await asked
     assert taken.media is None
+    assert house.saved == []
     assert "birdbox: the snapshot is not on disk: [Errno 28]" in caplog.text
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from clips import opened
 from edgecam.config import model
-from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored, SnapshotTaken
+from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.record.keeper import DAYS_AT_ONCE, EXPIRE, SLACK, WATCH, Keeper
 from edgecam.record.library import Library
@@ -162,10 +162,8 @@ async def test_keep_of_zero_means_gone_as_soon_as_it_is_stored(library: Library)
 async def test_without_a_store_keep_of_zero_means_gone_at_once(library: Library) -> None:
     async with at_work(library) as house:
         picture, clip = (put(library, kind, house.now) for kind in (MediaKind.SNAPSHOT, MediaKind.EVENT))
-        taken = SnapshotTaken(camera="cam", at=house.now, jpeg=b"", width=1, height=1, media=picture)
-        house.bus.publish(taken)
-        house.bus.publish(SnapshotTaken(camera="cam", at=house.now, jpeg=b"", width=1, height=1, media=None))
-        house.bus.publish(ClipSaved(camera="cam", at=house.now, media=clip))
+        for media in (picture, clip):
+            house.bus.publish(ClipSaved(camera="cam", at=house.now, media=media))
         await house.look()
         assert house.there(picture, clip) == "-x"
 

@@ -4,6 +4,7 @@ Media first, then its manifest: an object without one is not yet finished (contr
 moment and run again: what is there already is recognised, what is torn is replaced, what is another's is left alone.
 """
 
+import errno
 import io
 import itertools
 import tempfile
@@ -15,7 +16,7 @@ from typing import NewType
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edgecam.digest import digest
-from edgecam.offload.stores import Permanent, Store, Stored, StoreError, Upload
+from edgecam.offload.stores import Permanent, Store, Stored, StoreError, Transient, Upload
 
 Stem = NewType("Stem", str)
 """A key without its suffix; media and manifest differ in the suffix only."""
@@ -109,6 +110,10 @@ def deliver(store: Store, parcel: Parcel, progress: Callable[[int], None]) -> De
     )
 
 
+PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN})
+"""What our own system says when it is short of something, and not of the file."""
+
+
 def check(parcel: Parcel, progress: Callable[[int], None]) -> None:
     """Compare the file with what was recorded, before a byte of it leaves. Raises Damaged and Gone."""
     try:
@@ -117,6 +122,8 @@ def check(parcel: Parcel, progress: Callable[[int], None]) -> None:
     except FileNotFoundError:
         raise Gone(f"{parcel.file} is not there any more") from None
     except OSError as error:
+        if error.errno in PASSING:
+            raise Transient(f"{parcel.file.name} cannot be read now: {error.strerror}") from None
         raise Damaged(f"{parcel.file.name} cannot be read: {error.strerror}", "a dying SD card?") from None
     if found != (parcel.size, parcel.md5, parcel.sha256):
         raise Damaged(f"{parcel.file.name} is not what was recorded: its hash differs", "a dying SD card?")
@@ -144,9 +151,9 @@ def _same(there: Stored, parcel: Parcel) -> bool | None:
     """Whether the object is ours, byte for byte; None where the store tells no hash and the size agrees."""
     if there.size != parcel.size:
         return False
-    if there.sha256 is None and there.md5 is None:
-        return None
-    return there.sha256 == parcel.sha256 or there.md5 == parcel.md5
+    if there.md5 is not None:  # of what lies there; the SHA-256 is only what we said of it ourselves
+        return there.md5 == parcel.md5
+    return None if there.sha256 is None else there.sha256 == parcel.sha256
 
 
 def _named(store: Store, stem: Stem) -> str | None:

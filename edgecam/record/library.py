@@ -77,11 +77,14 @@ class Library:
         durable.write(self.layout.draft(draft.media), draft.dump())
 
     def discard(self, draft: Draft) -> None:
-        """Forget media that holds no picture: whatever there is of it goes, its draft last."""
+        """Forget media that holds no picture: whatever there is of it goes, its draft last; finished media stays."""
         id = draft.media
         with self.names:
-            for path in (self.layout.part(id), self.layout.sidecar(id), self.layout.marker(id), self.layout.draft(id)):
-                durable.remove(path)
+            durable.remove(self.layout.part(id))
+            if not self.layout.media(id).exists():
+                durable.remove(self.layout.sidecar(id))
+                durable.remove(self.layout.marker(id))
+            durable.remove(self.layout.draft(id))
 
     def replace(self, draft: Draft, coded: Path) -> Draft:
         """Put the verified H.264 file `coded` in the place of the JPEG video."""
@@ -153,8 +156,13 @@ class Library:
         """Keep one JPEG frame as a snapshot. Raises OSError."""
         id = MediaId.new(frame.wall, frame.camera, MediaKind.SNAPSHOT)
         draft = Draft(id=id.text, start=frame.wall, cause=cause, complete=True)
-        self.begin(draft).write_bytes(frame.data)
-        return self.finish(draft)
+        try:
+            self.begin(draft).write_bytes(frame.data)
+            return self.finish(draft)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self.discard(draft)
+            raise
 
     def remove(self, id: MediaId) -> None:
         """Delete finished media, its sidecar and its marker; a crash in between leaves no media behind a marker."""

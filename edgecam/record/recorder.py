@@ -136,6 +136,8 @@ class Recorder:
                         self._writer.put(frame)
                 case Close(until):
                     self._close(until)
+        if self._writer:
+            self._writer.begun()
 
     def _open(self, action: Open) -> None:
         first = action.first

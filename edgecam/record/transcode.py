@@ -6,6 +6,7 @@ that holds its stdin is gone. On failure the last line on stderr says why.
 
 import argparse
 import os
+import signal
 import sys
 import threading
 from collections import deque
@@ -182,6 +183,8 @@ def main() -> int:
     parser.add_argument("--qp", type=int)
     parser.add_argument("--keyframe", type=float, default=1.0)
     given = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the daemon; the end of stdin is our sign
+        signal.signal(number, signal.SIG_IGN)
     die_with_the_daemon()
     os.nice(NICE)
     try:

@@ -4,6 +4,7 @@ The loop hands frames over and never waits; a disk that is too slow costs frames
 """
 
 import logging
+import math
 import os
 import threading
 from collections import deque
@@ -21,7 +22,7 @@ from edgecam.record.mp4 import Mp4
 log = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 32_000_000
-"""Bytes that wait for the disk; about ten seconds of a 720p JPEG camera."""
+"""Bytes that wait for the disk beside the pre-roll; about ten seconds of a 720p JPEG camera."""
 
 SYNC_EVERY = 3.0
 """Seconds of video that a power cut may take."""
@@ -70,6 +71,7 @@ class Writer:
         self._ready = threading.Condition()
         self._queue: deque[Frame] = deque()
         self._bytes = 0
+        self._limit = math.inf
         self._closed = False
         self._until: float | None = None
         self._skipping = False
@@ -79,7 +81,7 @@ class Writer:
     def put(self, frame: Frame) -> None:
         """Queue a frame. When the queue is full it is dropped, with all that follow up to the next keyframe."""
         with self._ready:
-            if (self._skipping and not frame.keyframe) or self._bytes + len(frame.data) > QUEUE_LIMIT:
+            if (self._skipping and not frame.keyframe) or self._bytes + len(frame.data) > self._limit:
                 self._skipping = True
                 self.dropped += 1
                 return
@@ -87,6 +89,10 @@ class Writer:
             self._queue.append(frame)
             self._bytes += len(frame.data)
             self._ready.notify()
+
+    def begun(self) -> None:
+        """The pre-roll is in: it lay in memory anyway, however much it is. From now on the queue is bounded."""
+        self._limit = min(self._limit, self._bytes + QUEUE_LIMIT)
 
     def close(self, draft: Draft, until: float | None = None) -> None:
         """No more frames. `draft`: what is known of the clip now; `until`: where the last frame ends."""

@@ -107,18 +107,25 @@ class Logins:
         known = self._known.get(mark)
         if known is not None and known.is_valid:
             return known.visitor
-        async with self._checking:  # one scrypt at a time, and no crowd that slips past the count
+        found = await asyncio.shield(asyncio.ensure_future(self._examine(header, token, address)))
+        if isinstance(found, Refused):
+            raise found
+        known = self._known[mark] = found
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return known.visitor
+
+    async def _examine(self, header: str | None, token: str | None, address: str) -> _Known | Refused:
+        """One scrypt at a time, and no crowd that slips past the count; who hangs up is counted all the same."""
+        async with self._checking:
             if wait := self._failures.wait(address):
-                raise Refused(429, "too_many_logins", "too many failed logins from your address", retry_after=wait)
+                return Refused(429, "too_many_logins", "too many failed logins from your address", retry_after=wait)
             known = await self._find(header, token)
             if known is None:
                 self._failures.add(address)
                 log.warning("http: failed login from %s", address)
-                raise Refused(401, "login", "wrong name, password or token", challenge=True)
-        self._known[mark] = known
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return known.visitor
+                return Refused(401, "login", "wrong name, password or token", challenge=True)
+            return known
 
     async def _find(self, header: str | None, token: str | None) -> _Known | None:
         if header is None:
@@ -147,7 +154,7 @@ class Logins:
         found: _Known | None = None
         for name, known in self._tokens.items():
             value = known.token.reveal()
-            if hmac.compare_digest(text.encode(), value.encode()) and value:
+            if hmac.compare_digest(text.encode(errors="surrogateescape"), value.encode()) and value:
                 cameras = None if known.cameras is None else frozenset(known.cameras)
                 found = _Known(Visitor(name, known.role == "admin", cameras), known.token, value)
         return found

@@ -19,11 +19,10 @@ from edgecam.web.auth import Logins, Visitor
 _FORWARDED = (
     "Forwarded",
     "Via",
-    "X-Forwarded-For",
-    "X-Forwarded-Host",
-    "X-Forwarded-Proto",
     "X-Ingress-Path",
     "X-Real-IP",
+    "CF-Connecting-IP",
+    "True-Client-IP",
 )
 _READING = frozenset({"GET", "HEAD"})
 _VISITOR: ContextVar[Visitor] = ContextVar("visitor")  # aiohttp handles each request in a context of its own
@@ -80,7 +79,8 @@ class Door:
 def _check_local(request: web.Request) -> None:
     """Without a login only this computer is let in, not what a proxy or a rebound name makes look like it."""
     local = is_loopback(request.remote or "") and is_loopback(_host(request.headers.get("Host", "")))
-    if not local or any(name in request.headers for name in _FORWARDED):
+    forwarded = any(name.lower().startswith("x-forwarded") for name in request.headers)
+    if not local or forwarded or any(name in request.headers for name in _FORWARDED):
         sentence = (
             "no login is configured, so edgecam answers only to a browser on the same computer; to reach it from "
             "elsewhere or through a proxy set http.users or http.tokens (or http.auth: none to let everybody in)"

@@ -18,7 +18,7 @@ def unsent(sock: socket.socket) -> int:
     """Bytes in the kernel's queue that were not sent even once; 0 for what is not TCP."""
     try:
         return int.from_bytes(fcntl.ioctl(sock.fileno(), _SIOCOUTQNSD, bytes(4)), "little")
-    except OSError:
+    except (OSError, ValueError):  # ValueError: closed meanwhile
         return 0
 
 

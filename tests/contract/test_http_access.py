@@ -140,6 +140,16 @@ async def test_five_failed_logins_close_the_door_for_a_minute_but_not_to_those_i
         assert (await ask(client, PICTURE, bearer("panel-token")))[0] == 200
 
 
+async def test_bytes_that_are_no_text_are_a_wrong_login(house: House) -> None:
+    async with house.open():
+        head = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer \xff\xfe\r\n\r\n" % PICTURE.encode()
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        writer.write(head)
+        assert (await reader.readline()).split()[1] == b"401"
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_browsers_that_ask_without_a_login_first_are_not_counted(house: House) -> None:
     async with house.open() as client:
         house.publish()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from edgecam.frame import Frame
 from edgecam.record import transcode, transcoder
 from edgecam.record.mp4 import Mp4
 from edgecam.record.transcoder import TranscodeFailed, Transcoder
-from fakes import FakeClock
+from fakes import FakeClock, until
 
 pytestmark = pytest.mark.system
 
@@ -139,9 +140,7 @@ async def test_a_child_without_progress_is_killed(monkeypatch: pytest.MonkeyPatc
     Child(monkeypatch, "import time; print(1, flush=True); time.sleep(600)")
     clock = FakeClock()
     work = asyncio.create_task(Transcoder(clock).encode(tmp_path, tmp_path, model.Video()))
-    while not work.done():
-        await asyncio.sleep(0)
-        await clock.advance(transcoder.STALL / 100)
+    await until("the child is given up", work.done, meanwhile=lambda: clock.advance(transcoder.STALL / 100))
     with pytest.raises(TranscodeFailed, match="no progress for 60 s"):
         await work
 
@@ -175,8 +174,7 @@ async def test_cancelling_kills_the_child_and_lets_the_next_one_in(
     Child(monkeypatch, f"import time; open({str(tmp_path / 'up')!r}, 'w').close(); time.sleep(600)")
     coder = Transcoder(SystemClock())
     work = asyncio.create_task(coder.encode(tmp_path, tmp_path, model.Video()))
-    while not (tmp_path / "up").exists():
-        await asyncio.sleep(0.01)
+    await until("the child runs", (tmp_path / "up").exists)
     work.cancel()
     await asyncio.wait({work})
     Child(monkeypatch, "")
@@ -217,3 +215,16 @@ def test_the_child_loads_nothing_of_the_daemon() -> None:
     code = "import sys, edgecam.record.transcode; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"aiohttp", "paho", "pydantic", "asyncio", "av", "numpy"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_to_the_whole_group_does_not_end_a_transcode(sign: signal.Signals) -> None:
+    code = (
+        "import edgecam.record.transcode as t, time; "
+        "t.transcode = lambda *_: (print(1, flush=True), time.sleep(0.5)); raise SystemExit(t.main())"
+    )
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", code, "a", "b", stdin=-1, stdout=-1)
+    assert child.stdout is not None
+    await child.stdout.readline()
+    child.send_signal(sign)
+    assert await child.wait() == 0

@@ -1,5 +1,6 @@
 """What is in the library is whole, named, described, and nobody else's."""
 
+import errno
 import hashlib
 import json
 import os
@@ -11,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from clips import h264, jpegs, opened, probe
-from edgecam.frame import Frame
-from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.frame import Frame, Kind
+from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.record import boxes
 from edgecam.record.draft import Draft
 from edgecam.record.library import Library
 from edgecam.record.mp4 import Mp4
 from edgecam.supervisor import Fatal
+from pictures import jpeg
 
 
 @pytest.fixture
@@ -182,3 +184,27 @@ def test_sidecars_are_plain_json_for_people(library: Library) -> None:
     plain = json.loads(library.layout.sidecar(MediaId.parse(sidecar.id)).read_text())
     assert plain["kind"] == "event"
     assert plain["start"].endswith("Z")
+
+
+def test_a_late_writer_does_not_undress_a_finished_clip(tmp_path: Path) -> None:
+    library = Library(Layout(tmp_path), wanted=lambda _: True)
+    library.open()
+    saved = library.save_picture(Frame("cam", 1, 1.0, 1.79e9, Kind.JPEG, jpeg(1), 320, 240), "manual")
+    library.discard(Draft(id=saved.id, start=saved.start, cause="manual"))
+    id = MediaId.parse(saved.id)
+    assert library.sidecar(id)
+    assert library.layout.marker(id).exists()
+    library.close()
+
+
+def test_a_snapshot_that_the_disk_refuses_leaves_nothing_behind(tmp_path: Path) -> None:
+    def full(step: str) -> None:
+        if step == "synced":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    library = Library(Layout(tmp_path), wanted=lambda _: True, step=full)
+    library.open()
+    with pytest.raises(OSError, match="No space"):
+        library.save_picture(Frame("cam", 1, 1.0, 1.79e9, Kind.JPEG, jpeg(1), 320, 240), "manual")
+    assert list(library.layout.open.iterdir()) == []
+    library.close()

@@ -170,6 +170,15 @@ def test_each_attempt_is_one_request_with_the_md5_of_the_body(server: Answers) -
     assert len(server.asked) == 2
 
 
+def test_another_md5_than_ours_is_another_object_unless_it_is_sealed(server: Answers) -> None:
+    foreign = {"ETag": f'"{"0" * 32}"'}
+    server.answers.append((200, foreign, b""))
+    assert isinstance(answer_to_put(s3(server.url)), Corrupt)
+    sealed = foreign | {"x-amz-server-side-encryption": "aws:kms"}
+    server.answers = deque([(200, sealed, b""), (200, sealed | {"Content-Length": "6"}, b"")])
+    put(open_store(s3(server.url)))
+
+
 @pytest.mark.parametrize(
     ("head", "outcome"),
     [

@@ -198,3 +198,9 @@ def test_an_attack_from_many_addresses_does_not_fill_the_memory() -> None:
         failures.add(f"10.0.{place // 250}.{place % 250}")
         failures.add("not an address")
     assert len(failures._of) == REMEMBERED
+
+
+def test_a_connection_that_is_closed_meanwhile_has_nothing_unsent() -> None:
+    with socket.socket() as sock:
+        pass
+    assert tcp.unsent(sock) == 0

@@ -18,7 +18,7 @@ from botocore.parsers import ResponseParserError
 
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.store import S3Store
-from edgecam.offload.stores import Permanent, Stored, StoreError, Transient, Upload
+from edgecam.offload.stores import Corrupt, Permanent, Stored, StoreError, Transient, Upload
 from edgecam.offload.stores.body import Body
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
@@ -73,6 +73,8 @@ class S3:
         etag = str(answer.get("ETag", "")).strip('"')
         if etag == upload.md5:
             return Stored(upload.key, upload.size, etag, upload.md5, upload.sha256)
+        if _md5(etag) and not _sealed(answer):
+            raise Corrupt("what the store wrote has another MD5 than the file")
         return self._verified(upload, etag)
 
     def _verified(self, upload: Upload, etag: str) -> Stored:
@@ -210,11 +212,17 @@ def _checksums(config: S3Store) -> str:
 def _stored(key: str, answer: _Answer) -> Stored:
     etag = str(answer.get("ETag", "")).strip('"')
     told = answer.get("Metadata", {})
-    return Stored(key, answer.get("ContentLength", -1), etag or None, told.get("md5") or _md5(etag), told.get("sha256"))
+    md5 = None if _sealed(answer) else _md5(etag)
+    return Stored(key, answer.get("ContentLength", -1), etag or None, md5 or told.get("md5"), told.get("sha256"))
+
+
+def _sealed(answer: _Answer) -> bool:
+    """Encrypted with a key of the user's: then the ETag looks like an MD5 and is none."""
+    return "aws:kms" in str(answer.get("ServerSideEncryption", "")) or "SSECustomerAlgorithm" in answer
 
 
 def _md5(etag: str) -> str | None:
-    """An ETag that looks like an MD5 mostly is one (not with SSE-KMS: then it equals nothing, which is harmless)."""
+    """An ETag that looks like an MD5 is one, but for sealed objects."""
     return etag if len(etag) == 32 and all(digit in "0123456789abcdef" for digit in etag) else None
 
 

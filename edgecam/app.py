@@ -68,7 +68,9 @@ class Daemon:
         pool = ThreadPoolExecutor(2, "pool")
         self._library.open()
         try:
-            recovered = await aside.run(recover, self._library)
+            recovered = await self._recover(stop)
+            if recovered is None:
+                return
             await self._build(pool, recovered)
             heralds = [
                 asyncio.create_task(self._tell_begin(ready), name="begin"),
@@ -84,6 +86,17 @@ class Daemon:
         finally:
             self._library.close()
             pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _recover(self, stop: asyncio.Event) -> Recovered | None:
+        """What a crash left; None when we are told to stop before a slow disk has given it."""
+        recovering = asyncio.create_task(aside.run(recover, self._library))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({recovering, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if recovering.done():
+            return recovering.result()
+        recovering.cancel()
+        return None
 
     async def _tell_begin(self, ready: Callable[[], None]) -> None:
         """Tell systemd when every component entered its first life."""
@@ -130,6 +143,7 @@ class Daemon:
             self._add_camera(id, finisher, lost, pool)
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
+        self.health.vitals = [vitals for room, vitals, _ in self._rooms if not isinstance(room, Camera)]
 
     def _add(self, component: Component, vitals: Vitals | None = None, longest: float = LONGEST_WAIT) -> None:
         self._rooms.append((component, vitals or Vitals(component.name), longest))

@@ -11,6 +11,8 @@ from edgecam.clock import Clock
 T = TypeVar("T")
 P = ParamSpec("P")
 
+_NAME = "edgecam "
+
 
 def start(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """Run `call` on a daemon thread of its own: one that never returns is left behind, and delays no exit."""
@@ -25,8 +27,19 @@ def start(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         else:
             future.set_result(result)
 
-    threading.Thread(target=live, name=f"edgecam {getattr(call, '__name__', 'work').strip('_')}", daemon=True).start()
+    name = _NAME + getattr(call, "__name__", "work").strip("_")
+    threading.Thread(target=live, name=name, daemon=True).start()
     return future
+
+
+async def quiet(clock: Clock, seconds: float) -> bool:
+    """Wait until none of these threads is at work; False when one still is after `seconds`."""
+    end = clock.monotonic() + seconds
+    while any(thread.name.startswith(_NAME) for thread in threading.enumerate()):
+        if clock.monotonic() >= end:
+            return False
+        await clock.sleep(0.05)
+    return True
 
 
 async def run(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

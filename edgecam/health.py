@@ -5,7 +5,7 @@ Feeds `/api/health`, `/metrics`, MQTT and the watchdog. Loop thread only.
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from edgecam import __version__
 from edgecam.clock import Clock
 from edgecam.media import iso
+from edgecam.supervisor import Vitals
 
 
 class CameraState(StrEnum):
@@ -105,6 +106,8 @@ class Health:
     storage_trouble: Callable[[], str | None] = lambda: None
     """Why nothing more is written to the disk, in words; the library's owner sets it."""
     started: float = 0.0
+    vitals: Sequence[Vitals] = ()
+    """Of all components but the captures, which tell of themselves."""
     stuck: Callable[[], list[str]] = list
     """Names of the loops that made no progress lately; the watchdog's owner sets it."""
 
@@ -120,6 +123,8 @@ class Health:
             found.append(f"store: {self.spool.reason}")
         if self.spool.bad:
             found.append(f"store: {self.spool.bad} damaged things lie in spool/bad")
+        now = self.clock.monotonic()
+        found += [f"{vitals.name}: {why}" for vitals in self.vitals if (why := vitals.trouble(now))]
         if self.mqtt.trouble:
             found.append(f"mqtt: {self.mqtt.trouble}")
         return found

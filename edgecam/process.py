@@ -8,8 +8,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from edgecam import __version__, log
+from edgecam import __version__, aside, log
 from edgecam.app import Daemon
 from edgecam.clock import SystemClock
 from edgecam.config.load import ConfigErrors, Loaded, load
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 STOPPED, FAILED, UNUSABLE = 0, 1, 2
 """Exit codes: 1 asks systemd for a restart, 2 for a person."""
+REST = 30.0
+"""Seconds in which what the old configuration still writes must be on disk before the new one begins."""
 
 
 @contextlib.contextmanager
@@ -50,19 +53,30 @@ def signals(stop: asyncio.Event, reload: Callable[[], None] = lambda: None) -> I
 
 
 def main(place: Path, overrides: Sequence[str], environ: Mapping[str, str]) -> int:
-    """`edgecam run`. Returns the exit code of the contract."""
+    """`edgecam run`. Returns 2 for a wrong configuration; else the process ends here, with the contract's exit code."""
     try:
         loaded = load(place, environ=environ, overrides=overrides)
     except ConfigErrors as errors:
         sys.stderr.write(f"{errors}\n")
         return UNUSABLE
     listen_to_the_log(loaded, environ)
+    return asyncio.run(_live(loaded, place, overrides, environ))
+
+
+async def _live(loaded: Loaded, place: Path, overrides: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    """Run, and end the process from within: Python would wait for threads that hang in a name server or on a disk."""
+    code = FAILED
     try:
-        asyncio.run(_run(loaded, place, overrides, environ))
+        await _run(loaded, place, overrides, environ)
+        code = STOPPED
     except Fatal as error:
         logger.critical("%s", error)
-        return FAILED
-    return STOPPED
+    except Exception:
+        logger.critical("edgecam failed; this is a mistake in edgecam", exc_info=True)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def listen_to_the_log(loaded: Loaded, environ: Mapping[str, str]) -> None:
@@ -75,7 +89,7 @@ def listen_to_the_log(loaded: Loaded, environ: Mapping[str, str]) -> None:
 
 async def _run(loaded: Loaded, place: Path, overrides: Sequence[str], environ: Mapping[str, str]) -> None:
     """One daemon after another: a reload that is valid and changes something ends one and starts the next."""
-    stop, again = asyncio.Event(), asyncio.Event()
+    stop, again, clock = asyncio.Event(), asyncio.Event(), SystemClock()
     coming = loaded
 
     def reload() -> None:
@@ -95,8 +109,10 @@ async def _run(loaded: Loaded, place: Path, overrides: Sequence[str], environ: M
         while not stop.is_set():
             again.clear()
             logger.info("edgecam %s starts with %s", __version__, place)
-            daemon = Daemon(coming.config, SystemClock(), environ)
+            daemon = Daemon(coming.config, clock, environ)
             await _until(stop, again, daemon, Notifier(environ))
+            if again.is_set() and not await aside.quiet(clock, REST):
+                raise Fatal("reload: the disk does not answer, so a new process has to begin anew")
             if again.is_set():
                 listen_to_the_log(coming, environ)
                 logger.info("reload: everything restarts with the new configuration")

@@ -42,6 +42,9 @@ class Vitals:
 
     name: str
     lives: int = 0
+    living: bool = False
+    began: float = 0.0
+    """Monotonic time at which the newest life began."""
     attempts: int = 0
     """Lives in a row that failed."""
     error: str | None = None
@@ -50,6 +53,11 @@ class Vitals:
     """The reasons that are in the log already, since it worked last."""
     born: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the first life began."""
+
+    def trouble(self, now: float) -> str | None:
+        """Why it does not stay alive: two lives or more failed in a row and it is not healthy (again)."""
+        ill = self.attempts >= 2 and not (self.living and now - self.began >= HEALTHY)
+        return self.error if ill else None
 
 
 def reason(error: BaseException) -> str:
@@ -71,15 +79,16 @@ async def keep(
     """
     while True:
         vitals.lives += 1
+        vitals.living, vitals.began = True, clock.monotonic()
         vitals.born.set()
-        began = clock.monotonic()
         try:
             await component.run()
         except (Fatal, asyncio.CancelledError):
             raise
         except Exception as error:
-            if clock.monotonic() - began >= HEALTHY:
-                vitals.attempts = 0
+            vitals.living = False
+            if clock.monotonic() - vitals.began >= HEALTHY:
+                recovered(vitals)
             full = min(longest, FIRST_WAIT * 2.0 ** min(vitals.attempts, 16))
             wait = full * (0.5 + jitter() / 2)
             vitals.attempts += 1

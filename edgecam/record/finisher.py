@@ -43,6 +43,7 @@ class Finisher:
         self._bus, self._clock, self._recovered = bus, clock, recovered
         self._slow: asyncio.Queue[Draft] = asyncio.Queue()
         self._quick: asyncio.Queue[Draft] = asyncio.Queue()
+        self._refused: set[asyncio.Task[None]] = set()
 
     def submit(self, draft: Draft) -> None:
         """A complete draft is to be finished; `ClipSaved` follows."""
@@ -58,9 +59,9 @@ class Finisher:
                 lane.result()
         finally:
             await self._drain()
-            for lane in lanes:
-                lane.cancel()
-            await asyncio.wait(lanes)
+            for task in (*lanes, *self._refused):
+                task.cancel()
+            await asyncio.wait({*lanes, *self._refused})
 
     def _tell_recovered(self) -> None:
         recovered, self._recovered = self._recovered, Recovered()
@@ -84,27 +85,29 @@ class Finisher:
         while True:
             draft = await queue.get()
             try:
-                await self._until_done(draft)
+                await self._finish(draft)
             finally:
                 queue.task_done()
 
-    async def _until_done(self, draft: Draft) -> None:
-        """Finish one draft, however long the disk refuses."""
-        while True:
-            try:
-                if draft.encode:
-                    draft = await self._encode(draft)
-                self._tell(await aside.run(self._library.finish, draft))
-                return
-            except FileNotFoundError:
-                log.error("%s: its file is gone", draft.id)
-                return
-            except NotPlayable as error:
-                await self._give_up(draft, error)
-                return
-            except OSError as error:
-                log.error("%s: cannot be finished (%s), trying again in %.0f s", draft.id, error.strerror, RETRY)
-                await self._clock.sleep(RETRY)
+    async def _finish(self, draft: Draft) -> None:
+        """Finish one draft; one that the disk refuses comes again later, behind the others."""
+        try:
+            if draft.encode:
+                draft = await self._encode(draft)
+            self._tell(await aside.run(self._library.finish, draft))
+        except FileNotFoundError:
+            log.error("%s: its file is gone", draft.id)
+        except NotPlayable as error:
+            await self._give_up(draft, error)
+        except OSError as error:
+            log.error("%s: cannot be finished (%s), trying again in %.0f s", draft.id, error.strerror, RETRY)
+            again = asyncio.create_task(self._again(draft), name=f"{draft.id} again")
+            self._refused.add(again)
+            again.add_done_callback(self._refused.discard)
+
+    async def _again(self, draft: Draft) -> None:
+        await self._clock.sleep(RETRY)
+        self.submit(draft)
 
     async def _encode(self, draft: Draft) -> Draft:
         """The draft with H.264 in the place of its JPEG video, or with the reason why it stays as it is."""

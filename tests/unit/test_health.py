@@ -6,6 +6,7 @@ import pytest
 
 from edgecam import health
 from edgecam.health import CameraStatus, Health, StoreState
+from edgecam.supervisor import Vitals
 from fakes import FakeClock
 
 
@@ -32,6 +33,11 @@ def test_every_trouble_is_a_problem_in_words(box: Health) -> None:
         "store: 2 damaged things lie in spool/bad",
         "mqtt: password refused",
     ]
+
+
+def test_a_component_that_does_not_stay_alive_is_named(box: Health) -> None:
+    box.vitals = [Vitals("keeper", attempts=3, error="read-only file system"), Vitals("motion birdbox")]
+    assert box.problems() == ["keeper: read-only file system"]
 
 
 def test_a_store_that_is_tried_again_is_no_problem_yet(box: Health) -> None:

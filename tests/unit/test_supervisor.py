@@ -111,6 +111,21 @@ async def test_a_fault_that_lasts_is_told_at_ever_longer_intervals_and_a_new_rea
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_component_that_keeps_failing_is_a_trouble_until_it_lived_for_a_minute() -> None:
+    clock, vitals = FakeClock(), Vitals("cat")
+    task = asyncio.create_task(keep(Cat(_dies, _dies, _forever), clock, vitals, jitter=lambda: 1.0))
+    await settle()
+    assert vitals.trouble(clock.monotonic()) is None, "once is no pattern"
+    await clock.advance(1)
+    assert vitals.trouble(clock.monotonic()) == "no route to host"
+    await clock.advance(2)
+    assert vitals.trouble(clock.monotonic()) == "no route to host", "alive, but for how long"
+    await clock.advance(60)
+    assert vitals.trouble(clock.monotonic()) is None
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_finished_component_is_left_alone() -> None:
     async def done() -> None:
         return None

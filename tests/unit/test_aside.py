@@ -1,0 +1,32 @@
+"""Blocking work beside the loop: it ends when it ends, and the house knows whether it did."""
+
+import threading
+
+import pytest
+
+from edgecam import aside
+from edgecam.clock import SystemClock
+from fakes import FakeClock
+
+
+async def test_the_result_or_the_error_comes_back() -> None:
+    assert await aside.run(int, "7") == 7
+    with pytest.raises(ValueError, match="invalid literal"):
+        await aside.run(int, "seven")
+
+
+async def test_work_that_takes_too_long_is_left() -> None:
+    done = threading.Event()
+    with pytest.raises(TimeoutError):
+        await aside.within(SystemClock(), 0.0, aside.run(done.wait))
+    done.set()
+
+
+async def test_the_house_is_quiet_when_the_last_thread_has_ended() -> None:
+    done = threading.Event()
+    work = aside.start(done.wait)
+    clock = FakeClock()
+    assert not await aside.quiet(clock, 0.0)
+    done.set()
+    work.result(5)
+    assert await aside.quiet(SystemClock(), 5.0)

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 IDLE = 60.0
 STALL = 120.0
 """Seconds without a sign of progress after which the child is replaced."""
+TAIL = 600.0
+"""The same once the last byte is in the hands of the network: megabytes of buffers drain slowly through a thin line."""
 FAREWELL = 2.0
 PULSE = 1.0
 """Seconds between the child's reports of progress."""
@@ -102,13 +104,16 @@ class Worker:
         with contextlib.suppress(ConnectionError):  # it died: reading says how
             process.stdin.write(job.model_dump_json().encode() + b"\n")
             await process.stdin.drain()
+        patience = self._stall
         while True:
             try:
-                answer = Answer.model_validate_json(await self._line(process))
+                answer = Answer.model_validate_json(await self._line(process, patience))
             except ValueError:
                 raise Transient("the offload worker answered nonsense") from None
             if answer.sent is None:
                 return answer
+            whole = isinstance(job.task, Deliver) and answer.sent >= job.task.parcel.size
+            patience = max(self._stall, TAIL) if whole else self._stall
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process and self._process.returncode is not None:
@@ -123,13 +128,13 @@ class Worker:
             self._listening = asyncio.create_task(self._listen(self._process), name="offload worker's stderr")
         return self._process
 
-    async def _line(self, process: asyncio.subprocess.Process) -> bytes:
+    async def _line(self, process: asyncio.subprocess.Process, patience: float) -> bytes:
         """The child's next line. Raises Transient when it dies or says nothing for too long."""
         assert process.stdout is not None
         try:
-            line = await aside.within(self._clock, self._stall, process.stdout.readline())
+            line = await aside.within(self._clock, patience, process.stdout.readline())
         except TimeoutError:
-            raise Transient(f"no byte left for {self._stall:.0f} s; the worker is replaced") from None
+            raise Transient(f"no byte left for {patience:.0f} s; the worker is replaced") from None
         if line:
             return line
         raise Transient(f"the offload worker died ({_fate(await process.wait())})")
@@ -209,11 +214,12 @@ class Clerk:
             self._store, self._config = self._opener(config), config
         if isinstance(task, MakeLink):
             return Answer(link=self._store.link(task.key, task.expiry))
-        return Answer(delivered=deliver(self._store, task.parcel, self._progress))
+        size = task.parcel.size
+        return Answer(delivered=deliver(self._store, task.parcel, lambda sent: self._progress(sent, sent >= size)))
 
-    def _progress(self, sent: int) -> None:
+    def _progress(self, sent: int, whole: bool) -> None:
         now = self._clock.monotonic()
-        if now - self._said >= PULSE:
+        if whole or now - self._said >= PULSE:
             self._said = now
             self._say(Answer(sent=sent))
 

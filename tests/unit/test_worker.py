@@ -25,7 +25,7 @@ from edgecam.offload.spool import Spool
 from edgecam.offload.stores import Corrupt, Permanent, Store, Stored, StoreError, Transient, Upload
 from edgecam.offload.stores.memory import Memory
 from edgecam.offload.worker import Clerk, Worker
-from fakes import FakeClock
+from fakes import FakeClock, until
 from waiting import save
 
 SECRET = "s3cr3t-of-the-store"
@@ -53,9 +53,7 @@ async def worker() -> AsyncIterator[Worker]:
 
 
 async def gone(pid: int) -> None:
-    """Wait until nothing of the process is left."""
-    while Path(f"/proc/{pid}").exists():
-        await asyncio.sleep(0.01)
+    await until(f"nothing of process {pid} is left", lambda: not Path(f"/proc/{pid}").exists())
 
 
 # The daemon's end, with a real child
@@ -156,6 +154,16 @@ async def test_a_child_that_hangs_is_killed_but_each_sign_of_progress_buys_time(
     assert worker.pid is None
     assert pid is not None
     await gone(pid)
+
+
+async def test_once_everything_is_sent_a_thin_line_gets_the_time_it_needs(tmp_path: Path) -> None:
+    clock = Watched()
+    worker = Worker(clock=clock, command=child("print('{\"sent\": 1000}', flush=True); time.sleep(1000)"))
+    task = asyncio.create_task(worker.deliver(s3(), parcel(tmp_path, size=1000)))
+    assert await clock.begun.get() == 120
+    assert await clock.begun.get() == 600
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.mark.parametrize(

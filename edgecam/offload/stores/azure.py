@@ -23,7 +23,7 @@ from edgecam.offload.stores import Permanent, Stored, StoreError, Transient, Upl
 from edgecam.offload.stores.body import Body
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
-CONNECT, READ = 10, 60
+CONNECT, READ = 30, 600  # s; the worker is replaced long before, unless all is sent and buffers drain
 BLOCK = 4 << 20
 """Bytes of one request: the SDK holds that much in memory. Larger blobs are blocks, visible once all are committed."""
 

@@ -22,7 +22,7 @@ from edgecam.offload.stores import Corrupt, Permanent, Stored, StoreError, Trans
 from edgecam.offload.stores.body import Body
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
-CONNECT, READ = 10, 60
+CONNECT, READ = 30, 600  # s; the worker is replaced long before, unless all is sent and buffers drain
 """Seconds. A read time-out below the time to drain the socket's buffers through a slow line makes duplicates."""
 LONGEST_LINK = 7 * 86400
 """Of a presigned URL, by the rules of Signature Version 4."""

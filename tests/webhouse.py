@@ -19,7 +19,7 @@ from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.web import Web
-from fakes import FakeClock, settle
+from fakes import FakeClock, settle, until
 from pictures import jpeg
 
 
@@ -99,7 +99,7 @@ class House:
         """What the camera's room does when frames stay away."""
         status = self.status[camera]
         status.online, status.state, status.trouble = False, CameraState.STALLED, why
-        self.hubs[camera].clear()
+        self.hubs[camera].lose()
 
     @property
     def port(self) -> int:
@@ -107,10 +107,7 @@ class House:
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait for what the server does in answer to a socket; the clock stands still."""
-        async with asyncio.timeout(5):
-            while not true():
-                await settle(2)
-                await asyncio.sleep(0.001)
+        await until("the server answers to the socket", true, meanwhile=lambda: settle(2))
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[aiohttp.ClientSession]:

@@ -157,9 +157,7 @@ async def settled(mqtt: Mqtt) -> None:
 
 
 async def lost(mqtt: Mqtt) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while mqtt.status.connected:
-            await asyncio.sleep(0.01)
+    await until("the connection is lost", lambda: not mqtt.status.connected)
 
 
 def noise(width: int, height: int, quality: int = 95) -> bytes:
@@ -371,9 +369,8 @@ async def test_a_wrong_password_is_said_once_and_the_right_one_is_found_without_
         mqtt = make(broker.port, protocol=protocol, password=FromFile("canary-wrong", secret))
         mqtt.complete([])
         async with running(mqtt):
-            async with asyncio.timeout(PATIENCE):
-                while broker.log.count("not authorised") + broker.log.count("bad user name or password") < 4:
-                    await asyncio.sleep(0.02)
+            refusals = ("not authorised", "bad user name or password")
+            await until("four logins are refused", lambda: sum(map(broker.log.count, refusals)) >= 4)
             assert mqtt.status.trouble is not None
             assert "check mqtt.username and mqtt.password" in mqtt.status.trouble
             secret.write_text("canary-right\n")
@@ -430,9 +427,7 @@ async def test_what_was_cleared_is_struck_from_the_list(broker: Mosquitto, make:
     mqtt.complete([])
     async with running(mqtt):
         await settled(mqtt)
-    async with asyncio.timeout(PATIENCE):
-        while json.loads(owned.read_text()) != [STATUS]:
-            await asyncio.sleep(0.01)
+    await until("the list is short", lambda: json.loads(owned.read_text()) == [STATUS])
 
 
 async def test_announcing_sends_states_again_but_no_picture(broker: Mosquitto, make: Make) -> None:
@@ -524,9 +519,7 @@ async def test_a_broker_that_cannot_speak_5_is_spoken_to_in_3(
             await settled(first)
             assert first.status.protocol == "3.1.1"
         assert doorman.versions == [5, 4]
-        async with asyncio.timeout(PATIENCE):
-            while not (tmp_path / "state" / "mqtt-version.json").exists():
-                await asyncio.sleep(0.01)
+        await until("the version is remembered", (tmp_path / "state" / "mqtt-version.json").exists)
         second = make(port)
         second.complete([])
         async with running(second):
@@ -541,9 +534,8 @@ async def test_a_fixed_version_is_never_changed(
     async with doorman as port:
         mqtt = make(port, protocol="5")
         mqtt.complete([])
-        async with running(mqtt), asyncio.timeout(PATIENCE):
-            while len(doorman.versions) < 3:
-                await asyncio.sleep(0.01)
+        async with running(mqtt):
+            await until("three attempts", lambda: len(doorman.versions) >= 3)
     assert set(doorman.versions) == {5}
     assert "the broker does not speak MQTT 5" in caplog.text
 
@@ -555,9 +547,7 @@ async def test_a_broker_that_is_not_there_is_waited_for(
     mqtt = make(broker.port)
     mqtt.complete([])
     async with running(mqtt):
-        async with asyncio.timeout(PATIENCE):
-            while mqtt.status.trouble is None:
-                await asyncio.sleep(0.01)
+        await until("trouble is told", lambda: mqtt.status.trouble)
         assert mqtt.status.trouble == "Connection refused"
         broker.up()
         await settled(mqtt)
@@ -571,9 +561,8 @@ async def test_the_brokers_own_reason_for_hanging_up_is_told(
     async with Doorman(broker, "throws out") as port:
         mqtt = make(port, protocol="5")
         mqtt.complete([])
-        async with running(mqtt), asyncio.timeout(PATIENCE):
-            while mqtt.status.trouble is None:
-                await asyncio.sleep(0.01)
+        async with running(mqtt):
+            await until("trouble is told", lambda: mqtt.status.trouble)
     assert "the broker closed the connection: session taken over; trying again" in caplog.text
 
 
@@ -608,9 +597,7 @@ async def test_connections_leave_no_socket_behind(broker: Mosquitto, make: Make,
             await lost(mqtt)
             broker.up()
         await settled(mqtt)
-    async with asyncio.timeout(PATIENCE):
-        while sockets() > before:
-            await asyncio.sleep(0.01)
+    await until("every socket is closed", lambda: sockets() <= before)
 
 
 @pytest.fixture
@@ -665,10 +652,9 @@ async def test_tls_that_cannot_work_says_which_file(
     with Mosquitto(tmp_path / "tls", lines=tls_lines(certificates)) as broker:
         mqtt = make(broker.port, tls=tls)
         mqtt.complete([])
-        async with running(mqtt), asyncio.timeout(PATIENCE):
-            while mqtt.status.trouble is None:
-                await asyncio.sleep(0.01)
-        assert why in mqtt.status.trouble
+        async with running(mqtt):
+            await until("trouble is told", lambda: mqtt.status.trouble)
+        assert why in (mqtt.status.trouble or "")
     assert "canary" not in caplog.text
 
 

@@ -16,6 +16,7 @@ from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.sources import SOURCES, Broken, Finished, LostThreads, Rig, Source, open_source, patience
+from fakes import until
 from httpcam import Fault, HttpCam
 from pictures import jpeg as picture
 from video import write_video
@@ -113,9 +114,7 @@ async def test_closing_leaves_no_thread_and_no_socket(case: Case, sockets: Calla
         async with case.life() as frames:
             await take(frames, 2)
     assert capturing() == []
-    async with asyncio.timeout(5):
-        while sockets() > before:  # the camera's own end closes when it has noticed
-            await asyncio.sleep(0.001)
+    await until("the camera's own end has noticed and closed", lambda: sockets() <= before)
     assert case.lost.count == 0
 
 

@@ -8,7 +8,8 @@ import contextlib
 import errno
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from edgecam.record.recorder import AGAIN, WRITERS, Recorder
 from edgecam.record.recovery import CODED, recover
 from edgecam.record.transcoder import TranscodeFailed, Transcoder
 from edgecam.settings import Settings
-from fakes import FakeClock, settle
+from fakes import FakeClock, settle, until
 
 pytestmark = pytest.mark.system
 
@@ -121,6 +122,11 @@ class Studio:
 
     def open_files(self) -> list[str]:
         return sorted(path.name for path in self.library.layout.open.iterdir())
+
+    async def healed(self) -> None:
+        """Give the recorder time until it has tried again and nothing troubles it."""
+        again = partial(self.clock.advance, AGAIN)
+        await until("trouble is over", lambda: not self.status.record_trouble, meanwhile=again)
 
 
 @contextlib.asynccontextmanager
@@ -273,7 +279,7 @@ async def test_a_clip_that_cannot_be_coded_before_the_stop_is_finished_at_the_ne
         studio.film(jpegs(60))
         studio.started(1002.0)
         stopping = asyncio.create_task(studio.stop())
-        await until(lambda: any(name.endswith(CODED) for name in studio.open_files()))
+        await until("a coded file", lambda: any(name.endswith(CODED) for name in studio.open_files()))
         await studio.clock.advance(finisher_module.PATIENCE)
         await stopping
         assert studio.saved.empty()
@@ -333,12 +339,6 @@ class Disk:
         return File()
 
 
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not true():
-            await asyncio.sleep(0.001)
-
-
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EROFS])
 async def test_a_disk_error_ends_the_clip_cleanly_is_told_and_heals_by_itself(
     error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -353,7 +353,7 @@ async def test_a_disk_error_ends_the_clip_cleanly_is_told_and_heals_by_itself(
             studio.status.last_motion_mono = frame.mono
             studio.film([frame])
         clip = await studio.clip()
-        await until(lambda: studio.status.record_trouble is not None)
+        await until("trouble is told", lambda: studio.status.record_trouble)
         trouble = f"cannot write clips: {os.strerror(error)}"
         assert (studio.status.record_trouble, studio.status.recording) == (trouble, False)
         assert (clip.interrupted, clip.note) == (True, trouble)
@@ -364,9 +364,7 @@ async def test_a_disk_error_ends_the_clip_cleanly_is_told_and_heals_by_itself(
         disk.room = None
         studio.film(frames[50:60])
         assert len(studio.begun) == 1
-        while studio.status.record_trouble:
-            await studio.clock.advance(AGAIN)
-            await asyncio.sleep(0.001)
+        await studio.healed()
         studio.status.last_motion_mono = frames[60].mono
         studio.film(frames[60:])
         studio.ended(frames[60].mono)
@@ -382,8 +380,8 @@ async def test_a_disk_that_refuses_even_the_first_byte_leaves_nothing_behind(
         disk.room = 0
         studio.film(jpegs(46))
         studio.started(1003.0)
-        await until(lambda: studio.status.record_trouble is not None)
-        await until(lambda: studio.open_files() == [])
+        await until("trouble is told", lambda: studio.status.record_trouble)
+        await until("no file stays open", lambda: studio.open_files() == [])
         assert studio.saved.empty()
 
 
@@ -392,13 +390,11 @@ async def test_a_folder_that_is_gone_is_trouble_in_words(tmp_path: Path) -> None
         studio.library.layout.open.rmdir()
         studio.film(jpegs(46))
         studio.started(1003.0)
-        await until(lambda: studio.status.record_trouble is not None)
+        await until("trouble is told", lambda: studio.status.record_trouble)
         assert studio.status.record_trouble == "cannot write clips: No such file or directory"
         await studio.clock.advance(AGAIN)
         studio.library.layout.open.mkdir()
-        while studio.status.record_trouble:
-            await studio.clock.advance(AGAIN)
-            await asyncio.sleep(0.001)
+        await studio.healed()
 
 
 async def test_while_the_storage_is_full_nothing_is_recorded_and_the_reason_is_told(tmp_path: Path) -> None:
@@ -413,9 +409,7 @@ async def test_while_the_storage_is_full_nothing_is_recorded_and_the_reason_is_t
         await studio.clock.advance(AGAIN)
         assert studio.status.record_trouble == "still full"
         studio.library.full = None
-        while studio.status.record_trouble:
-            await studio.clock.advance(AGAIN)
-            await asyncio.sleep(0.001)
+        await studio.healed()
 
 
 async def test_a_disk_that_refuses_to_finish_a_clip_is_asked_until_it_does(tmp_path: Path) -> None:
@@ -426,13 +420,12 @@ async def test_a_disk_that_refuses_to_finish_a_clip_is_asked_until_it_does(tmp_p
         studio.film(jpegs(46))
         studio.started(1003.0)
         studio.settings.set("cam", "recording", False)
-        await until(lambda: studio.status.record_trouble is None and len(studio.open_files()) == 2)
+        await until("it is whole again", lambda: studio.status.record_trouble is None and len(studio.open_files()) == 2)
         await studio.clock.advance(finisher_module.RETRY)
         assert studio.saved.empty()
         recordings.unlink()
-        while studio.saved.empty():
-            await studio.clock.advance(finisher_module.RETRY)
-            await asyncio.sleep(0.001)
+        again = partial(studio.clock.advance, finisher_module.RETRY)
+        await until("the clip is finished", lambda: not studio.saved.empty(), meanwhile=again)
 
 
 async def test_a_slow_disk_costs_frames_not_the_live_picture_and_the_clip_says_so(
@@ -485,11 +478,9 @@ async def test_a_disk_that_never_answers_is_trouble_and_delays_no_exit(tmp_path:
             studio.ended(1001.0 + n, f"e{n}")
         assert studio.status.record_trouble == "the disk does not answer"
         stopping = asyncio.create_task(studio.stop())
-        while not stopping.done():
-            await asyncio.sleep(0)
-            await studio.clock.advance(0.5)
+        await until("the recorder has stopped", stopping.done, meanwhile=lambda: studio.clock.advance(0.5))
         gate.set()
-        await until(lambda: len(studio.open_files()) == 2 * WRITERS)  # the threads that were left behind
+        await until("the threads left behind are through", lambda: len(studio.open_files()) == 2 * WRITERS)
 
 
 async def test_media_that_vanishes_or_is_no_video_does_not_stop_the_finisher(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from edgecam.hub import FrameHub, Ring
 from edgecam.sources import Broken, Finished, LostThreads, Source
 from edgecam.sources.threaded import CaptureThread
 from edgecam.supervisor import Fatal, Vitals, keep
-from fakes import FakeClock, settle
+from fakes import FakeClock, settle, until
 
 PATIENCE = 10.0
 Script = Sequence[float | Exception | None]
@@ -326,8 +326,7 @@ async def test_a_library_that_never_returns_costs_its_thread_but_not_the_camera(
     try:
         async with world.running() as keeping:
             await world.clock.advance(PATIENCE)
-            while not world.vitals.attempts:  # the thread's grace is real time
-                await asyncio.sleep(0.001)
+            await until("the thread is given up; its grace is real time", lambda: world.vitals.attempts)
             assert world.lost.count == 1
             assert (world.status.online, world.status.state) == (False, CameraState.STALLED)
             await world.clock.advance(3.0)

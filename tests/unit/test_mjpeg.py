@@ -15,7 +15,7 @@ from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.sources import Broken, Rig, open_source
 from edgecam.supervisor import Vitals, keep
-from fakes import FakeClock
+from fakes import FakeClock, until
 from httpcam import Fault, HttpCam
 from pictures import jpeg
 
@@ -171,14 +171,11 @@ async def test_a_camera_that_drips_bytes_is_stalled_and_one_that_recovers_is_tak
             asyncio.create_task(keep(camera, clock, vitals, longest=8.0)),
             asyncio.create_task(Liveness(camera, clock).run()),
         ]
-        while not server.requests:
-            await asyncio.sleep(0.001)
+        await until("the camera is asked", lambda: server.requests)
         await clock.advance(10.0)
         assert [event.reason for event in lost] == [f"no frame for 10.0 s from {server.url}"]
         server.fault = Fault.NONE
-        while not status.online:
-            await asyncio.sleep(0.001)
-            await clock.advance(0.1)
+        await until("the camera is back", lambda: status.online, meanwhile=lambda: clock.advance(0.1))
         assert hub.newest is not None
         assert hub.newest.data in PICTURES
         for task in tasks:

@@ -10,7 +10,7 @@ from aiohttp import web
 from edgecam.config import model
 from edgecam.frame import Frame, Stamp
 from edgecam.sources import Broken, Rig, open_source
-from fakes import FakeClock
+from fakes import FakeClock, until
 from pictures import jpeg, truncated
 
 
@@ -48,9 +48,7 @@ class Camera:
             async with aclosing(source.frames()) as frames:
                 while True:
                     coming = asyncio.ensure_future(anext(frames))
-                    while not coming.done():
-                        await clock.advance(5.0)
-                        await asyncio.sleep(0.001)
+                    await until("a picture comes", coming.done, meanwhile=lambda: clock.advance(5.0))
                     yield await coming
         finally:
             await source.close()

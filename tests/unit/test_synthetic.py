@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from edgecam.sources.overlay import read_counter
 from edgecam.sources.pace import Pace
 from edgecam.sources.scene import Scene
 from edgecam.sources.synthetic import Painter, Picture, flight
-from fakes import FakeClock
+from fakes import FakeClock, until
 
 SMALL = model.Size(320, 240)
 
@@ -131,6 +132,9 @@ class CountingClock(FakeClock):
         self.sleeps += 1
         await super().sleep(seconds)
 
+    def has_slept(self, times: int) -> bool:
+        return self.sleeps >= times
+
 
 async def test_it_keeps_its_rate_by_the_clock() -> None:
     clock = CountingClock()
@@ -140,8 +144,7 @@ async def test_it_keeps_its_rate_by_the_clock() -> None:
         times.append((await anext(frames)).mono)
         for number in range(1, 9):
             coming = asyncio.ensure_future(anext(frames))
-            while clock.sleeps < number:
-                await asyncio.sleep(0.001)  # the capture thread draws
+            await until("the capture thread has drawn", partial(clock.has_slept, number))
             await clock.advance(0.25)
             times.append((await coming).mono)
     await source.close()

@@ -33,7 +33,7 @@ from edgecam.record.recorder import Recorder
 from edgecam.record.recovery import Recovered, recover
 from edgecam.record.transcoder import Transcoder
 from edgecam.settings import Settings
-from edgecam.sources import LostThreads, Rig, open_source, patience
+from edgecam.sources import LostThreads, Rig, open_source
 from edgecam.supervisor import LONGEST_WAIT, Component, Fatal, Vitals, serve
 from edgecam.systemd import Notifier, Watchdog
 from edgecam.web import Web
@@ -81,6 +81,7 @@ class Daemon:
             finally:
                 for herald in heralds:
                     herald.cancel()
+                await self._settings.close()
         except OSError as error:
             raise Fatal(f"storage: cannot read the spool: {error}") from error
         finally:
@@ -224,7 +225,7 @@ class Daemon:
         capture = Camera(
             id=id,
             source=partial(open_source, camera.source, rig),
-            patience=patience(camera.source),
+            patience=camera.source.stall_timeout,
             hub=hub,
             status=status,
             bus=bus,

@@ -30,6 +30,7 @@ from edgecam.events import (
     RecordingStarted,
     SnapshotTaken,
 )
+from edgecam.media import MediaKind
 from edgecam.process import signals
 from edgecam.supervisor import Fatal
 
@@ -195,7 +196,7 @@ class Story:
                 self._say("yellow", "motion", f"ended after {event.duration:.1f} s")
             case RecordingStarted():
                 self._say("blue", "clip", "recording, with the seconds before the motion")
-            case ClipSaved():
+            case ClipSaved() if event.media.kind is not MediaKind.SNAPSHOT:
                 clip = event.media
                 self._say(
                     "blue", "clip", f"saved: {clip.id}, {clip.duration:.1f} s {clip.codec}, {clip.size / 1e6:.1f} MB"

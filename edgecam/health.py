@@ -81,11 +81,12 @@ class SpoolStatus:
 
 @dataclass(slots=True)
 class MqttStatus:
-    """Owned by the MQTT client."""
+    """Owned by the MQTT client, but for `rival`."""
 
     configured: bool = False
     connected: bool = False
     trouble: str | None = None
+    rival: str | None = None  # [rival] another live edgecam under our name, in words
     protocol: str | None = None
 
 
@@ -125,8 +126,7 @@ class Health:
             found.append(f"store: {self.spool.bad} damaged things lie in spool/bad")
         now = self.clock.monotonic()
         found += [f"{vitals.name}: {why}" for vitals in self.vitals if (why := vitals.trouble(now))]
-        if self.mqtt.trouble:
-            found.append(f"mqtt: {self.mqtt.trouble}")
+        found += [f"mqtt: {why}" for why in (self.mqtt.trouble, self.mqtt.rival) if why]
         return found
 
     def snapshot(self) -> dict[str, object]:

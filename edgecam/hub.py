@@ -18,7 +18,7 @@ Tap = Callable[[Frame], None]
 
 
 class Want(StrEnum):
-    """Why somebody wants this camera's frames; the counts show in health and let an idle camera close."""
+    """Why somebody wants this camera's frames; the counts will let an idle camera close."""
 
     VIEWER = "viewer"
     SNAPSHOT = "snapshot"

@@ -3,13 +3,16 @@
 A change wins until the file's own value for that key changes (contract, section 5).
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
-from edgecam import durable
+from edgecam import aside, durable
 from edgecam.clock import Clock
 from edgecam.config.model import Camera
 from edgecam.events import Bus, SettingChanged
@@ -17,6 +20,11 @@ from edgecam.events import Bus, SettingChanged
 log = logging.getLogger(__name__)
 
 Value = bool | int | float | str
+_Kept = Mapping[str, Mapping[str, tuple[Value, Value]]]
+"""Camera -> key -> the changed value, and the file's against which it was changed."""
+
+PATIENCE = 1.0
+"""Seconds that the disk gets for the last change when the daemon stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +75,19 @@ def _of_file(camera: Camera) -> dict[str, Value]:
 
 
 class Settings:
-    """The effective settings of all cameras. Loop thread only; a change is on disk before it is announced."""
+    """The effective settings of all cameras. Loop thread only.
+
+    A change is announced at once and written beside the loop, moments later; `close` waits for that.
+    """
 
     def __init__(self, cameras: Mapping[str, Camera], path: Path, bus: Bus, clock: Clock) -> None:
         self._path, self._bus, self._clock = path, bus, clock
         self._file = {name: _of_file(camera) for name, camera in cameras.items()}
         self._changed: dict[str, dict[str, Value]] = {}
+        self._lock = Lock()
+        self._unwritten: _Kept | None = None
+        self._busy = False
+        self._writing: Future[None] | None = None
         self._load()
 
     def _load(self) -> None:
@@ -99,7 +114,7 @@ class Settings:
         return int(self.get(camera, key))
 
     def set(self, camera: str, key: str, value: Value | None) -> None:
-        """Change one setting (None: back to the file's value), keep it on disk, tell the bus.
+        """Change one setting (None: back to the file's value), tell the bus, keep it over a restart.
 
         Raises KeyError for an unknown camera or key, ValueError with a sentence for a bad value.
         """
@@ -122,7 +137,30 @@ class Settings:
             for camera, changes in self._changed.items()
             if changes
         }
+        with self._lock:
+            busy, self._busy, self._unwritten = self._busy, True, kept
+        if not busy:
+            self._writing = aside.start(self._write)
+
+    def _write(self) -> None:
+        """On a thread of its own: one at a time, and only the newest of what came meanwhile."""
+        while True:
+            with self._lock:
+                kept, self._unwritten = self._unwritten, None
+                if kept is None:
+                    self._busy = False
+                    return
+            try:
+                durable.write_json(self._path, kept)
+            except OSError as error:
+                log.error("settings: cannot keep the change over a restart: %s", error)
+
+    async def close(self) -> None:
+        """Wait for the disk to have the last change; one that does not answer costs that change, not the exit."""
+        writing = self._writing
+        if writing is None:
+            return
         try:
-            durable.write_json(self._path, kept)
-        except OSError as error:
-            log.error("settings: cannot keep the change over a restart: %s", error)
+            await aside.within(self._clock, PATIENCE, asyncio.wrap_future(writing))
+        except TimeoutError:
+            log.error("settings: the disk does not answer; the last change is lost with this process")

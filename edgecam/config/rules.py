@@ -106,7 +106,7 @@ def _camera(camera: Camera) -> Iterator[Finding]:
 def doubts(config: Config) -> Iterator[Finding]:
     """What works, and is seldom what a person wants."""
     if not config.cameras:
-        yield (), "no cameras: only fetch and the box itself are of use"
+        yield (), "no cameras: there is nothing to watch"
     mqtt = config.mqtt
     if mqtt and mqtt.password and not mqtt.tls and not is_loopback(mqtt.host):
         yield (("mqtt", "password"), "travels unencrypted; consider mqtt.tls when others share this network")

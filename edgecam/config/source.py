@@ -77,7 +77,9 @@ class StillSource(CameraSource):
 
     type: Literal["still"] = Field("still", description="One JPEG per request over HTTP.")
     url: Url = Field(description="http:// or https://, with user:password@ where the camera wants it.")
-    every: Duration = Field(5, gt=0, description="Time between two pictures; stall_timeout is at least three of them.")
+    every: Duration = Field(
+        5, gt=0, description="Time between two pictures; stall_timeout is three of them unless you set it."
+    )
 
     @field_validator("url")
     @classmethod

@@ -19,7 +19,6 @@ class Rival:
 
     def __init__(self, node: str, instance: str, status: MqttStatus, clock: Clock) -> None:
         self._node, self._instance, self._status, self._clock = node, instance, status, clock
-        self._trouble: str | None = None
         self._heard = 0.0
 
     def hear(self, message: Incoming) -> None:
@@ -28,17 +27,14 @@ class Rival:
         if other is None or other == self._instance:
             return
         self._heard = self._clock.monotonic()
-        if self._trouble is None:
-            log.error("mqtt: another edgecam (%s) uses the node name %s; give one another `node:`", other, self._node)
-        self._trouble = f"another edgecam ({other}) uses the node name {self._node}; give one of them another `node:`"
-        self._status.trouble = self._trouble
+        if self._status.rival is None:
+            log.error("mqtt: another edgecam (%s) uses our node name %s; one needs another `node:`", other, self._node)
+        self._status.rival = f"another edgecam ({other}) uses our node name {self._node}; one needs another `node:`"
 
     def look(self) -> None:
         """Withdraw the problem when the rival has fallen silent."""
-        if self._trouble is not None and self._clock.monotonic() - self._heard > GONE:
-            if self._status.trouble == self._trouble:
-                self._status.trouble = None
-            self._trouble = None
+        if self._status.rival is not None and self._clock.monotonic() - self._heard > GONE:
+            self._status.rival = None
             log.info("mqtt: the other edgecam of the node name %s is gone", self._node)
 
 

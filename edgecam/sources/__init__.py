@@ -83,8 +83,3 @@ def open_source(config: model.SourceConfig, rig: Rig) -> Source:
     except ImportError as error:
         raise Broken(f"source type {config.type} needs {error.name}: pip install {error.name}") from error
     return build(config, rig)
-
-
-def patience(config: model.SourceConfig) -> float:
-    """Seconds that frames may be missing before a camera counts as stalled: three polls at least where we poll."""
-    return max(config.stall_timeout, 3 * config.every) if config.type == "still" else config.stall_timeout

@@ -15,7 +15,7 @@ from edgecam import jpeg
 from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.frame import Frame, Kind, Stamp
-from edgecam.sources import SOURCES, Broken, Finished, LostThreads, Rig, Source, open_source, patience
+from edgecam.sources import SOURCES, Broken, Finished, LostThreads, Rig, Source, open_source
 from fakes import until
 from httpcam import Fault, HttpCam
 from pictures import jpeg as picture
@@ -168,18 +168,6 @@ def test_a_missing_library_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("edgecam.sources.import_module", missing)
     with pytest.raises(Broken, match="source type file needs av: pip install av"):
         open_source(config(type="file", path="clip.mp4"), Rig(Stamp("x", SystemClock()), SystemClock()))
-
-
-@pytest.mark.parametrize(
-    ("keys", "seconds"),
-    [
-        ({"type": "synthetic", "stall_timeout": "7s"}, 7.0),
-        ({"type": "still", "url": "http://cam/", "every": "2s"}, 10.0),
-        ({"type": "still", "url": "http://cam/", "every": "60s", "stall_timeout": "10s"}, 180.0),
-    ],
-)
-def test_a_camera_that_is_polled_is_given_three_polls(keys: dict[str, object], seconds: float) -> None:
-    assert patience(config(**keys)) == seconds
 
 
 # ---- what only some of them promise

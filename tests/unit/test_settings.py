@@ -1,12 +1,16 @@
 """Settings made from Home Assistant: kept over a restart, until the file itself says something new."""
 
+import asyncio
+import json
+import threading
 from pathlib import Path
 
 import pytest
 
+from edgecam import durable
 from edgecam.config.model import Config
 from edgecam.events import Bus, SettingChanged
-from edgecam.settings import Settings, Value
+from edgecam.settings import PATIENCE, Settings, Value
 from fakes import FakeClock
 
 
@@ -22,24 +26,29 @@ def test_without_a_change_the_files_values_apply(tmp_path: Path) -> None:
     assert not (tmp_path / "settings.json").exists()
 
 
-def test_a_change_is_told_and_survives_a_restart(tmp_path: Path) -> None:
+async def test_a_change_is_told_and_survives_a_restart(tmp_path: Path) -> None:
     bus, heard = Bus(), list[SettingChanged]()
     bus.on(SettingChanged, heard.append)
-    settings(tmp_path, bus).set("birdbox", "recording", "OFF")
+    here = settings(tmp_path, bus)
+    here.set("birdbox", "recording", "OFF")
     assert [(event.key, event.value) for event in heard] == [("recording", False)]
+    await here.close()
     assert not settings(tmp_path).on("birdbox", "recording")
 
 
-def test_the_files_new_value_wins_over_an_older_change(tmp_path: Path) -> None:
-    settings(tmp_path, sensitivity=50).set("birdbox", "sensitivity", 80)
+async def test_the_files_new_value_wins_over_an_older_change(tmp_path: Path) -> None:
+    here = settings(tmp_path, sensitivity=50)
+    here.set("birdbox", "sensitivity", 80)
+    await here.close()
     assert settings(tmp_path, sensitivity=50).number("birdbox", "sensitivity") == 80
     assert settings(tmp_path, sensitivity=60).number("birdbox", "sensitivity") == 60
 
 
-def test_nothing_returns_to_the_files_value(tmp_path: Path) -> None:
+async def test_nothing_returns_to_the_files_value(tmp_path: Path) -> None:
     here = settings(tmp_path, sensitivity=50)
     here.set("birdbox", "sensitivity", "80")
     here.set("birdbox", "sensitivity", None)
+    await here.close()
     assert settings(tmp_path, sensitivity=50).number("birdbox", "sensitivity") == 50
 
 
@@ -87,9 +96,36 @@ def test_what_a_removed_camera_left_behind_is_ignored(tmp_path: Path) -> None:
     assert settings(tmp_path).number("birdbox", "sensitivity") == 50
 
 
-def test_a_full_disk_costs_the_memory_not_the_change(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_full_disk_costs_the_memory_not_the_change(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "settings.json.tmp").mkdir()
     here = settings(tmp_path)
     here.set("birdbox", "sensitivity", 80)
+    await here.close()
     assert here.number("birdbox", "sensitivity") == 80
     assert "cannot keep the change over a restart" in caplog.text
+
+
+async def test_a_disk_that_hangs_delays_no_change_and_no_exit_and_gets_only_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    free, written = threading.Event(), list[object]()
+
+    def hang(path: Path, content: object) -> None:
+        free.wait()
+        written.append(json.loads(json.dumps(content))["birdbox"]["sensitivity"][0])
+
+    monkeypatch.setattr(durable, "write_json", hang)
+    clock = FakeClock()
+    config = Config.model_validate({"cameras": {"birdbox": {"source": "synthetic"}}})
+    here = Settings(config.cameras, tmp_path / "settings.json", Bus(), clock)
+    for value in (60, 70, 80):
+        here.set("birdbox", "sensitivity", value)
+        assert here.number("birdbox", "sensitivity") == value
+    closing = asyncio.create_task(here.close())
+    await clock.advance(PATIENCE)
+    await closing
+    assert "the disk does not answer" in caplog.text
+    free.set()
+    await here.close()
+    assert written[-1] == 80
+    assert len(written) <= 2

@@ -133,7 +133,13 @@ def _password(_: argparse.Namespace) -> int:
 
     from edgecam.web.password import hash_password
 
-    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    try:
+        typing = sys.stdin.isatty()
+        password = getpass.getpass("Password: ") if typing else sys.stdin.readline().rstrip("\n")
+        if typing and getpass.getpass("Once more: ") != password:
+            return _complain("edgecam password: these two are not the same")
+    except EOFError:
+        return _complain("edgecam password: nothing was typed")
     if not password:
         return _complain("edgecam password: an empty password protects nothing")
     print(hash_password(password))

@@ -15,6 +15,9 @@ from edgecam.clock import Clock
 from edgecam.media import iso
 from edgecam.supervisor import Vitals
 
+LONG_AWAY = 600.0
+"""Seconds that something may wait for a store that is tried again, until a person should know."""
+
 
 class CameraState(StrEnum):
     STARTING = "starting"
@@ -122,6 +125,8 @@ class Health:
         found += [f"{id}: {camera.problem}" for id, camera in self.cameras.items() if camera.problem]
         if self.spool.state in (StoreState.BLOCKED, StoreState.FULL):
             found.append(f"store: {self.spool.reason}")
+        if self.spool.state is StoreState.RETRYING and self.clock.wall() - (self.spool.oldest or 0) > LONG_AWAY:
+            found.append(f"store: {self.spool.reason}; {self.spool.files} wait, nothing is lost")
         if self.spool.bad:
             found.append(f"store: {self.spool.bad} damaged things lie in spool/bad")
         now = self.clock.monotonic()

@@ -88,6 +88,7 @@ class Library:
 
     def replace(self, draft: Draft, coded: Path) -> Draft:
         """Put the verified H.264 file `coded` in the place of the JPEG video."""
+        coded.chmod(durable.FILE_MODE)
         durable.sync(coded)
         durable.rename(coded, self.layout.part(draft.media))
         self.step("replaced")

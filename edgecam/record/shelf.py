@@ -24,6 +24,9 @@ def worth(kind: MediaKind, waiting: bool) -> int:
     return _STORED.index(kind) + len(_STORED) * waiting
 
 
+BUILT = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+"""No clock was right before there was an edgecam."""
+
 WORTHS = range(2 * len(_STORED) + 2)
 
 
@@ -73,10 +76,13 @@ class Shelf:
                 yield from (item for item in self.items(day) if worth(item.id.kind, item.waiting) == rank)
 
     def older(self, keeps: Callable[[str], Keeps], now: float) -> Iterator[Item]:
-        """Stored things that began longer ago than they are kept. `keeps` is asked for each camera."""
+        """Stored things that began longer ago than they are kept. `keeps` is asked for each camera.
+
+        What is dated before BUILT was taken with a wrong clock: nobody knows its age, so only the quota removes it.
+        """
         for day in self.days():
             keep = keeps(day.parent.name)
-            if _began(day) + min(keep.values()) > now:
+            if _began(day) < BUILT or _began(day) + min(keep.values()) > now:
                 continue
             for item in self.items(day):
                 if not item.waiting and item.id.start + keep[item.id.kind] <= now:

@@ -42,7 +42,10 @@ def test_a_component_that_does_not_stay_alive_is_named(box: Health) -> None:
 
 def test_a_store_that_is_tried_again_is_no_problem_yet(box: Health) -> None:
     box.spool.state, box.spool.reason = StoreState.RETRYING, "connection refused"
+    box.spool.files, box.spool.oldest = 2, box.clock.wall() - 599
     assert box.problems() == []
+    box.spool.oldest -= 2
+    assert box.problems() == ["store: connection refused; 2 wait, nothing is lost"]
 
 
 def test_a_camera_that_cannot_record_has_a_problem_while_its_picture_lives(box: Health) -> None:

@@ -113,6 +113,13 @@ async def at_work(library: Library, *, free: int = 10**12, **storage: object) ->
         await asyncio.wait({task})
 
 
+async def test_a_clip_from_before_the_clock_was_set_is_not_thought_to_be_ages_old(library: Library) -> None:
+    unset = put(library, MediaKind.EVENT, 3600.0)  # an hour after 1970 began: a Pi without a clock of its own
+    async with at_work(library) as house:
+        await house.look()
+        assert house.there(unset) == "x"
+
+
 async def test_clips_go_when_they_are_older_than_their_keep_and_manual_ones_stay(library: Library) -> None:
     now = FakeClock().wall()
     old, young = put(library, MediaKind.EVENT, now - 3 * DAY), put(library, MediaKind.EVENT, now - DAY)

@@ -4,6 +4,7 @@ The only file that knows everybody; it decides nothing.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -38,6 +39,8 @@ from edgecam.supervisor import LONGEST_WAIT, Component, Fatal, Vitals, serve
 from edgecam.systemd import Notifier, Watchdog
 from edgecam.web import Web
 
+log = logging.getLogger(__name__)
+
 
 class Daemon:
     """Everything that runs, built from one configuration. Touches the disk when it is made, the rest in `run`."""
@@ -67,6 +70,8 @@ class Daemon:
         """
         pool = ThreadPoolExecutor(2, "pool")
         self._library.open()
+        cameras = ", ".join(self._config.cameras) or "none"
+        log.info("node %s, storage %s, cameras: %s", self._identity.node, self._library.layout.root, cameras)
         try:
             recovered = await self._recover(stop)
             if recovered is None:

@@ -173,6 +173,7 @@ async def test_a_dead_line_costs_one_attempt_per_pause_and_everything_goes_when_
     assert caplog.messages == [
         "offload: the store is busy (503); 3 clips wait, nothing is lost; trying again in 2 s",
         "offload: the store works again after 3 attempts; 3 clips wait",
+        *(f"birdbox: stored {id}" for id in box.carrier.tried[3:]),
     ]
     await box.stop()
 

@@ -13,6 +13,7 @@ import simplejpeg
 from edgecam.hub import Want
 from edgecam.web.fanout import Viewer
 from edgecam.web.live import Live
+from fakes import until
 from pictures import jpeg, truncated
 from webhouse import House, not_reading, watching
 
@@ -103,9 +104,8 @@ async def test_a_viewer_that_left_is_noticed_without_a_frame(pool: ThreadPoolExe
     async with house.open():
         async with watching(house):
             await house.until(lambda: len(live(house).viewers) == 1)
-        await asyncio.sleep(0.01)
-        await house.clock.advance(6)
-        await house.until(lambda: house.status["birdbox"].clients == 0)
+        status = house.status["birdbox"]
+        await until("the viewer is let go", lambda: status.clients == 0, meanwhile=lambda: house.clock.advance(1))
 
 
 BIG = 400_000

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ from edgecam.app import Daemon
 from edgecam.clock import SystemClock
 from edgecam.config.load import ConfigErrors, load
 from edgecam.config.model import Config
+from edgecam.config.units import is_loopback
 from edgecam.events import (
     Bus,
     CameraLost,
@@ -59,7 +59,8 @@ def main(listen: str, duration: float | None) -> int:
 
     console = Console(highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="edgecam-demo-"))
-    user, password = ("demo", secrets.token_urlsafe(9)) if not _loopback(listen) else (None, None)
+    alone = is_loopback(listen.rpartition(":")[0].strip("[]"))
+    user, password = (None, None) if alone else ("demo", secrets.token_urlsafe(9))
     port = _free_port()
     access = f", users: {{demo: {{password: {json.dumps(password)}, role: admin}}}}" if password else ""
     file = folder / "config.yaml"
@@ -81,13 +82,6 @@ def main(listen: str, duration: float | None) -> int:
         return 1
     console.print(f"Clips and stored objects stay in {folder} until you remove it.")
     return 0
-
-
-def _loopback(listen: str) -> bool:
-    host = listen.rpartition(":")[0].strip("[]")
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 def _free_port() -> int:

@@ -3,7 +3,6 @@
 A finding is the path that a person should look at, and a sentence without any value that may be secret.
 """
 
-import ipaddress
 from collections.abc import Iterator
 
 from edgecam.config.model import (
@@ -18,17 +17,9 @@ from edgecam.config.model import (
     SyntheticSource,
 )
 from edgecam.config.places import Path
-from edgecam.config.units import Address
+from edgecam.config.units import Address, is_loopback
 
 Finding = tuple[Path, str]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`; a name other than localhost counts as outside."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def conflicts(config: Config) -> Iterator[Finding]:

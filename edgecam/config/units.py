@@ -6,6 +6,7 @@ sentence never quotes the text, because the text may be a secret that landed on 
 
 import math
 import re
+from ipaddress import ip_address
 from typing import NamedTuple
 
 _NUMBER = r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
@@ -157,3 +158,11 @@ def address(text: str) -> Address:
     if match is None or int(match[3]) > 65535:
         raise ValueError("must be an address and a port such as 127.0.0.1:8000 or [::1]:8000")
     return Address(match[1] or match[2], int(match[3]))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`; a name other than localhost counts as outside."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from ipaddress import ip_address
 from string import Template
 from urllib.parse import urlsplit
 
 from edgecam.config import model
+from edgecam.config.units import is_loopback
 
 NEEDS_STORE = frozenset({"last_stored", "spool_files", "spool_size"})
 """Entities that say nothing where nothing leaves the box."""
@@ -112,14 +112,7 @@ def page_url(external: model.Url | None, bound: str, hostname: str) -> str:
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/") + "/"
     address = urlsplit(bound)
     host = address.hostname or hostname
-    if not _loopback(host):
+    if not is_loopback(host):
         host = hostname
     port = f":{address.port}" if address.port else ""
     return f"{address.scheme}://{f'[{host}]' if ':' in host else host}{port}/"
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -6,13 +6,13 @@ and for `/healthz`, everybody. Whoever changes something must be an admin and co
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from edgecam.config.model import Http
+from edgecam.config.units import is_loopback
 from edgecam.web.answers import Refused
 from edgecam.web.auth import Logins, Visitor
 
@@ -101,12 +101,3 @@ def _host(header: str) -> str:
         return urlsplit(f"//{header}").hostname or ""
     except ValueError:
         return ""
-
-
-def is_loopback(name: str) -> bool:
-    if name == "localhost":
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -157,3 +157,12 @@ def test_nonsense_is_refused_and_never_quoted(read: object, text: str) -> None:
         said = str(error)
     assert said or read is units.address
     assert "canary" not in said
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True)]
+    + [("0.0.0.0", False), ("192.168.1.2", False), ("::", False), ("garden-pi", False), ("", False)],
+)
+def test_only_this_machine_counts_as_loopback(host: str, here: bool) -> None:
+    assert units.is_loopback(host) is here

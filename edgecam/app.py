@@ -34,7 +34,7 @@ from edgecam.record.recorder import Recorder
 from edgecam.record.recovery import Recovered, recover
 from edgecam.record.transcoder import Transcoder
 from edgecam.settings import Settings
-from edgecam.sources import LostThreads, Rig, open_source
+from edgecam.sources import LostThreads, Rig, Tone, open_source
 from edgecam.supervisor import LONGEST_WAIT, Component, Fatal, Vitals, serve
 from edgecam.systemd import Notifier, Watchdog
 from edgecam.web import Web
@@ -120,7 +120,15 @@ class Daemon:
 
     async def _build(self, pool: Executor, recovered: Recovered) -> None:
         config, clock, bus = self._config, self._clock, self.bus
-        control = Control(hubs=self._hubs, status=self.health.cameras, shelf=self._library, bus=bus, clock=clock)
+        control = Control(
+            hubs=self._hubs,
+            status=self.health.cameras,
+            shelf=self._library,
+            bus=bus,
+            clock=clock,
+            pool=pool,
+            quality={id: camera.image.quality for id, camera in config.cameras.items()},
+        )
         web = Web(
             config=config.http,
             cameras=config.cameras,
@@ -195,6 +203,7 @@ class Daemon:
             bus=self.bus,
             clock=self._clock,
             control=control,
+            pool=pool,
             url=page_url(self._config.http.external_url, self.health.http or "", socket.gethostname()),
         )
         self._leave = mqtt.leave
@@ -225,13 +234,26 @@ class Daemon:
             status=status,
             clock=clock,
             pool=pool,
+            quality=camera.image.quality,
         )
-        rig = Rig(Stamp(id, clock), clock, camera.image.quality, lost)
+        rig = Rig(
+            Stamp(id, clock),
+            clock,
+            quality=camera.image.quality,
+            lost=lost,
+            demand=hub.demand,
+            looks=camera.motion.fps,
+            video=camera.video,
+            tone=Tone(camera.image.grey),
+        )
         capture = Camera(
             id=id,
             source=partial(open_source, camera.source, rig),
             patience=camera.source.stall_timeout,
+            warmup=camera.source.warmup,
+            idle_after=camera.source.idle_after,
             hub=hub,
+            settings=self._settings,
             status=status,
             bus=bus,
             clock=clock,

@@ -9,12 +9,14 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing
+from enum import Enum
 
 from edgecam.clock import Clock
-from edgecam.events import Bus, CameraLost, CameraOnline
-from edgecam.frame import Frame
+from edgecam.events import Bus, CameraLost, CameraOnline, SettingChanged
+from edgecam.frame import Frame, Sound, Use
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub
+from edgecam.settings import Settings
 from edgecam.sources import Broken, Finished, LostThreads, Source
 from edgecam.supervisor import Fatal, Trouble, Vitals, reason, recovered
 
@@ -30,39 +32,51 @@ FPS_WINDOW = 5.0
 
 
 class Rate:
-    """Frames per second over the last few seconds. Pure: the caller brings the monotonic times, in order."""
+    """Frames per second over the last few seconds, those counted in that were not made because nobody wanted them.
+
+    Pure: the caller brings each frame's number and monotonic time, in order.
+    """
 
     def __init__(self) -> None:
-        self._times: deque[float] = deque()
+        self._beats: deque[tuple[int, float]] = deque()
 
-    def beat(self, at: float) -> None:
-        self._times.append(at)
-        while len(self._times) > 2 and at - self._times[0] > FPS_WINDOW:
-            self._times.popleft()
+    def beat(self, number: int, at: float) -> None:
+        self._beats.append((number, at))
+        while len(self._beats) > 2 and at - self._beats[0][1] > FPS_WINDOW:
+            self._beats.popleft()
 
     def fps(self, now: float) -> float:
         """Falls from the moment on at which a frame is overdue."""
-        if len(self._times) < 2:
+        if len(self._beats) < 2:
             return 0.0
-        first, last, intervals = self._times[0], self._times[-1], len(self._times) - 1
-        usual = (last - first) / intervals
-        end = last if now - last <= 2 * usual else now
-        return intervals / (end - first) if end > first else 0.0
+        (begin, first), (_, before), (end, last) = self._beats[0], self._beats[-2], self._beats[-1]
+        usual = max(last - before, (last - first) / (len(self._beats) - 1))
+        until = last if now - last <= 2 * usual else now
+        return (end - begin) / (until - first) if until > first else 0.0
 
     def clear(self) -> None:
-        self._times.clear()
+        self._beats.clear()
 
 
 class Stalled(Trouble):
     """A life was cut because no frame came for too long."""
 
 
+class Cut(Enum):
+    """Why a life that works, or should, is ended from outside."""
+
+    STALL = "stall"
+    PRIVACY = "privacy"
+    IDLE = "idle"
+
+
 class Camera:
     """Publishes the frames of one source; owns the fields of `status` that are marked [camera].
 
     `source` makes the source of each life, not yet open. `patience` is how long (s) frames may be missing: a shorter
-    break is logged and no more, a longer one takes the camera offline. Until cameras can idle, their frames are
-    always wanted.
+    break is logged and no more, a longer one takes the camera offline. Frames of the first `warmup` seconds are shown
+    to nobody. With `idle_after` the source is closed that long after its last consumer, and opened for the next one.
+    While the setting `privacy` is on it is closed and everything that it saw is forgotten.
     """
 
     def __init__(
@@ -72,22 +86,32 @@ class Camera:
         source: Callable[[], Source],
         patience: float,
         hub: FrameHub,
+        settings: Settings,
         status: CameraStatus,
         bus: Bus,
         clock: Clock,
         vitals: Vitals,
         lost: LostThreads,
+        warmup: float = 0.0,
+        idle_after: float | None = None,
     ) -> None:
         self.name = id
-        self._open, self._patience, self._hub = source, patience, hub
+        self._open, self._patience, self._hub, self._settings = source, patience, hub, settings
         self._status, self._bus, self._clock, self._vitals, self._lost = status, bus, clock, vitals, lost
+        self._warmup, self._idle_after = warmup, idle_after
         self._rate = Rate()
+        self._number = 0  # of the newest frame
         self._newest: Frame | None = None
-        self._seen = clock.monotonic()  # the last sign of life; before the first one, the start
+        self._seen = self._used = clock.monotonic()  # the last sign of life, and of anybody who wants one
+        self._warm: float | None = None  # when the frames of this life begin to count
         self._life: asyncio.Timeout | None = None  # what cuts the life that is on
+        self._cut = Cut.STALL  # why it was cut
         self._life_began = 0.0
         self._where = "the camera"
         self._last_words: tuple[CameraState, str] | None = None  # why the last life ended, until frames come again
+        self._opened = asyncio.Event()
+        bus.on(SettingChanged, self._setting_changed)
+        self._obey_privacy()
 
     async def run(self) -> None:
         """One life: opens the source and publishes until it breaks or stalls. Returns when the source is finished.
@@ -95,7 +119,9 @@ class Camera:
         Raises what ended it, and Fatal when too many capture threads hang in their libraries.
         """
         try:
-            await self._capture()
+            while True:
+                await self._until_wanted()
+                await self._capture()
         except Finished as end:
             self._last_words = CameraState.STALLED, str(end)
             self._offline(*self._last_words)
@@ -107,9 +133,24 @@ class Camera:
                 ) from error
             raise
 
+    async def _until_wanted(self) -> None:
+        """Return when privacy is off and, where the camera may idle, somebody wants frames."""
+        while not self._opened.is_set() or (self._idle_after is not None and not self._hub.wanted):
+            await (self._hub.wanting if self._opened.is_set() else self._opened).wait()
+        self._used = self._clock.monotonic()
+        if self._is_closed:
+            self._seen = self._used
+            self._status.state = CameraState.STARTING
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether no frames are expected."""
+        return self._status.state in (CameraState.PRIVACY, CameraState.IDLE)
+
     async def _capture(self) -> None:
+        """Publish until the source ends or is cut; raises what ended it, unless that was nobody's fault."""
         source = self._open()
-        self._where, self._life_began = source.describe(), self._clock.monotonic()
+        self._where, self._life_began, self._warm = source.describe(), self._clock.monotonic(), None
         try:
             async with asyncio.timeout(None) as life, aclosing(source.frames()) as frames:
                 self._life = life
@@ -117,24 +158,37 @@ class Camera:
                     self._arrive(frame)
             raise Broken(f"{self._where} ended the stream")
         except TimeoutError:
-            if life.expired():
+            if not life.expired():
+                raise
+            if self._cut is Cut.STALL:
                 raise Stalled(self._silence()) from None
-            raise
         finally:
             self._life = None
             await source.close()
 
-    def _arrive(self, frame: Frame) -> None:
+    def _arrive(self, frame: Frame | Sound) -> None:
+        if self._is_closed:
+            return  # still on its way when the camera was closed
+        if isinstance(frame, Sound):
+            self._hub.hear(frame)
+            return
         now = self._clock.monotonic()
         away, self._seen = now - self._seen, now
         if frame is self._newest:
             return
         self._newest = frame
+        if self._warm is None:
+            self._warm = frame.mono + self._warmup
+        if frame.mono < self._warm:
+            return
         status = self._status
         first, told = not status.frames, status.online
-        status.frames += 1
-        status.width, status.height = frame.width, frame.height
-        self._rate.beat(frame.mono)
+        if frame.number > self._number:
+            status.frames += 1
+            self._number = frame.number
+            self._rate.beat(frame.number, frame.mono)
+        if frame.use is not Use.MOTION:
+            status.width, status.height = frame.width, frame.height
         if self._last_words or status.state is not CameraState.RUNNING:
             self._recover(first, away)
         self._hub.publish(frame)
@@ -151,17 +205,56 @@ class Camera:
         log.info("%s: %s%s from %s", self.name, again, after, self._where)
 
     def watch(self) -> float:
-        """Cut a life that has stalled, declare a camera offline that is; returns when to look again (s)."""
+        """Cut a life that has stalled or that nobody needs, declare a camera offline that is; returns when to look
+        again (s).
+        """
         now, status = self._clock.monotonic(), self._status
         status.fps, status.buffer_seconds = self._rate.fps(now), self._hub.ring.span
+        if self._is_closed:
+            return TICK
+        if self._hub.wanted:
+            self._used = now
+        elif self._idle_after is not None and self._life is not None and now - self._used >= self._idle_after:
+            self._close(CameraState.IDLE, Cut.IDLE)
+            self._hub.lose()
+            log.info("%s: nobody wants frames, the camera is closed until somebody does", self.name)
+            return TICK
         overdue = now - self._seen - self._patience
         stalled = now - max(self._seen, self._life_began) - self._patience
-        if self._life is not None and stalled >= 0:
-            life, self._life = self._life, None
-            life.reschedule(asyncio.get_running_loop().time())
+        if stalled >= 0:
+            self._end_life(Cut.STALL)
         if overdue >= 0:
             self._offline(*(self._last_words or (CameraState.STALLED, self._silence())))
         return min([TICK, *(-left for left in (overdue, stalled) if left < 0)])
+
+    def _end_life(self, why: Cut) -> None:
+        if self._life is not None:
+            life, self._life, self._cut = self._life, None, why
+            life.reschedule(asyncio.get_running_loop().time())
+
+    def _close(self, state: CameraState, why: Cut) -> None:
+        """From now on no frames are expected, and that is as it should be."""
+        status, told = self._status, self._status.online
+        status.state, status.online, status.trouble, status.fps = state, True, None, 0.0
+        self._last_words = None
+        self._rate.clear()
+        self._end_life(why)
+        if not told:
+            self._bus.publish(CameraOnline(camera=self.name, at=self._clock.wall()))
+
+    def _setting_changed(self, change: SettingChanged) -> None:
+        if (change.camera, change.key) == (self.name, "privacy"):
+            self._obey_privacy()
+
+    def _obey_privacy(self) -> None:
+        private = self._settings.on(self.name, "privacy")
+        if not private:
+            self._opened.set()
+        elif self._status.state is not CameraState.PRIVACY:
+            self._opened.clear()
+            self._close(CameraState.PRIVACY, Cut.PRIVACY)
+            self._hub.clear()
+            log.info("%s: privacy is on, the camera is closed", self.name)
 
     def _silence(self) -> str:
         return f"no frame for {self._clock.monotonic() - max(self._seen, self._life_began):.1f} s from {self._where}"

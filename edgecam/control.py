@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from typing import Protocol
 
 from edgecam import aside
 from edgecam.clock import Clock
+from edgecam.develop import developed
 from edgecam.events import Bus, ClipSaved, SnapshotTaken
-from edgecam.frame import Frame, Kind
-from edgecam.health import CameraStatus
+from edgecam.frame import Frame
+from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Want
 from edgecam.media import Sidecar
 
@@ -40,8 +42,12 @@ class Control:
         shelf: PictureShelf,
         bus: Bus,
         clock: Clock,
+        pool: Executor,
+        quality: Mapping[str, int],
     ) -> None:
+        """`quality`: of JPEGs that have to be coded, by camera."""
         self._hubs, self._status, self._shelf = hubs, status, shelf
+        self._pool, self._quality = pool, quality
         self._bus, self._clock = bus, clock
 
     async def take_snapshot(self, camera: str) -> SnapshotTaken:
@@ -50,7 +56,9 @@ class Control:
         A disk that refuses it costs the copy, not the picture. Raises Unavailable when no frame comes in time,
         KeyError for an unknown camera.
         """
-        frame = await self._fresh(camera)
+        if self._status[camera].state is CameraState.PRIVACY:
+            raise Unavailable("privacy is on")
+        frame = await developed(await self._fresh(camera), self._quality[camera], self._pool)
         media: Sidecar | None = None
         try:
             media = await aside.run(self._shelf.save_picture, frame, "manual")
@@ -77,7 +85,7 @@ class Control:
                     if not coming.done():
                         raise Unavailable(self._status[camera].trouble or "the camera gives no picture")
                     frame = coming.result()
-                    if frame.mono >= asked and frame.kind is Kind.JPEG:
+                    if frame.mono >= asked:
                         return frame
                     number = frame.number
             finally:

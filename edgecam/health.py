@@ -24,6 +24,8 @@ class CameraState(StrEnum):
     RUNNING = "running"
     STALLED = "stalled"
     ERROR = "error"
+    IDLE = "idle"  # nobody wants frames
+    PRIVACY = "privacy"
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class CameraStatus:
     height: int = 0  # [camera]
     frames: int = 0  # [camera] since start
     reconnects: int = 0  # [camera]
+    light: str | None = None  # [daylight] day or night; None where nobody watches for it
     moving: bool = False  # [motion]
     looks: int = 0  # [motion] frames looked at since start
     last_motion_mono: float | None = None  # [motion] monotonic time of the newest moving frame, kept current

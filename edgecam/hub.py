@@ -1,4 +1,4 @@
-"""FrameHub: where a camera's frames arrive once and everybody else finds them.
+"""FrameHub: where a camera's frames and sound arrive once and everybody else finds them.
 
 Loop thread only: capture threads hand frames over with `call_soon_threadsafe`. No locks, no queues per consumer.
 """
@@ -10,20 +10,52 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from edgecam.frame import Frame
+from edgecam.frame import Frame, Sound
 
 log = logging.getLogger(__name__)
 
 Tap = Callable[[Frame], None]
+SoundTap = Callable[[Sound], None]
 
 
 class Want(StrEnum):
-    """Why somebody wants this camera's frames; the counts will let an idle camera close."""
+    """Why somebody wants this camera's frames."""
 
     VIEWER = "viewer"
     SNAPSHOT = "snapshot"
     MOTION = "motion"
+    LIGHT = "light"
     RECORD = "record"
+    PUBLISH = "publish"
+
+
+class Demand(dict[Want, int]):
+    """How many want a camera's frames, and why. Changed on the loop's thread, read from any.
+
+    Sources read it to make only what somebody uses; a camera that nobody wants may close.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(dict.fromkeys(Want, 0))
+
+    @property
+    def people(self) -> bool:
+        """Pictures for people."""
+        return bool(self[Want.VIEWER] or self[Want.SNAPSHOT])
+
+    @property
+    def motion(self) -> bool:
+        """Pictures to look at, some a second."""
+        return bool(self[Want.MOTION] or self[Want.LIGHT])
+
+    @property
+    def coded(self) -> bool:
+        """Every frame, coded as it is recorded and sent on."""
+        return bool(self[Want.RECORD] or self[Want.PUBLISH])
+
+    @property
+    def any(self) -> bool:
+        return any(self.values())
 
 
 class Ring:
@@ -80,38 +112,80 @@ class Ring:
 
 
 class FrameHub:
-    """Newest slot, ring, taps and demand of one camera."""
+    """Newest slots, ring, taps and demand of one camera."""
 
     def __init__(self, camera: str, ring: Ring) -> None:
         self.camera = camera
         self.ring = ring
         self.newest: Frame | None = None
-        self.demand = dict.fromkeys(Want, 0)
+        """The newest picture that people can be shown."""
+        self.look: Frame | None = None
+        """The newest picture for motion."""
+        self.demand = Demand()
+        self.wanting = asyncio.Event()
+        """Set while anybody wants frames."""
+        self._heard: deque[Sound] = deque()
         self._taps: list[Tap] = []
-        self._next: asyncio.Future[Frame] | None = None
+        self._sound_taps: list[SoundTap] = []
+        self._next_view: asyncio.Future[Frame] | None = None
+        self._next_look: asyncio.Future[Frame] | None = None
+        self._fresh = True
 
     def publish(self, frame: Frame) -> None:
-        """A new frame: newest slot, ring, every tap in turn, then whoever awaits `next`."""
-        if self.newest is None:
+        """A new frame: ring and slots as it suits them, every tap in turn, then whoever awaits it."""
+        if self._fresh:
+            self._fresh = False
             self.ring.clear()  # no clip may begin before an outage and go on after it
-        self.newest = frame
-        self.ring.add(frame)
+        if frame.is_coded:
+            self.ring.add(frame)
+        view, look = frame.is_view, frame.is_look
+        if view:
+            self.newest = frame
+        if look:
+            self.look = frame
         for tap in tuple(self._taps):
             try:
                 tap(frame)
             except Exception:  # one broken consumer must not end the capture, nor keep the frame from the others
                 log.exception("%s: a consumer failed on frame %d", self.camera, frame.number)
-        if self._next is not None:
-            self._next.set_result(frame)
-            self._next = None
+        if view and self._next_view is not None:
+            self._next_view.set_result(frame)
+            self._next_view = None
+        if look and self._next_look is not None:
+            self._next_look.set_result(frame)
+            self._next_look = None
+
+    def hear(self, sound: Sound) -> None:
+        """A new packet of sound; what is older than the ring is forgotten."""
+        self._heard.append(sound)
+        oldest = sound.mono - max(self.ring.span, 1.0) - 1.0
+        while self._heard[0].mono < oldest:
+            self._heard.popleft()
+        for tap in tuple(self._sound_taps):
+            try:
+                tap(sound)
+            except Exception:
+                log.exception("%s: a consumer of sound failed", self.camera)
+
+    def heard(self, mono: float) -> list[Sound]:
+        """The sound that began at `mono` or later, as far back as the ring reaches."""
+        return [sound for sound in self._heard if sound.mono >= mono]
 
     async def next(self, after: int = -1) -> Frame:
-        """The newest frame whose number is above `after`, waiting for it when there is none yet."""
+        """The newest picture for people whose number is above `after`, waiting for it when there is none yet."""
         while self.newest is None or self.newest.number <= after:
-            if self._next is None:
-                self._next = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._next)
+            if self._next_view is None:
+                self._next_view = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._next_view)
         return self.newest
+
+    async def next_look(self, after: int = -1) -> Frame:
+        """The newest picture for motion whose number is above `after`, waiting for it when there is none yet."""
+        while self.look is None or self.look.number <= after:
+            if self._next_look is None:
+                self._next_look = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._next_look)
+        return self.look
 
     @contextmanager
     def tap(self, call: Tap) -> Iterator[None]:
@@ -123,25 +197,39 @@ class FrameHub:
             self._taps.remove(call)
 
     @contextmanager
+    def tap_sound(self, call: SoundTap) -> Iterator[None]:
+        """Call `call` with each packet of sound, as `tap` does with frames."""
+        self._sound_taps.append(call)
+        try:
+            yield
+        finally:
+            self._sound_taps.remove(call)
+
+    @contextmanager
     def want(self, why: Want) -> Iterator[None]:
         """Count one consumer for as long as the context lasts."""
         self.demand[why] += 1
+        self.wanting.set()
         try:
             yield
         finally:
             self.demand[why] -= 1
+            if not self.demand.any:
+                self.wanting.clear()
 
     @property
     def wanted(self) -> bool:
-        return any(self.demand.values())
+        return self.demand.any
 
     def lose(self) -> None:
         """The camera is gone: its newest picture is no longer true. What it saw before stays in the ring
         until it is back.
         """
-        self.newest = None
+        self.newest = self.look = None
+        self._fresh = True
 
     def clear(self) -> None:
-        """Forget all pictures: privacy."""
-        self.newest = None
+        """Forget all pictures and all sound: privacy."""
+        self.lose()
         self.ring.clear()
+        self._heard.clear()

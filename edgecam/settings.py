@@ -62,6 +62,7 @@ class Number:
 SETTINGS: Mapping[str, Switch | Number] = {
     "motion_detection": Switch(),
     "recording": Switch(),
+    "privacy": Switch(),
     "sensitivity": Number(1, 100),
 }
 
@@ -70,6 +71,7 @@ def _of_file(camera: Camera) -> dict[str, Value]:
     return {
         "motion_detection": camera.motion.enabled,
         "recording": camera.record.enabled,
+        "privacy": camera.privacy,
         "sensitivity": camera.motion.sensitivity,
     }
 
@@ -101,7 +103,8 @@ class Settings:
         except FileNotFoundError:
             pass
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            log.error("settings: %s is unreadable (%s); the file's values apply", self._path, error)
+            log.error("settings: %s is unreadable (%s); privacy is on, else the file's values apply", self._path, error)
+            self._changed = {camera: {"privacy": True} for camera in self._file}  # perhaps it was on
 
     def get(self, camera: str, key: str) -> Value:
         """The value in force."""

@@ -3,7 +3,21 @@
 import asyncio
 import heapq
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent.futures import Executor, Future
+from contextlib import aclosing
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from edgecam.clock import Clock
+from edgecam.config import model
+from edgecam.events import Bus
+from edgecam.frame import Frame
+from edgecam.settings import Settings
+from edgecam.sources import Source
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class FakeClock:
@@ -50,6 +64,32 @@ class FakeClock:
             await settle()
         self._mono = end
         await settle()
+
+
+class AtOnce(Executor):
+    """A pool that does everything on the spot."""
+
+    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(call(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def standard_settings(bus: Bus, clock: Clock, *cameras: str) -> Settings:
+    """The settings of cameras that have nothing but defaults; nothing is on disk yet."""
+    known = {camera: model.Camera.model_validate({"source": "synthetic"}) for camera in cameras}
+    return Settings(known, Path("/nonexistent/settings.json"), bus, clock)
+
+
+async def frames_of(source: Source) -> AsyncGenerator[Frame, None]:
+    """What a source without sound yields."""
+    async with aclosing(source.frames()) as items:
+        async for item in items:
+            assert isinstance(item, Frame)
+            yield item
 
 
 async def settle(turns: int = 20) -> None:

@@ -20,7 +20,9 @@ class CameraSource(Section):
     rotate: Literal[0, 180] = Field(0, description="Degrees.")
     hflip: bool = Field(False, description="Mirror left and right.")
     vflip: bool = Field(False, description="Mirror top and bottom.")
-    warmup: Duration = Field(2, description="Frames of this first time are dropped: exposure settles.")
+    warmup: Duration = Field(
+        0, description="Frames of this first time are dropped: exposure settles [2s for picamera2 and v4l2]."
+    )
     stall_timeout: Duration = Field(
         10, gt=0, description="Without a frame for this long the camera is offline and is opened anew."
     )
@@ -108,7 +110,8 @@ class Picamera2Source(CameraSource):
     sensor_mode: Word = Field("auto", description="auto: full field of view that covers size and fps.")
     buffers: int = Field(4, ge=1, le=32, description="Frame buffers.")
     controls: dict[str, Control] = Field({}, description="Any control of the device, by its name.")
-    tuning: Place | None = Field(None, description="A tuning file of libcamera.")
+    tuning: Place | None = Field(None, description="A tuning file of libcamera, or the name of one of its own.")
+    warmup: Duration = Field(2, description="Frames of this first time are dropped: exposure settles.")
 
 
 class V4l2Source(CameraSource):
@@ -116,6 +119,7 @@ class V4l2Source(CameraSource):
 
     type: Literal["v4l2"] = Field(description="A USB camera.")
     device: Place = Field(description="Best by id: /dev/v4l/by-id/…")
+    warmup: Duration = Field(2, description="Frames of this first time are dropped: exposure settles.")
     buffers: int = Field(4, ge=1, le=32, description="Frame buffers.")
     controls: dict[str, Control] = Field({}, description="Any control of the device, by its name.")
 

@@ -12,10 +12,7 @@ NOT_BUILT = frozenset(
         "CameraSource.rotate",
         "CameraSource.hflip",
         "CameraSource.vflip",
-        "CameraSource.warmup",
-        "CameraSource.idle_after",
         # cameras
-        "Camera.privacy",
         "Camera.audio",
         "Camera.publish",
         "Camera.push",

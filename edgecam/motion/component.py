@@ -5,13 +5,16 @@ The look is arithmetic and runs in a thread, one at a time; every decision falls
 
 import asyncio
 import logging
+from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.events import Bus, SettingChanged
-from edgecam.frame import Frame, Kind
+from edgecam.develop import developed
+from edgecam.events import Bus, MotionPicture, SettingChanged
+from edgecam.frame import Frame, Use
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
 from edgecam.motion.detector import Look
@@ -27,6 +30,8 @@ log = logging.getLogger(__name__)
 
 TICK = 1.0
 """Seconds between two looks at the clock: an event ends even when no frame comes any more."""
+SAME_MOMENT = 0.5
+"""Seconds by which a large picture may differ from the small one that motion looked at."""
 
 
 class Motion:
@@ -47,12 +52,16 @@ class Motion:
         status: CameraStatus,
         clock: Clock,
         pool: Executor,
+        quality: int = 80,
     ) -> None:
+        """`quality`: of the event's picture where the camera gives no JPEG."""
         self.name = f"motion {id}"
         self._id, self._config, self._settings = id, config, settings
         self._hub, self._bus, self._status, self._clock, self._pool = hub, bus, status, clock, pool
         self._gate = Gate(config.min_frames, config.cooldown)
-        self._story = Story(id, bus)
+        self._story = Story(id, bus, self._portray)
+        self._quality = quality
+        self._portraits: asyncio.Task[None] | None = None  # the one under way, which comes after those before it
         self._eye: Eye | None = None
         self._sensitivity = settings.number(id, "sensitivity")
         self._flight: asyncio.Future[Look | None] | None = None
@@ -80,11 +89,13 @@ class Motion:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
             self._stop_event()
+            if self._portraits is not None:
+                await asyncio.wait({self._portraits})
 
     def _follow(self, on: asyncio.Event, off: asyncio.Event) -> None:
         """Take over the settings as they are now."""
         self._sensitivity = self._settings.number(self._id, "sensitivity")
-        if self._settings.on(self._id, "motion_detection"):
+        if self._settings.on(self._id, "motion_detection") and not self._settings.on(self._id, "privacy"):
             off.clear()
             on.set()
         else:
@@ -119,7 +130,7 @@ class Motion:
             self._eye.reset()
         with self._hub.want(Want.MOTION):
             while True:
-                frame = await self._hub.next(after)
+                frame = await self._hub.next_look(after)
                 after = frame.number
                 if pace.due(frame.mono):
                     await self._look(frame)
@@ -135,10 +146,36 @@ class Motion:
         if facts and isinstance(facts[0], Ended):
             self._decide([facts.pop(0)])
         if look.moving:
-            self._story.moving(look, frame)
+            self._story.moving(look, self._best_view(frame))
         elif not self._gate.open:
             self._story.quiet()
         self._decide(facts)
+
+    def _best_view(self, frame: Frame) -> Frame:
+        """Where motion looks at a small picture of its own, people are shown the large one of the same moment."""
+        view = self._hub.newest
+        if frame.use is not Use.MOTION or view is None or abs(view.mono - frame.mono) > SAME_MOMENT:
+            return frame
+        return replace(view, number=frame.number, mono=frame.mono, wall=frame.wall)
+
+    def _portray(self, frame: Frame, as_event: Callable[[Frame], MotionPicture]) -> None:
+        """Publish an event's picture, at once where it is a JPEG already, else when it is coded; in order."""
+        if frame.image is None and self._portraits is None:
+            self._bus.publish(as_event(frame))
+            return
+        before = self._portraits
+
+        async def portray() -> None:
+            if before is not None:
+                await asyncio.wait({before})
+            try:
+                self._bus.publish(as_event(await developed(frame, self._quality, self._pool)))
+            except Exception:  # a picture that cannot be coded must not cost the event
+                log.exception("%s: the event's picture cannot be coded", self.name)
+            if self._portraits is asyncio.current_task():
+                self._portraits = None
+
+        self._portraits = asyncio.create_task(portray(), name=f"{self.name} picture")
 
     def _see(self, frame: Frame, sensitivity: int) -> Look | None:
         """In the pool: decode small, look. None for a frame that cannot be decoded."""
@@ -151,9 +188,10 @@ class Motion:
         self._eye = self._eye or eye(self._config)
         self._eye.tune(sensitivity)
         try:
-            if frame.kind is not Kind.JPEG:
-                raise luma.BadPicture(f"is {frame.kind}, and only JPEG can be looked at")
-            picture = luma.of_jpeg(frame.data, self._config.width)
+            if frame.image is not None:
+                picture = frame.image.luma(self._config.width)
+            else:
+                picture = luma.of_jpeg(frame.data, self._config.width)
         except luma.BadPicture as error:
             self._count_bad(str(error))
             return None

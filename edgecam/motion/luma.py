@@ -5,10 +5,11 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-cv2.setNumThreads(1)  # for the whole process: pictures this small take 1.5 times the CPU on two threads
+from edgecam.pixels import Luma, reduced
 
-Luma = NDArray[np.uint8]
-"""Brightness of one picture, shape (height, width), 0 black to 255 white."""
+__all__ = ["BadPicture", "Luma", "of_jpeg", "reduced"]
+
+cv2.setNumThreads(1)  # for the whole process: pictures this small take 1.5 times the CPU on two threads
 
 
 class BadPicture(ValueError):
@@ -36,12 +37,3 @@ def _decode(data: bytes, width: int, *, strict: bool) -> Luma:
         data, "GRAY", fastdct=True, min_height=1, min_width=width, min_factor=1, strict=strict
     )
     return found[:, :, 0]
-
-
-def reduced(luma: Luma, width: int) -> Luma:
-    """The same picture `width` wide, each pixel the mean of what it stands for; never enlarged."""
-    rows, columns = luma.shape
-    if columns <= width:
-        return luma
-    small = cv2.resize(luma, (width, max(1, round(rows * width / columns))), interpolation=cv2.INTER_AREA)
-    return small.astype(np.uint8, copy=False)

@@ -1,5 +1,6 @@
 """Story: tells the bus of one camera's motion events, from the first moving frame to the best picture at the end."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from edgecam.events import Bus, MotionEnded, MotionPicture, MotionStarted, MotionUpdated
@@ -19,10 +20,16 @@ def event_id(start: float) -> str:
 
 
 class Story:
-    """Collects moving looks, confirmed or not; publishes only what the gate confirms. Loop thread only."""
+    """Collects moving looks, confirmed or not; publishes only what the gate confirms. Loop thread only.
 
-    def __init__(self, camera: str, bus: Bus) -> None:
-        self._camera, self._bus = camera, bus
+    `portray` publishes an event's picture, which may have to be coded first: its frame, and what makes the event of
+    the frame as a JPEG.
+    """
+
+    def __init__(
+        self, camera: str, bus: Bus, portray: Callable[[Frame, Callable[[Frame], MotionPicture]], None]
+    ) -> None:
+        self._camera, self._bus, self._portray = camera, bus, portray
         self._forget()
 
     def _forget(self) -> None:
@@ -111,21 +118,24 @@ class Story:
         self._forget()
 
     def _picture(self, now: float, *, final: bool) -> None:
-        """The camera's own JPEG of the best moment so far."""
+        """The best moment so far."""
         best = self._tally.best or self._frames()[0]
         self._pictured, self._pictured_at = best, now
-        self._bus.publish(
-            MotionPicture(
+        event_id, score = self._id, self._tally.best_score
+
+        def as_event(shown: Frame) -> MotionPicture:
+            return MotionPicture(
                 camera=self._camera,
-                at=best.wall,
-                event_id=self._id,
-                jpeg=best.data,
-                score=self._tally.best_score,
-                width=best.width,
-                height=best.height,
+                at=shown.wall,
+                event_id=event_id,
+                jpeg=shown.data,
+                score=score,
+                width=shown.width,
+                height=shown.height,
                 final=final,
             )
-        )
+
+        self._portray(best, as_event)
 
     def _frames(self) -> tuple[Frame, Frame]:
         """First and newest moving frame; the gate opens on a moving look only."""

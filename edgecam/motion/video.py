@@ -5,21 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from edgecam.motion import luma
 from edgecam.motion.luma import Luma
-
-_LUMA_FIRST = frozenset(
-    ("gray", "nv12", "nv21", *(f"yuv{j}{sampling}p" for j in ("", "j") for sampling in (410, 411, 420, 422, 444)))
-)
-"""Pixel formats whose first plane is 8-bit luma."""
-_FULL_RANGE = 2
-"""AVCOL_RANGE_JPEG: 0..255. Video otherwise uses 16..235."""
-_EXPAND = np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
+from edgecam.pixels import Decoded
 
 
 class Unreadable(ValueError):
@@ -102,7 +94,7 @@ class Video:
                 continue
             for frame in frames:
                 if isinstance(frame, VideoFrame):
-                    yield frame.time, _decoded(frame)
+                    yield frame.time, Decoded(frame).luma
 
 
 def _seconds(stamp: int | None, base: object) -> float | None:
@@ -111,15 +103,3 @@ def _seconds(stamp: int | None, base: object) -> float | None:
 
 def _jpeg(data: bytes) -> Callable[[int], Luma]:
     return lambda width: luma.of_jpeg(data, width)
-
-
-def _decoded(frame: VideoFrame) -> Callable[[int], Luma]:
-    def read(width: int) -> Luma:
-        known = frame.format.name in _LUMA_FIRST
-        plane = (frame if known else frame.reformat(format="gray")).planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-        small = luma.reduced(rows[:, : frame.width], width)
-        full = not known or frame.format.name.startswith(("gray", "yuvj")) or frame.color_range == _FULL_RANGE
-        return small if full else _EXPAND[small]
-
-    return read

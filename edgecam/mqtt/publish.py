@@ -6,12 +6,13 @@ Knows the words (topics, payloads, discovery); the wire is `client.Mqtt`.
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 
 from edgecam import __version__
 from edgecam.clock import Clock
 from edgecam.config import model
+from edgecam.develop import developed
 from edgecam.events import Bus, CameraLost, CameraOnline, Event
-from edgecam.frame import Kind
 from edgecam.health import Health
 from edgecam.hub import FrameHub, Want
 from edgecam.mqtt import discovery, payloads
@@ -47,6 +48,7 @@ class Publisher:
         clock: Clock,
         control: Snapshots,
         url: str,
+        pool: Executor,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """`url` is the page's, as `discovery.page_url` gives it. Raises ValueError without `config.mqtt`."""
@@ -54,7 +56,7 @@ class Publisher:
             raise ValueError("MQTT is not configured")
         self._config, self._broker, self._mqtt, self._hubs, self._health = config, config.mqtt, mqtt, hubs, health
         self._settings, self._bus, self._clock, self._control = settings, bus, clock, control
-        self._jitter = jitter
+        self._jitter, self._pool = jitter, pool
         self._about = discovery.About(health.node, health.instance, __version__, url)
         self._topics = Topics(f"{config.mqtt.base_topic}/{health.node}")
         self._states = States(mqtt, self._topics, health, clock)
@@ -125,13 +127,12 @@ class Publisher:
             self._states.look()
 
     async def _stills(self, camera: str) -> None:
-        """The camera's picture: as soon as there is one, then every `snapshot.every`. Without JPEG there is none."""
+        """The camera's picture: as soon as there is one, then every `snapshot.every`."""
         every, number = self._config.cameras[camera].snapshot.every, -1
         while every is not None:
             with self._hubs[camera].want(Want.SNAPSHOT):
                 frame = await self._hubs[camera].next(number)
-            if frame.kind is not Kind.JPEG:
-                return
+            frame = await developed(frame, self._config.cameras[camera].image.quality, self._pool)
             number = frame.number
             self._story.snapshot(camera, frame.data, frame.wall, (frame.width, frame.height))
             await self._clock.sleep(every)

@@ -93,6 +93,8 @@ class Recorder:
     # -- what happens -------------------------------------------------------------------------------------------
 
     def _frame(self, frame: Frame) -> None:
+        if not frame.is_coded:
+            return
         if (moved := self._status.last_motion_mono) is not None:
             self._do(self._plan.moving(moved))
         self._do(self._plan.frame(frame))
@@ -111,7 +113,7 @@ class Recorder:
             self._do(self._plan.ended())
 
     def _setting_changed(self, change: SettingChanged) -> None:
-        if (change.camera, change.key) == (self._id, "recording"):
+        if change.camera == self._id and change.key in ("recording", "privacy"):
             self._obey()
 
     def _clip_saved(self, saved: ClipSaved) -> None:
@@ -213,8 +215,8 @@ class Recorder:
         self._obey()
 
     def _obey(self) -> None:
-        """Follow the setting `recording`: frames are wanted, and clips begun, only while it is on."""
-        on = self._settings.on(self._id, "recording")
+        """Follow the settings: frames are wanted, and clips begun, only while `recording` is on and `privacy` off."""
+        on = self._settings.on(self._id, "recording") and not self._settings.on(self._id, "privacy")
         self._wanting.close()
         if on:
             self._wanting.enter_context(self._hub.want(Want.RECORD))

@@ -8,18 +8,22 @@ from typing import Protocol
 
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.frame import Frame, Stamp
+from edgecam.frame import Frame, Sound, Stamp
+from edgecam.hub import Demand
 from edgecam.supervisor import Trouble
 
 
 class Source(Protocol):
     """One camera's device or connection, for one life."""
 
-    def frames(self) -> AsyncGenerator[Frame, None]:
+    def frames(self) -> AsyncGenerator[Frame | Sound, None]:
         """Opens on first use and yields until it is broken. Called once.
 
         Any exception, and the end of a live stream, ends this life; Finished ends the source for good. The same
         frame object again is a sign of life: the camera answered that nothing has changed.
+
+        A camera that gives JPEG yields that and nothing else. One that gives video yields each frame as it is coded,
+        and pictures (`Frame.image`) of some of them, as many as `Rig.demand` asks for.
         """
         ...
 
@@ -56,6 +60,13 @@ class LostThreads:
         return len(self._threads)
 
 
+@dataclass(slots=True)
+class Tone:
+    """Whether pictures are grey now. Set on the loop's thread, read from any."""
+
+    grey: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Rig:
     """What every source of one camera is given, over all its lives."""
@@ -65,6 +76,13 @@ class Rig:
     quality: int = 80
     """Of the JPEGs that we encode ourselves."""
     lost: LostThreads = field(default_factory=LostThreads)
+    demand: Demand = field(default_factory=Demand)
+    """Who wants what now."""
+    looks: float = 5.0
+    """Pictures a second that motion wants."""
+    video: model.Video = field(default_factory=model.Video)
+    """How to code where the source codes video itself."""
+    tone: Tone = field(default_factory=Tone)
 
 
 SOURCES: Mapping[str, str] = {

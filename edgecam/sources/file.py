@@ -10,12 +10,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
-import simplejpeg
 from av.container import InputContainer
 
 from edgecam.config import model
 from edgecam.frame import Frame, Kind
+from edgecam.pixels import Decoded
 from edgecam.sources import Broken, Finished, Rig
 from edgecam.sources.pace import Pace
 from edgecam.sources.sieve import Sieve
@@ -34,16 +33,6 @@ class Picture:
     width: int
     height: int
     keyframe: bool = True
-
-
-def encode(frame: av.VideoFrame, quality: int) -> bytes:
-    """The decoded frame as a JPEG: 4:2:0, full range, no detour over RGB."""
-    frame = frame.reformat(format="yuv420p", dst_color_range="JPEG")
-    planes = []
-    for plane in frame.planes:
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-        planes.append(np.ascontiguousarray(rows[:, : plane.width]))
-    return bytes(simplejpeg.encode_jpeg_yuv_planes(*planes, quality=quality))
 
 
 class Player:
@@ -113,7 +102,7 @@ class Player:
                 continue
             for frame in frames:
                 if isinstance(frame, av.VideoFrame):
-                    yield frame.pts, encode(frame, self._quality)
+                    yield frame.pts, Decoded(frame).jpeg(self._quality)
 
 
 class File:

@@ -29,6 +29,9 @@ class Live:
     ) -> None:
         self.id, self.config, self.hub, self.status = id, config, hub, status
         self.original = Fanout()
+        """Viewers of the picture as it comes."""
+        self.plain = Variant(Look(), quality=config.image.quality, clock=clock, pool=pool, fanout=self.original)
+        """Makes that picture where the camera gives none that people can be shown as it is."""
         self._variants: dict[Look, Variant] = {}
         self._clock, self._pool = clock, pool
         self._ticks = itertools.count()
@@ -59,8 +62,10 @@ class Live:
         return self.hub.tap(self._deliver)
 
     def _deliver(self, frame: Frame) -> None:
+        if not frame.is_view:
+            return
         self._last = frame
-        self.original.deliver(frame)
+        (self.original if frame.image is None else self.plain).deliver(frame)
         for variant in self._variants.values():
             variant.deliver(frame)
 
@@ -90,17 +95,19 @@ class Live:
             self.status.clients += 1
             try:
                 if variant is not None:
-                    newest, fanout = await self._in(variant, newest), variant.fanout
+                    fanout = variant.fanout
+                newest = await self.shown(newest, variant, max_age=1.0)
                 await fanout.watch(viewer, newest)
             finally:
                 self.status.clients -= 1
 
-    async def _in(self, variant: Variant, newest: Frame | None) -> Frame | None:
-        if newest is None or newest.kind is not Kind.JPEG:
-            return None
+    async def shown(self, frame: Frame | None, variant: Variant | None, max_age: float) -> Frame | None:
+        """`frame` as a JPEG in that variant; one of up to `max_age` seconds will do. None: damaged, or none there."""
+        if frame is None or (variant is None and frame.image is None):
+            return frame
         try:
-            return await variant.of(newest, max_age=1.0)
-        except ValueError:  # damaged: the stream begins with the next
+            return await (variant or self.plain).of(frame, max_age)
+        except ValueError:
             return None
 
     async def tick(self) -> None:
@@ -130,6 +137,5 @@ class Live:
 
     async def close(self) -> None:
         """End all streams and what works for them."""
-        self.original.close()
-        for variant in tuple(self._variants.values()):
+        for variant in (self.plain, *self._variants.values()):
             await variant.close()

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from edgecam.clock import Clock
 from edgecam.config.model import StillSource
-from edgecam.frame import Frame, Kind
+from edgecam.frame import Frame
 from edgecam.health import CameraState
 from edgecam.hub import Want
 from edgecam.web import query
@@ -34,12 +34,10 @@ class Stills:
         variant = live.variant(wanted)
         max_age = 0.0 if query.switch(request.query, "fresh") else live.config.snapshot.max_age
         frame = await self._frame(live, fresh=query.switch(request.query, "fresh"))
-        if variant is not None:
-            try:
-                frame = await variant.of(frame, max_age)
-            except ValueError as error:
-                raise Refused(503, "damaged", f"{live.id} sent a damaged picture: {error}", retry_after=1) from error
-        return self._answer(request, frame)
+        shown = await live.shown(frame, variant, max_age)
+        if shown is None:
+            raise Refused(503, "damaged", f"{live.id} sent a damaged picture", retry_after=1)
+        return self._answer(request, shown)
 
     def _answer(self, request: web.Request, frame: Frame) -> web.Response:
         etag = f'"{frame.number:x}-{int(frame.wall * 1000):x}-{len(frame.data):x}"'
@@ -57,9 +55,9 @@ class Stills:
 
     async def _frame(self, live: Live, *, fresh: bool) -> Frame:
         newest, now = live.hub.newest, self._clock.monotonic()
-        if not fresh and newest is not None and newest.kind is Kind.JPEG and now - newest.mono <= _current(live):
+        if not fresh and newest is not None and now - newest.mono <= _current(live):
             return newest
-        if not live.status.online:
+        if not live.status.online or live.status.state is CameraState.PRIVACY:
             raise _none(live)
         with live.hub.want(Want.SNAPSHOT):
             after = now
@@ -75,7 +73,7 @@ class Stills:
         coming: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
 
         def see(frame: Frame) -> None:
-            if frame.kind is Kind.JPEG and frame.mono >= after and not coming.done():
+            if frame.is_view and frame.mono >= after and not coming.done():
                 coming.set_result(frame)
 
         late = asyncio.ensure_future(self._clock.sleep(PATIENCE))
@@ -96,8 +94,15 @@ def _current(live: Live) -> float:
     return max(max_age, 1.5 * source.every) if max_age and isinstance(source, StillSource) else max_age
 
 
+_WHY = {
+    CameraState.STARTING: "it is starting",
+    CameraState.IDLE: "it did not open in time",
+    CameraState.PRIVACY: "privacy is on",
+}
+
+
 def _none(live: Live) -> Refused:
     state = live.status.state
     reason = "stalled" if state is CameraState.RUNNING else state.value
-    why = live.status.trouble or ("it is starting" if state is CameraState.STARTING else "no new frame came")
+    why = live.status.trouble or _WHY.get(state, "no new frame came")
     return Refused(503, reason, f"{live.id} has no picture now: {why}", retry_after=5)

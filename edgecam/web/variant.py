@@ -43,18 +43,20 @@ def look(asked: Mapping[str, str], *, width: int | None = None) -> Look:
     )
 
 
-def encode(data: bytes, look: Look, size: tuple[int, int], quality: int) -> tuple[bytes, int, int]:
-    """The JPEG in another look, with its width and height. Blocks: for the pool.
+def encode(frame: Frame, look: Look, quality: int) -> tuple[bytes, int, int]:
+    """The picture as a JPEG in another look, with its width and height. Blocks: for the pool.
 
     Decoding is scaled in the DCT, so a small picture costs little; a width beyond the camera's is the camera's.
-    `size` is that of `data`, `quality` holds where the look names none. Raises ValueError for a damaged JPEG.
+    `quality` holds where the look names none. Raises ValueError for a damaged JPEG.
     """
+    width = min(look.width or frame.width, frame.width)
+    height = max(1, round(frame.height * width / frame.width))
+    if frame.image is not None:
+        return frame.image.jpeg(look.quality or quality, width=width, grey=look.grey), width, height
     import simplejpeg
 
-    width = min(look.width or size[0], size[0])
-    height = max(1, round(size[1] * width / size[0]))
     space = "GRAY" if look.grey else "RGB"
-    image = simplejpeg.decode_jpeg(data, space, fastdct=True, min_width=width, min_height=height, strict=False)
+    image = simplejpeg.decode_jpeg(frame.data, space, fastdct=True, min_width=width, min_height=height, strict=False)
     if image.shape[1] != width or image.shape[0] != height:
         import cv2
 
@@ -69,8 +71,8 @@ def encode(data: bytes, look: Look, size: tuple[int, int], quality: int) -> tupl
 class Variant:
     """One look of one camera. Loop thread only; pixels are touched in the pool."""
 
-    def __init__(self, look: Look, *, quality: int, clock: Clock, pool: Executor) -> None:
-        self.fanout = Fanout()
+    def __init__(self, look: Look, *, quality: int, clock: Clock, pool: Executor, fanout: Fanout | None = None) -> None:
+        self.fanout = fanout or Fanout()
         self._look, self._quality, self._clock, self._pool = look, quality, clock, pool
         self._used = clock.monotonic()
         self._ready: Frame | None = None
@@ -99,13 +101,12 @@ class Variant:
         return self._ready
 
     async def _encode(self, frame: Frame) -> Frame:
-        work = self._pool.submit(encode, frame.data, self._look, (frame.width, frame.height), self._quality)
-        jpeg, width, height = await asyncio.wrap_future(work)
-        return replace(frame, data=jpeg, width=width, height=height)
+        jpeg, width, height = await asyncio.wrap_future(self._pool.submit(encode, frame, self._look, self._quality))
+        return replace(frame, kind=Kind.JPEG, data=jpeg, width=width, height=height, image=None)
 
     def deliver(self, frame: Frame) -> None:
         """A new frame of the camera: encoded for the stream when somebody is due to get it, the newest one first."""
-        if frame.kind is Kind.JPEG and self.fanout.is_due(frame.mono):
+        if frame.is_view and self.fanout.is_due(frame.mono):
             self._next = frame
             if self._feeding is None:
                 self._feeding = asyncio.create_task(self._feed(), name=f"variant of {frame.camera}")

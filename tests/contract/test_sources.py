@@ -16,7 +16,7 @@ from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.sources import SOURCES, Broken, Finished, LostThreads, Rig, Source, open_source
-from fakes import until
+from fakes import frames_of, until
 from httpcam import Fault, HttpCam
 from pictures import jpeg as picture
 from video import write_video
@@ -41,7 +41,7 @@ class Case:
     async def life(self) -> AsyncGenerator[AsyncIterator[Frame], None]:
         source = self.open()
         try:
-            async with aclosing(source.frames()) as frames:
+            async with aclosing(frames_of(source)) as frames:
                 yield frames
         finally:
             await source.close()

@@ -16,7 +16,7 @@ from edgecam.hub import FrameHub, Ring
 from edgecam.sources import Broken, Finished, LostThreads, Source
 from edgecam.sources.threaded import CaptureThread
 from edgecam.supervisor import Fatal, Vitals, keep
-from fakes import FakeClock, settle, until
+from fakes import FakeClock, settle, standard_settings, until
 
 PATIENCE = 10.0
 Script = Sequence[float | Exception | None]
@@ -63,11 +63,13 @@ class World:
         self.source: Callable[[], Source] = self._next
         self._lives, self._stamp = list(lives), Stamp("birdbox", self.clock)
         self.lost = lost or LostThreads()
+        self.settings = standard_settings(self.bus, self.clock, "birdbox")
         self.camera = Camera(
             id="birdbox",
             source=lambda: self.source(),
             patience=PATIENCE,
             hub=self.hub,
+            settings=self.settings,
             status=self.status,
             bus=self.bus,
             clock=self.clock,
@@ -353,6 +355,6 @@ async def test_a_library_that_never_returns_costs_its_thread_but_not_the_camera(
 )
 def test_frames_per_second(times: list[float], now: float, fps: float) -> None:
     rate = Rate()
-    for at in times:
-        rate.beat(at)
+    for number, at in enumerate(times):
+        rate.beat(number, at)
     assert rate.fps(now) == pytest.approx(fps)

@@ -80,6 +80,6 @@ def test_the_reference_names_every_key_and_what_is_not_built() -> None:
         "`cameras.<id>.motion.zones.<id>`",
     ):
         assert key in text
-    assert "| `privacy` | true or false | `false` | *not yet:* " in text
+    assert "| `push` | list of text | `[]` | *not yet:* " in text
     assert "`offload.store` with `type: folder`" in text
     assert "base_topic" in text

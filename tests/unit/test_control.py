@@ -10,7 +10,7 @@ from edgecam.frame import Frame, Kind
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import MediaId, MediaKind, Sidecar
-from fakes import FakeClock, settle
+from fakes import AtOnce, FakeClock, settle
 
 
 class Shelf:
@@ -53,6 +53,8 @@ class House:
             shelf=self.shelf,
             bus=self.bus,
             clock=self.clock,
+            pool=AtOnce(),
+            quality={"birdbox": 80},
         )
 
     def frame(self, number: int) -> None:

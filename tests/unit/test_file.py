@@ -8,8 +8,9 @@ import pytest
 import simplejpeg
 
 from edgecam import jpeg
+from edgecam.pixels import Decoded
 from edgecam.sources import Broken
-from edgecam.sources.file import Picture, Player, encode
+from edgecam.sources.file import Picture, Player
 from video import write_video
 
 
@@ -45,7 +46,7 @@ def test_black_and_white_stay_black_and_white() -> None:
     pixels = np.zeros((32, 48, 3), np.uint8)
     pixels[:, 24:] = 255
     video = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")  # 16..235
-    seen = simplejpeg.decode_jpeg(encode(video, 90), colorspace="GRAY")[:, :, 0]
+    seen = simplejpeg.decode_jpeg(Decoded(video).jpeg(90), colorspace="GRAY")[:, :, 0]
     assert seen[:, :16].max() < 6
     assert seen[:, 32:].min() > 249
 

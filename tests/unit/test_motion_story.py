@@ -26,7 +26,7 @@ class Told:
         bus = Bus()
         self.events: list[Event] = []
         bus.on(Event, self.events.append)
-        self.story = Story("yard", bus)
+        self.story = Story("yard", bus, lambda frame, as_event: bus.publish(as_event(frame)))
 
     def of(self, kind: type[T]) -> list[T]:
         return [event for event in self.events if isinstance(event, kind)]

@@ -31,7 +31,7 @@ from edgecam.media import MediaKind, Receipt, Sidecar
 from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.publish import Publisher
 from edgecam.settings import Settings
-from fakes import FakeClock, settle
+from fakes import AtOnce, FakeClock, settle
 
 BASE = "edgecam/pi/birdbox"
 
@@ -119,6 +119,7 @@ class House:
             clock=self.clock,
             control=self.shutter,
             url="http://pi:8000/",
+            pool=AtOnce(),
             jitter=lambda: 0.5,
         )
         self._frames = 0
@@ -612,4 +613,5 @@ async def test_without_mqtt_there_is_no_publisher(furnish: Furnish, tmp_path: Pa
             clock=house.clock,
             control=house.shutter,
             url="http://pi:8000/",
+            pool=AtOnce(),
         )

@@ -10,7 +10,7 @@ from aiohttp import web
 from edgecam.config import model
 from edgecam.frame import Frame, Stamp
 from edgecam.sources import Broken, Rig, open_source
-from fakes import FakeClock, until
+from fakes import FakeClock, frames_of, until
 from pictures import jpeg, truncated
 
 
@@ -45,7 +45,7 @@ class Camera:
         rig = Rig(Stamp("birdbox", clock), clock)
         source = open_source(model.StillSource(url=url, every=5.0, stall_timeout=15.0), rig)
         try:
-            async with aclosing(source.frames()) as frames:
+            async with aclosing(frames_of(source)) as frames:
                 while True:
                     coming = asyncio.ensure_future(anext(frames))
                     await until("a picture comes", coming.done, meanwhile=lambda: clock.advance(5.0))

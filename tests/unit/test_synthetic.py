@@ -17,7 +17,7 @@ from edgecam.sources.overlay import read_counter
 from edgecam.sources.pace import Pace
 from edgecam.sources.scene import Scene
 from edgecam.sources.synthetic import Painter, Picture, flight
-from fakes import FakeClock, until
+from fakes import FakeClock, frames_of, until
 
 SMALL = model.Size(320, 240)
 
@@ -116,7 +116,7 @@ async def test_the_number_in_the_picture_is_that_of_its_frame_in_every_life() ->
     stamp, rig_clock = Stamp("birdbox", SystemClock()), SystemClock()
     for first in (1, 4):
         source = open_source(model.SyntheticSource(size=SMALL, fps=100), Rig(stamp, rig_clock))
-        async with aclosing(source.frames()) as frames:
+        async with aclosing(frames_of(source)) as frames:
             found = [await anext(frames) for _ in range(3)]
         await source.close()
         assert [frame.number for frame in found] == [first, first + 1, first + 2]
@@ -140,7 +140,7 @@ async def test_it_keeps_its_rate_by_the_clock() -> None:
     clock = CountingClock()
     source = open_source(model.SyntheticSource(size=SMALL, fps=4), Rig(Stamp("birdbox", clock), clock))
     times: list[float] = []
-    async with aclosing(source.frames()) as frames:
+    async with aclosing(frames_of(source)) as frames:
         times.append((await anext(frames)).mono)
         for number in range(1, 9):
             coming = asyncio.ensure_future(anext(frames))

@@ -17,6 +17,10 @@ from fakes import FakeClock
 from pictures import jpeg, truncated
 
 
+def frame(data: bytes, width: int, height: int) -> Frame:
+    return Frame("birdbox", 1, 1.0, 1e9, Kind.JPEG, data, width, height)
+
+
 def test_a_part_is_headers_picture_and_the_delimiter_of_the_next() -> None:
     frame = Frame("birdbox", 7, 12.0, 1_790_000_000.123456, Kind.JPEG, b"JPEG", 64, 48)
     assert part.build(frame) == (
@@ -123,7 +127,7 @@ def test_absurd_numbers_are_refused(text: str) -> None:
     ],
 )
 def test_a_variant_has_exactly_the_size_that_was_asked_for(wanted: Look, size: tuple[int, int]) -> None:
-    data, width, height = encode(jpeg(3, 1280, 720), wanted, (1280, 720), 80)
+    data, width, height = encode(frame(jpeg(3, 1280, 720), 1280, 720), wanted, 80)
     assert (width, height) == size
     found = simplejpeg.decode_jpeg_header(data)
     assert found[:2] == (size[1], size[0])
@@ -132,8 +136,8 @@ def test_a_variant_has_exactly_the_size_that_was_asked_for(wanted: Look, size: t
 
 def test_a_damaged_picture_has_no_variants_and_a_truncated_one_does_not_hurt() -> None:
     with pytest.raises(ValueError, match="JPEG"):
-        encode(b"\xff\xd8nothing", Look(160), (640, 480), 80)
-    encode(truncated(jpeg(1, 640, 480)), Look(160), (640, 480), 80)
+        encode(frame(b"\xff\xd8nothing", 640, 480), Look(160), 80)
+    encode(frame(truncated(jpeg(1, 640, 480)), 640, 480), Look(160), 80)
 
 
 @pytest.mark.parametrize("size", [(640, 360), (1920, 1080), (160, 120), (1024, 768)])

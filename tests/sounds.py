@@ -1,6 +1,7 @@
 """Real AAC for tests: quiet with beeps in it, and where in a file they are heard."""
 
 import functools
+import subprocess
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ import av
 import numpy as np
 
 from edgecam.frame import Sound
+from peers import program
 
 BEEP = 0.1
 """Seconds of a beep."""
@@ -33,7 +35,9 @@ def sounds(
         packets += coder.encode(frame)
     packets += coder.encode(None)
     return tuple(
-        Sound("cam", mono + packet.pts / rate, bytes(packet), 1024 / rate, rate, channels, bytes(coder.extradata or b""))
+        Sound(
+            "cam", mono + packet.pts / rate, bytes(packet), 1024 / rate, rate, channels, bytes(coder.extradata or b"")
+        )
         for packet in packets
         if packet.pts is not None and packet.pts >= 0
     )
@@ -51,6 +55,13 @@ def beeps(path: Path) -> list[float]:
                     found.append(at)
                 quiet_since = at
     return found
+
+
+def decodes(path: Path) -> None:
+    """A strict decoder has nothing to complain of, in either track."""
+    command = [program("ffmpeg"), "-v", "warning", "-xerror", "-i", str(path), "-f", "null", "-"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def voice(path: Path) -> tuple[float, float] | None:

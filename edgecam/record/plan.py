@@ -154,9 +154,10 @@ class Plan:
         self._sound = sound
         if self._clip is None:
             return []
-        while self._sounds and self._sounds[-1].mono >= sound.mono:
-            self._sounds.pop()  # told anew, or told wrong
-        self._sounds.append(sound)
+        if sound.mono >= self._clip.first.mono:
+            while self._sounds and self._sounds[-1].mono >= sound.mono:
+                self._sounds.pop()  # told anew, or told wrong
+            self._sounds.append(sound)
         return self._release()
 
     def tick(self, now: float) -> list[Action]:

@@ -245,6 +245,7 @@ class Daemon:
             looks=camera.motion.fps,
             video=camera.video,
             tone=Tone(camera.image.grey),
+            audio=camera.audio,
         )
         capture = Camera(
             id=id,

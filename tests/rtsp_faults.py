@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -113,21 +114,22 @@ class House:
         return self.newest - moment
 
 
-async def suffer(fault: str, seconds: float, peer: RtspCam) -> None:
+async def suffer(fault: str, seconds: float, peer: RtspCam, pool: Executor) -> None:
     """The fault, for so long; returns when the camera is back."""
+    loop = asyncio.get_running_loop()
     if fault == "frozen":
         peer.freeze()
         await asyncio.sleep(seconds)
         peer.thaw()
         return
-    await asyncio.to_thread(peer.down, kill=True)
+    await loop.run_in_executor(pool, peer.down, True)
     if fault == "wrong password":
         peer.password = "changed by somebody else"
-        await asyncio.to_thread(peer.up)
+        await loop.run_in_executor(pool, peer.up)
     await asyncio.sleep(seconds)
-    await asyncio.to_thread(peer.down, kill=True)
+    await loop.run_in_executor(pool, peer.down, True)
     peer.password = PASSWORD
-    await asyncio.to_thread(peer.up)
+    await loop.run_in_executor(pool, peer.up)
 
 
 def held() -> tuple[int, int]:
@@ -154,11 +156,12 @@ async def campaign(
         house = House(peer.url())
         await stack.enter_async_context(house.alive())
         await house.frames_after(0.0, 20)
-        await asyncio.to_thread(lambda: None)  # the threads of this pool are ours, not the camera's
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        await asyncio.get_running_loop().run_in_executor(pool, held)  # its thread is ours, not the camera's
         at_first = held()
         for number, fault in enumerate(faults, 1):
             away = max(SHORTEST[fault], chance.uniform(0.0, longest))
-            await suffer(fault, away, peer)
+            await suffer(fault, away, peer, pool)
             back = await house.frames_after(time.monotonic(), WITHIN)
             await until("the threads and files are those of before", lambda: not grown(at_first), within=10)
             gc.collect()

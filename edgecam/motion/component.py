@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.develop import developed
-from edgecam.events import Bus, MotionPicture, SettingChanged
+from edgecam.events import Bus, LightChanged, MotionPicture, SettingChanged
 from edgecam.frame import Frame, Use
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
@@ -66,6 +66,8 @@ class Motion:
         self._sensitivity = settings.number(id, "sensitivity")
         self._flight: asyncio.Future[Look | None] | None = None
         self._looked = 0.0
+        self._unsettled = False
+        """The light has changed: the eye opens anew with the next look."""
         self.bad = 0
         """Frames that could not be decoded, since start."""
 
@@ -77,15 +79,19 @@ class Motion:
             if change.camera == self._id:
                 self._follow(on, off)
 
+        def settle(change: LightChanged) -> None:
+            self._unsettled = self._unsettled or change.camera == self._id
+
         self._follow(on, off)
-        unsubscribe = self._bus.on(SettingChanged, follow)
+        ears = [self._bus.on(SettingChanged, follow), self._bus.on(LightChanged, settle)]
         ticking = asyncio.create_task(self._tick(), name=f"{self.name} clock")
         try:
             while True:
                 await on.wait()
                 await self._until(off)
         finally:
-            unsubscribe()
+            for leave in ears:
+                leave()
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
             self._stop_event()
@@ -186,6 +192,9 @@ class Motion:
             package = "opencv-python-headless" if error.name == "cv2" else error.name
             raise RuntimeError(f"to see motion {error.name} is needed: pip install {package}") from error
         self._eye = self._eye or eye(self._config)
+        if self._unsettled:
+            self._unsettled = False
+            self._eye.reset()
         self._eye.tune(sensitivity)
         try:
             if frame.image is not None:

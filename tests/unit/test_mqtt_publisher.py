@@ -456,6 +456,7 @@ async def test_what_people_wait_for_is_published_within_a_second(furnish: Furnis
             "state": "starting",
             "problem": None,
             "recording": True,
+            "light": None,
             "fps": 15.0,
             "clients": 0,
             "resolution": "640x480",

@@ -620,11 +620,17 @@ async def test_without_mqtt_there_is_no_publisher(furnish: Furnish, tmp_path: Pa
         )
 
 
+def portrait() -> MotionPicture:
+    return MotionPicture(
+        camera="birdbox", at=1.0, event_id="e1", jpeg=b"who was there", score=50, width=1, height=1, final=True
+    )
+
+
 async def test_privacy_takes_every_picture_from_the_broker_and_its_end_brings_a_fresh_one(furnish: Furnish) -> None:
     house = furnish(snapshot={"every": "60s"})
     async with living(house) as board:
         house.frame()
-        house.bus.publish(picture(final=True))
+        house.bus.publish(portrait())
         await settle()
         before = dict(board.pictures)
         house.settings.set("birdbox", "privacy", True)
@@ -633,7 +639,7 @@ async def test_privacy_takes_every_picture_from_the_broker_and_its_end_brings_a_
         assert card.startswith(b"\xff\xd8")
         assert board.pictures[f"{BASE}/motion/snapshot"][0] == card
         assert card not in [kept[0] for kept in before.values()]
-        house.bus.publish(picture(final=True))  # the end of the event that privacy cut
+        house.bus.publish(portrait())  # the end of the event that privacy cut
         house.bus.publish(SnapshotTaken(camera="birdbox", at=1.0, jpeg=b"late", width=1, height=1, media=None))
         await settle()
         assert {kept[0] for topic, kept in board.pictures.items() if topic.startswith(BASE)} == {card}

@@ -456,6 +456,19 @@ async def test_a_camera_that_gives_video_is_looked_at_and_its_best_picture_is_co
     assert bool(red > green + 100) is (use is Use.MOTION)  # people get the large picture of that moment
 
 
+async def test_large_pictures_are_wanted_only_while_something_moves_in_the_small_ones(house: House) -> None:
+    await video(house, [None] * 30, Use.MOTION)
+    assert not house.hub.demand.people
+    await video(house, range(0, 150, 15), Use.MOTION)
+    assert house.hub.demand.people
+    await video(house, [None] * (round(COOLDOWN * FPS) + 10), Use.MOTION)
+    assert not house.hub.demand.people
+    await video(house, range(0, 150, 15), Use.MOTION)
+    house.settings.set("yard", "motion_detection", False)
+    await settle()
+    assert not house.hub.wanted
+
+
 async def test_a_picture_that_cannot_be_coded_costs_the_picture_alone(
     house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

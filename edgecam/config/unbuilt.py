@@ -8,7 +8,6 @@ NOT_BUILT = frozenset(
         # sources
         "Picamera2Source.type",
         "V4l2Source.type",
-        "RtspSource.type",
         "CameraSource.rotate",
         "CameraSource.hflip",
         "CameraSource.vflip",
@@ -18,7 +17,6 @@ NOT_BUILT = frozenset(
         "Camera.push",
         "Image.grey",
         "Image.overlay",
-        "Image.day_night",
         "Image.privacy_masks",
         "Stream.max_width",
         "Stream.rewind",

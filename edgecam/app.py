@@ -5,6 +5,7 @@ The only file that knows everybody; it decides nothing.
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -18,11 +19,12 @@ from edgecam.clock import Clock
 from edgecam.config.model import Config
 from edgecam.control import Control
 from edgecam.events import Bus
-from edgecam.frame import Stamp
+from edgecam.frame import Sound, Stamp
 from edgecam.health import CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
 from edgecam.identity import Identity, identify
 from edgecam.media import Layout, MediaId
+from edgecam.microphone import Microphone
 from edgecam.motion.component import Motion
 from edgecam.motion.daylight import Daylight
 from edgecam.offload.spool import Spool
@@ -35,7 +37,8 @@ from edgecam.record.recorder import Recorder
 from edgecam.record.recovery import Recovered, recover
 from edgecam.record.transcoder import Transcoder
 from edgecam.settings import Settings
-from edgecam.sources import LostThreads, Rig, Tone, open_source
+from edgecam.sources import WITH_SOUND, LostThreads, Rig, Tone, alsa, open_source
+from edgecam.sources.threaded import Reader
 from edgecam.supervisor import LONGEST_WAIT, Component, Fatal, Vitals, serve
 from edgecam.systemd import Notifier, Watchdog
 from edgecam.web import Web
@@ -158,7 +161,7 @@ class Daemon:
             self._add_camera(id, finisher, lost, pool)
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
-        self.health.vitals = [vitals for room, vitals, _ in self._rooms if not isinstance(room, Camera)]
+        self.health.vitals = [vitals for room, vitals, _ in self._rooms if not isinstance(room, Camera | Microphone)]
 
     def _add(self, component: Component, vitals: Vitals | None = None, longest: float = LONGEST_WAIT) -> None:
         self._rooms.append((component, vitals or Vitals(component.name), longest))
@@ -251,6 +254,7 @@ class Daemon:
                     grey=lambda night: setattr(tone, "grey", night or camera.image.grey),
                 )
             )
+        listening = self._add_microphone(id)
         rig = Rig(
             Stamp(id, clock),
             clock,
@@ -260,7 +264,7 @@ class Daemon:
             looks=camera.motion.fps,
             video=camera.video,
             tone=tone,
-            audio=camera.audio,
+            audio=None if listening else camera.audio,
         )
         capture = Camera(
             id=id,
@@ -280,6 +284,33 @@ class Daemon:
         self._add(motion)
         self._add(capture, vitals, CAMERA_WAIT)
         self._add(Liveness(capture, clock))
+
+    def _add_microphone(self, id: str) -> bool:
+        """Whether this camera has one: its source brings no sound, or the configuration names a device."""
+        camera, clock, vitals = self._config.cameras[id], self._clock, Vitals(f"{id} microphone")
+        audio = camera.audio
+        if audio is None or (audio.device == "auto" and camera.source.type in WITH_SOUND):
+            return False
+        alsa.prepare(os.environ)
+
+        def ear(device: alsa.Device) -> Reader[Sound]:
+            from edgecam.sources.ear import Ear
+
+            return Ear(id, device, audio, clock)
+
+        microphone = Microphone(
+            id=id,
+            devices=partial(alsa.devices, audio.device),
+            ear=ear,
+            hub=self._hubs[id],
+            settings=self._settings,
+            status=self.health.cameras[id],
+            bus=self.bus,
+            clock=clock,
+            vitals=vitals,
+        )
+        self._add(microphone, vitals)
+        return True
 
     def _ring(self, id: str) -> Ring:
         """Holds the pre-roll and a little more: motion is confirmed after it began."""

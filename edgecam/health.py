@@ -47,6 +47,7 @@ class CameraStatus:
     last_motion_mono: float | None = None  # [motion] monotonic time of the newest moving frame, kept current
     last_motion: float | None = None  # [motion] unix seconds of the last moving frame
     recording: bool = False  # [recorder] a clip is open
+    sound: str | None = None  # [microphone] why there is no sound where some is configured, in words; no problem
     record_trouble: str | None = None  # [recorder] why clips cannot be written, in words
     clips: int = 0  # [recorder] saved since start
     last_clip: float | None = None  # [recorder] end of the last saved clip

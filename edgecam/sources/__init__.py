@@ -99,6 +99,10 @@ SOURCES: Mapping[str, str] = {
 }
 
 
+WITH_SOUND = frozenset({"file", "rtsp"})
+"""Types whose own stream may bring sound."""
+
+
 def open_source(config: model.SourceConfig, rig: Rig) -> Source:
     """The source that `config.type` names, not yet opened. Raises Broken when its library is missing."""
     module, _, name = SOURCES[config.type].partition(":")

@@ -10,7 +10,7 @@ Pure. Frames, sound and motion in, actions out, all times monotonic seconds of c
   repeating a frame; so it does when size or coding change. It also ends where it should when a cooldown is so long
   that the held frames would not fit into `hold` bytes: motion that then resumes begins the next part, with pre-roll.
 * A packet of sound is in the clip in which it begins. Sound is known later than the picture, so a frame is held until
-  the sound has come up to it, but no longer than LATE. Whether a clip has sound is decided when it is begun.
+  the sound has come up to it, but no longer than SOUND_LATE. Whether a clip has sound is decided when it is begun.
 """
 
 from collections import deque
@@ -20,7 +20,10 @@ from dataclasses import dataclass
 from edgecam.frame import Frame, Sound
 
 LATE = 1.0
-"""Seconds that a frame, or the sound beside it, may need from its capture to the plan."""
+"""Seconds that a frame may need from its capture to the plan."""
+
+SOUND_LATE = 2.0
+"""Seconds that sound may come later than the frame beside it: sound servers pass it on in large pieces."""
 
 RECENT = 2.0
 """A clip has sound when some was heard so many seconds before it begins, or since."""
@@ -219,7 +222,7 @@ class Plan:
         """Whether the sound up to a held frame is here, or waited for long enough."""
         if clip.sound is None or self._sound is None:
             return True
-        return self._sound.mono + self._sound.duration >= frame.mono or self._held[-1].mono - frame.mono >= LATE
+        return self._sound.mono + self._sound.duration >= frame.mono or self._held[-1].mono - frame.mono >= SOUND_LATE
 
     def _write(self, event: _Event, clip: _Clip, frame: Frame) -> list[Action]:
         changed = _coding(frame) != _coding(clip.last)

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edgecam.config import model
 from edgecam.frame import Sound
@@ -26,7 +27,7 @@ def tone(seconds: float, channels: int = 1, rate: int = RATE) -> bytes:
     return np.repeat(wave, channels).tobytes()
 
 
-def heard(sounds: Sequence[Sound]) -> np.ndarray:
+def heard(sounds: Sequence[Sound]) -> NDArray[np.float32]:
     """The loudest of each millisecond, from the time of the first packet on."""
     decoder = av.CodecContext.create("aac", "r")
     assert isinstance(decoder, av.AudioCodecContext)
@@ -34,7 +35,8 @@ def heard(sounds: Sequence[Sound]) -> np.ndarray:
     frames = [frame for sound in sounds for frame in decoder.decode(av.Packet(sound.data))]
     wave = np.concatenate([np.abs(frame.to_ndarray()).max(axis=0) for frame in frames])
     step = sounds[0].rate // 1000
-    return wave[: len(wave) // step * step].reshape(-1, step).max(axis=1)
+    loudest: NDArray[np.float32] = wave[: len(wave) // step * step].reshape(-1, step).max(axis=1)
+    return loudest
 
 
 class Pipe:

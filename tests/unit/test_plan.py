@@ -327,7 +327,7 @@ def test_sound_that_stops_does_not_stop_the_picture() -> None:
     stage.do(stage.plan.started("a", 10))
     stage.do(stage.plan.moving(30))
     stage.frames(15)
-    assert stage.story == ["a.1~: 8 ~8.5 9 ~9.5 10 ~10.5 11 12 13 14"]
+    assert stage.story == ["a.1~: 8 ~8.5 9 ~9.5 10 ~10.5 11 12 13"]
     stage.do(stage.plan.stop())
     assert stage.story == ["a.1~: 8 ~8.5 9 ~9.5 10 ~10.5 11 12 13 14 15 |"]
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from edgecam.config.fields import (
     SWITCH,
@@ -23,6 +23,7 @@ from edgecam.config.secret import Url
 from edgecam.config.source import SourceConfig
 
 DAY = 86400.0
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 Schedule = dict[str, str] | None
 """Days to times of day, such as {"mon-fri": "10:00-20:00"}."""
 
@@ -41,13 +42,23 @@ class Video(Section):
 class Audio(Section):
     """Sound in clips and HLS."""
 
-    device: Word = Field("auto", description="The microphone.")
-    rate: int = Field(48000, ge=8000, le=192_000, description="Samples per second.")
+    device: Word = Field(
+        "auto",
+        description="As `arecord -L` names it; auto: the camera's own sound, else the first microphone that works.",
+    )
+    rate: int = Field(48000, description="Samples per second, one that AAC knows: 48000, 44100, 32000, 16000, …")
     channels: Annotated[Literal["auto", "1", "2"], AlsoTakes({"enum": [1, 2], "description": UNQUOTED})] = Field(
         "auto", description="auto: as the device has."
     )
     bitrate: Bitrate = Field(64_000, description="Of the coded sound.")
     delay: Duration = Field(0, description="Sound is shifted by this.")
+
+    @field_validator("rate")
+    @classmethod
+    def _known(cls, rate: int) -> int:
+        if rate not in AAC_RATES:
+            raise ValueError(f"must be one of {', '.join(map(str, AAC_RATES))}")
+        return rate
 
 
 class Overlay(Section):

@@ -36,13 +36,13 @@ class Coder:
     Gaps become silence, and a clock that drifts is followed, so that sound and its times go on evenly for hours.
     """
 
-    def __init__(self, camera: str, config: model.Audio, rate: int, channels: int) -> None:
+    def __init__(self, camera: str, config: model.Audio, rate: int, channels: int, coder: str = "fast") -> None:
         self._camera, self._delay, self._rate = camera, config.delay, config.rate
         self._in_rate, self._layout = rate, _LAYOUTS[channels]
         self._channels = channels if config.channels == "auto" else int(config.channels)
         self._origin: float | None = None  # time of the first sample
         self._source, self._sink = self._graph()
-        self._encoder = self._open(config.bitrate)
+        self._encoder = self._open(config.bitrate, coder)
 
     def _graph(self) -> tuple[FilterContext, FilterContext]:
         self._filters = graph = Graph()
@@ -60,13 +60,13 @@ class Coder:
         graph.configure()
         return chain[0], chain[-1]
 
-    def _open(self, bitrate: int) -> AudioCodecContext:
+    def _open(self, bitrate: int, coder: str) -> AudioCodecContext:
         encoder = AudioCodecContext.create("aac", "w")
         assert isinstance(encoder, AudioCodecContext)
         encoder.sample_rate, encoder.layout, encoder.format = self._rate, _LAYOUTS[self._channels], "fltp"
         encoder.bit_rate = min(bitrate, 6 * self._rate * self._channels)  # more is not AAC any more
         encoder.time_base = Fraction(1, self._rate)
-        encoder.options = {"aac_coder": "fast"}  # a fifth of the other one's cost, see bench/sound_cost.py
+        encoder.options = {"aac_coder": coder}  # about half the cost of the other, see bench/sound_cost.py
         encoder.open()
         return encoder
 

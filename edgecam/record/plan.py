@@ -220,7 +220,7 @@ class Plan:
 
     def _is_heard(self, clip: _Clip, frame: Frame) -> bool:
         """Whether the sound up to a held frame is here, or waited for long enough."""
-        if clip.sound is None or self._sound is None:
+        if clip.sound is None or self._sound is None or self._held_bytes > self._hold / 2:
             return True
         return self._sound.mono + self._sound.duration >= frame.mono or self._held[-1].mono - frame.mono >= SOUND_LATE
 

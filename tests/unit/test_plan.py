@@ -334,10 +334,22 @@ def test_sound_that_stops_does_not_stop_the_picture() -> None:
 
 def test_a_clip_begins_with_a_picture_however_late_the_sound_is() -> None:
     stage = Stage(pre=0)
-    sounding(stage, 10, late=1)
+    stage.sound(8.5)
+    stage.frames(10)
     stage.do(stage.plan.started("a", 10))
-    sounding(stage, 14, late=1)
+    assert stage.story == ["a.1~:"]
+    stage.sound(9.5, 10.5, 11.5)
+    stage.frames(12)
     assert stage.story == ["a.1~: 10 ~10.5 11 ~11.5 12"]
+
+
+def test_frames_too_large_to_wait_for_their_sound_do_not_end_the_clip() -> None:
+    stage = Stage(hold=30)
+    sounding(stage, 10)
+    stage.do(stage.plan.started("a", 10))
+    stage.do(stage.plan.moving(30))
+    stage.frames(20)
+    assert stage.story == ["a.1~: 8 ~8.5 9 ~9.5 10 ~10.5 " + " ".join(map(str, range(11, 20)))]
 
 
 def test_a_clip_has_a_track_for_sound_only_when_some_was_heard_of_late() -> None:

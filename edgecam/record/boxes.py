@@ -25,7 +25,7 @@ class NotPlayable(ValueError):
 
 
 class Unfinished(NotPlayable):
-    """Our own file, whose first fragment was still being written: nothing in it can be seen, and nothing is wrong."""
+    """Our own file, whose head or first fragment was still being written: nothing is in it, and nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,9 @@ def read(file: BinaryIO) -> Video:
     track: _Track | None = None
     pending: tuple[int, int] | None = None  # frames of a moof whose mdat is still to come, and where they end
     frames = ticks = end = whole = 0
+    ours = False
     for kind, start, size, body in _boxes(file):
+        ours |= kind == b"ftyp" and not start
         try:
             if kind == b"moov":
                 track = _track(_load(file, start + body, size - body))
@@ -69,11 +71,11 @@ def read(file: BinaryIO) -> Video:
         except (struct.error, LookupError):
             break
         whole = start + size
-    if track is None:
+    if track is None and not (ours and _torn(file, whole)):
         raise NotPlayable("it is not a video of ours")
     if not frames and _torn(file, whole):
         raise Unfinished("it ends before its first picture is whole")
-    if not frames:
+    if not frames or track is None:
         raise NotPlayable("its first pictures are damaged")
     return Video(track.codec, track.width, track.height, frames, ticks / track.timescale, end)
 
@@ -83,7 +85,7 @@ def _torn(file: BinaryIO, at: int) -> bool:
     file.seek(at)
     head = file.read(8)
     torn_at = at + int.from_bytes(head[:4], "big") > file.seek(0, 2)
-    return len(head) < 8 or (torn_at and head[4:] in (b"moof", b"mdat"))
+    return len(head) < 8 or (torn_at and head[4:] in (b"moov", b"moof", b"mdat"))
 
 
 def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int, int]]:

@@ -202,7 +202,10 @@ _WITH_SOUND = muxed(jpegs(20), sound=sounds(1.3))
     [
         (b"", "not a video of ours"),
         (b"nonsense" * 20, "not a video of ours"),
-        (_WHOLE[:700], "not a video of ours"),
+        (_WHOLE[:27], "not a video of ours"),
+        (_WHOLE[:28], "before its first picture"),
+        (_WHOLE[:700], "before its first picture"),
+        (_WHOLE[:28] + bytes(2000), "not a video of ours"),
         (_WHOLE[:900], "before its first picture"),
         (_WHOLE[:754], "before its first picture"),
         (_WHOLE[:753], "before its first picture"),

@@ -5,12 +5,14 @@ from fractions import Fraction
 
 import av
 from av import Packet
+from av.container import InputContainer
 from av.stream import Stream
 
 from edgecam.config import model
 from edgecam.frame import Sound
 from edgecam.sources import Rig
 from edgecam.sources.timeline import Times, seconds
+from edgecam.sources.tracks import codec_of
 
 AAC_FRAME = 1024
 """Samples in a packet (ISO/IEC 14496-3)."""
@@ -27,12 +29,14 @@ class SoundTrack:
 
     def __init__(self, stream: av.AudioStream, config: model.Audio, rig: Rig, times: Times) -> None:
         self._camera, self._times = rig.stamp.camera, times
+        self._delay = config.delay
         context = stream.codec_context
         self._rate, self._channels = context.sample_rate, min(context.channels or 1, 2)
         self._extradata = bytes(context.extradata or b"")
         self._encoder: av.AudioCodecContext | None = None
         self._begin, self._samples = float("-inf"), 0  # own time of the first sample, and how many were coded
-        if context.name != "aac" or not self._extradata or context.channels > 2:
+        self._duration = (context.frame_size or AAC_FRAME) / (self._rate or USUAL_RATE)
+        if context.name != "aac" or not (self._extradata and self._rate) or context.channels > 2:
             self._encoder = self._coder(config)
 
     def _coder(self, config: model.Audio) -> av.AudioCodecContext:
@@ -44,7 +48,7 @@ class SoundTrack:
         encoder.layout = "mono" if self._channels == 1 else "stereo"
         encoder.bit_rate = min(config.bitrate, 6 * self._rate * self._channels)  # what AAC can use at this rate
         encoder.open()
-        self._extradata = bytes(encoder.extradata or b"")
+        self._extradata, self._duration = bytes(encoder.extradata or b""), AAC_FRAME / self._rate
         return encoder
 
     def take(self, packet: "Packet[Stream]", arrival: float) -> Iterator[Sound]:
@@ -57,7 +61,7 @@ class SoundTrack:
             coded = [
                 made for frame in packet.decode() if isinstance(frame, av.AudioFrame) for made in self._encode(frame)
             ]
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, ValueError):  # the latter when the sound changes its form
             return
         for made in coded:
             own = seconds(made.pts, made.time_base)
@@ -75,5 +79,10 @@ class SoundTrack:
         return self._encoder.encode(frame)
 
     def _sound(self, data: bytes, own: float | None, arrival: float) -> Sound:
-        mono = self._times.beside(own, arrival)
-        return Sound(self._camera, mono, data, AAC_FRAME / self._rate, self._rate, self._channels, self._extradata)
+        mono = self._times.beside(own, arrival) + self._delay
+        return Sound(self._camera, mono, data, self._duration, self._rate, self._channels, self._extradata)
+
+
+def audible(container: InputContainer) -> av.AudioStream | None:
+    """The first sound in it that can be decoded here."""
+    return next((stream for stream in container.streams.audio if codec_of(stream)), None)

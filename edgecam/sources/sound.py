@@ -1,7 +1,6 @@
 """SoundTrack: a camera's own sound as AAC. AAC passes untouched; G.711, Opus and the rest are decoded and coded."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 import av
 from av import Packet
@@ -20,9 +19,6 @@ AAC_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48
 USUAL_RATE = 48000
 """For what has a rate that AAC does not know."""
 
-GAP = 0.1
-"""Seconds by which the stream's own times may differ from its samples before they are believed."""
-
 
 class SoundTrack:
     """One audio stream of a container, for one life. Used by one capture thread."""
@@ -34,7 +30,6 @@ class SoundTrack:
         self._rate, self._channels = context.sample_rate, min(context.channels or 1, 2)
         self._extradata = bytes(context.extradata or b"")
         self._encoder: av.AudioCodecContext | None = None
-        self._begin, self._samples = float("-inf"), 0  # own time of the first sample, and how many were coded
         self._duration = (context.frame_size or AAC_FRAME) / (self._rate or USUAL_RATE)
         if context.name != "aac" or not (self._extradata and self._rate) or context.channels > 2:
             self._encoder = self._coder(config)
@@ -57,26 +52,16 @@ class SoundTrack:
             if packet.size:
                 yield self._sound(bytes(packet), seconds(packet.pts, packet.time_base), arrival)
             return
+        for made in self._coded(packet):
+            yield self._sound(bytes(made), seconds(made.pts, made.time_base), arrival)
+
+    def _coded(self, packet: "Packet[Stream]") -> "Iterator[Packet[Stream]]":
         try:
-            coded = [
-                made for frame in packet.decode() if isinstance(frame, av.AudioFrame) for made in self._encode(frame)
-            ]
+            for frame in packet.decode():
+                if self._encoder is not None and isinstance(frame, av.AudioFrame):
+                    yield from self._encoder.encode(frame)
         except (av.error.FFmpegError, ValueError):  # the latter when the sound changes its form
             return
-        for made in coded:
-            own = seconds(made.pts, made.time_base)
-            yield self._sound(bytes(made), own if own is None else self._begin + own, arrival)
-
-    def _encode(self, frame: av.AudioFrame) -> "list[Packet[Stream]]":
-        """Counts samples: a container's own times of sound are often too coarse to be even."""
-        if self._encoder is None:
-            return []
-        counted, own = self._samples / frame.sample_rate, seconds(frame.pts, frame.time_base)
-        if own is not None and abs(self._begin + counted - own) > GAP:
-            self._begin = own - counted
-        frame.pts, frame.time_base = self._samples, Fraction(1, frame.sample_rate)
-        self._samples += frame.samples
-        return self._encoder.encode(frame)
 
     def _sound(self, data: bytes, own: float | None, arrival: float) -> Sound:
         mono = self._times.beside(own, arrival) + self._delay

@@ -116,3 +116,5 @@ def doubts(config: Config) -> Iterator[Finding]:
         if isinstance(camera.source, FileSource | MjpegSource | StillSource):
             for key in sorted(camera.source.model_fields_set & {"size", "fps"}):
                 yield ((*here, "source", key), f"has no effect: type {camera.source.type} gives what it has")
+        if isinstance(camera.source, MjpegSource | StillSource) and camera.source.ca and not camera.source.verify:
+            yield ((*here, "source", "ca"), "has no effect: verify is false, so any certificate will do")

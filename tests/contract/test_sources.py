@@ -4,13 +4,14 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
 
+from doorkeeper import Doorkeeper
 from edgecam import jpeg
 from edgecam.clock import SystemClock
 from edgecam.config import model
@@ -186,9 +187,13 @@ FAULTS = {
     Fault.HANG_UP: "hung up without an answer",
     Fault.NOT_HTTP: "does not answer in HTTP",
     Fault.HEADERS: "does not answer in HTTP",
-    Fault.REDIRECT: "redirects to elsewhere.invalid",
+    Fault.REDIRECT: "redirects to http://elsewhere.invalid; if you trust it",
     Fault.MISSING: "check the path in source.url",
     Fault.BROKEN: "answers 500 Internal Server Error",
+    Fault.CIRCLE: "redirects in a circle",
+    Fault.BUSY: r"is busy \(503\); many cameras serve one client only",
+    Fault.OFTEN: r"is asked too often \(429\)",
+    Fault.PAGE: "gives a web page, not a picture; check the path",
     Fault.TRUNCATED: "bad pictures in a row; the last one is truncated",
     Fault.BOMB: "bad pictures in a row; the last one claims 10000x6000 pixels",
 }
@@ -204,18 +209,37 @@ async def test_a_faulty_http_camera_is_told_in_words(kind: str, fault: Fault, co
             await anext(frames)
 
 
+@pytest.mark.parametrize(("fault", "pause"), [(Fault.BUSY, 20.0), (Fault.OFTEN, 40.0), (Fault.BROKEN, 0.0)])
+async def test_a_camera_that_asks_for_patience_gets_it(fault: Fault, pause: float) -> None:
+    async with HttpCam([picture()], fault=fault) as camera:
+        with pytest.raises(Broken) as broken:
+            await anext(lives(camera.still, "still"))
+    assert broken.value.pause == pause
+
+
 async def test_a_picture_that_breaks_off_is_told() -> None:
     async with HttpCam([picture()], fault=Fault.CLOSE) as camera:
         with pytest.raises(Broken, match="hung up in the middle of a picture"):
             await anext(lives(camera.still, "still"))
 
 
+DOORS = {
+    "basic": Doorkeeper("anna", PASSWORD, basic=True),
+    "digest": Doorkeeper("anna", PASSWORD, ("MD5",)),
+    "both": Doorkeeper("anna", PASSWORD, ("SHA-256",), basic=True),
+}
+
+
 @pytest.mark.parametrize("kind", ["mjpeg", "still"])
-async def test_a_wrong_password_is_told_as_such(kind: str) -> None:
-    async with HttpCam([picture()], login="anna:right") as camera:
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_wrong_password_is_told_as_such_and_is_sent_once(kind: str, door: str) -> None:
+    async with HttpCam([picture()], door=(keeper := replace(DOORS[door], refused=[]))) as camera:
         url = camera.url if kind == "mjpeg" else camera.still
-        with pytest.raises(Broken, match=r"refuses the user name or password \(401\)"):
-            await anext(lives(url.replace("//", "//anna:wrong@"), kind))
+        with pytest.raises(Broken, match=r"refuses the user name or password \(401\)") as broken:
+            await anext(lives(url.replace("//", "//anna:wr0ng@"), kind))
+    assert "wr0ng" not in str(broken.value)
+    assert len(keeper.refused) == 1
+    assert broken.value.pause == 60.0
 
 
 async def test_a_file_that_is_played_once_finishes(tmp_path: Path) -> None:

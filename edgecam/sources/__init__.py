@@ -65,6 +65,8 @@ class Tone:
     """Whether pictures are grey now. Set on the loop's thread, read from any."""
 
     grey: bool = False
+    varies: bool = False
+    """Whether that may change while the camera lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,22 @@ SOURCES: Mapping[str, str] = {
 }
 
 
+RETOUCHED = frozenset(("file", "mjpeg", "still", "synthetic", "v4l2"))
+"""Sources whose pictures we turn and grey; the others do it themselves, or cannot."""
+
+
 def open_source(config: model.SourceConfig, rig: Rig) -> Source:
     """The source that `config.type` names, not yet opened. Raises Broken when its library is missing."""
+    source = _bare(config, rig)
+    turned = config.rotate or config.hflip or config.vflip
+    if config.type not in RETOUCHED or not (turned or rig.tone.grey or rig.tone.varies):
+        return source
+    from edgecam.sources.retouch import Retouched
+
+    return Retouched(source, config, rig)
+
+
+def _bare(config: model.SourceConfig, rig: Rig) -> Source:
     module, _, name = SOURCES[config.type].partition(":")
     try:
         build: Callable[[model.SourceConfig, Rig], Source] = getattr(import_module(module), name)

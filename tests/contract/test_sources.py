@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from edgecam import jpeg
 from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.frame import Frame, Kind, Stamp
-from edgecam.sources import SOURCES, Broken, Finished, LostThreads, Rig, Source, open_source
+from edgecam.sources import SOURCES, Broken, Finished, LostThreads, Rig, Source, Tone, open_source
 from fakes import frames_of, until
 from httpcam import Fault, HttpCam
 from pictures import jpeg as picture
@@ -35,8 +35,15 @@ class Case:
     lost: LostThreads
     stamp: Stamp
 
+    tone: Tone = field(default_factory=Tone)
+
     def open(self) -> Source:
-        return open_source(self.config, Rig(self.stamp, SystemClock(), lost=self.lost))
+        return open_source(self.config, Rig(self.stamp, SystemClock(), lost=self.lost, tone=self.tone))
+
+    @property
+    def is_retouched(self) -> bool:
+        """A stage reads ahead of us, and leaves out what a slow machine cannot change in time."""
+        return self.config.rotate == 180 or self.tone.grey
 
     @asynccontextmanager
     async def life(self) -> AsyncGenerator[AsyncIterator[Frame], None]:
@@ -55,7 +62,11 @@ def config(**keys: object) -> model.SourceConfig:
 async def _nothing() -> None: ...
 
 
-@pytest.fixture(params=sorted(SOURCES))
+RETOUCHES = ("upright", "turned", "grey")
+"""As the source gives its pictures, and through the stage that changes them."""
+
+
+@pytest.fixture(params=[f"{kind}, {how}" for kind in sorted(SOURCES) for how in RETOUCHES])
 async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Case]:
     pictures = [picture(seed) for seed in range(10)]
     async with HttpCam(pictures, login=f"anna:{PASSWORD}") as camera:
@@ -73,10 +84,13 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             "mjpeg": (config(type="mjpeg", url=login(camera.url)), camera.stop),
             "still": (config(type="still", url=login(camera.still), every=0.02), camera.stop),
         }
-        yield Case(*configs[request.param], LostThreads(), Stamp("birdbox", SystemClock()))
+        kind, _, how = request.param.partition(", ")
+        bare, plug = configs[kind]
+        turned = bare.model_copy(update={"rotate": 180} if how == "turned" else {})
+        yield Case(turned, plug, LostThreads(), Stamp("birdbox", SystemClock()), Tone(how == "grey"))
 
 
-BREAKABLE = sorted(SOURCES.keys() - {"synthetic"})
+BREAKABLE = [f"{kind}, {how}" for kind in sorted(SOURCES.keys() - {"synthetic"}) for how in RETOUCHES]
 
 
 def capturing() -> list[str]:
@@ -99,14 +113,18 @@ async def test_frames_are_whole_pictures_in_order(case: Case) -> None:
         found = await take(frames, 12)
     assert all((frame.camera, frame.kind, frame.keyframe) == ("birdbox", Kind.JPEG, True) for frame in found)
     assert all(jpeg.size(frame.data) == (frame.width, frame.height) for frame in found)
-    assert [frame.number for frame in found] == list(range(1, 13))
+    assert [frame.number for frame in found] == list(range(1, 13)) or case.is_retouched
+    assert all(one.number < two.number for one, two in pairwise(found))
     assert all(one.mono < two.mono and one.wall < two.wall for one, two in pairwise(found))
 
 
 async def test_the_next_life_goes_on_counting(case: Case) -> None:
-    for expected in (1, 3, 5):
+    seen: list[int] = []
+    for _ in range(3):
         async with case.life() as frames:
-            assert [frame.number for frame in await take(frames, 2)] == [expected, expected + 1]
+            seen += [frame.number for frame in await take(frames, 2)]
+    assert seen == [1, 2, 3, 4, 5, 6] or case.is_retouched
+    assert all(one < two for one, two in pairwise(seen))
 
 
 async def test_closing_leaves_no_thread_and_no_socket(case: Case, sockets: Callable[[], int]) -> None:
@@ -204,7 +222,8 @@ FAULTS = {
 async def test_a_faulty_http_camera_is_told_in_words(kind: str, fault: Fault, complaint: str) -> None:
     async with HttpCam([picture(seed) for seed in range(40)], fps=1000, fault=fault) as camera:
         url = camera.url if kind == "mjpeg" else camera.still
-        frames = lives(url, kind, stall_timeout=0.1, **({"every": 0.001} if kind == "still" else {}))
+        patience = 0.1 if "silent" in complaint else 10.0
+        frames = lives(url, kind, stall_timeout=patience, **({"every": 0.001} if kind == "still" else {}))
         with pytest.raises(Broken, match=complaint):
             await anext(frames)
 

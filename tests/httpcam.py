@@ -78,6 +78,8 @@ class HttpCam:
         """The headers of each request, lower-case names; `path` too."""
         self.etag = True
         self.port = port
+        self.accepted = 0
+        """Connections that were taken."""
         self.turned_away = 0
         """Connections refused because one was open."""
         self._pictures, self._fps, self._loop, self._sleep = pictures, fps, loop, sleep
@@ -131,6 +133,7 @@ class HttpCam:
             writer.transport.abort()
             return
         self._clients.add(writer)
+        self.accepted += 1
         try:
             while await self._answer(reader, writer):
                 pass

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -70,6 +71,7 @@ async def test_the_door_opens_and_stays_open(door: str) -> None:
     async with HttpCam(PICTURES, door=DOORS[door]) as camera:
         await take(inside(camera.still), 5)
         assert len(camera.requests) == 6, "one refusal, five pictures"
+        assert camera.accepted == 1, "all over one connection"
         assert DOORS[door].refused == []
 
 
@@ -228,6 +230,22 @@ async def test_plain_http_where_tls_was_meant_is_told() -> None:
     async with serving(web.Application()) as address:
         with pytest.raises(Broken, match="cannot agree on TLS with https://127"):
             await take(address.replace("http:", "https:"), 1)
+
+
+async def test_a_name_server_that_hangs_is_told_and_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+
+    def hangs(*_: object, **__: object) -> list[object]:
+        released.wait()
+        return []
+
+    monkeypatch.setattr("socket.getaddrinfo", hangs)
+    try:
+        with pytest.raises(Broken, match=r"cannot reach http://camera\.test/: no answer within 0\.1 s"):
+            await take("http://camera.test/", 1, every=0.01, stall_timeout=0.1)
+        assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    finally:
+        released.set()
 
 
 @pytest.mark.parametrize(

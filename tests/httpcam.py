@@ -153,7 +153,11 @@ class HttpCam:
         self.requests.append(headers)
         refusal, welcome = self._door.admit("GET", headers["path"], headers) if self._door else ([], [])
         if refusal:
-            writer.write(answer("401 Unauthorized", *refusal, body=b"<html>who are you?</html>"))
+            page = b"<html>who are you?</html>" * 1000
+            writer.write(answer("401 Unauthorized", *refusal, body=page)[: -len(page)])
+            for _ in range(10):  # a page comes after its headers
+                await asyncio.sleep(0)
+            writer.write(page)
             return True
         if fault := self._answer_of(self.fault):
             writer.write(fault)

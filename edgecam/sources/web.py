@@ -99,7 +99,7 @@ class WebCamera:
         return aiohttp.ClientSession(
             timeout=limits,
             read_bufsize=1 << 18,
-            connector=aiohttp.TCPConnector(limit=1, ssl=await self._trust(), resolver=_Names()),
+            connector=aiohttp.TCPConnector(ssl=await self._trust(), resolver=_Names()),
             cookie_jar=aiohttp.CookieJar(unsafe=True),  # cameras are known by their IP addresses
             headers={"Accept-Encoding": "identity"},  # a JPEG does not get smaller
         )

@@ -239,6 +239,16 @@ async def test_pictures_that_cannot_be_decoded_are_left_out_and_too_many_of_them
     assert "birdbox: a picture cannot be decoded" in caplog.text
 
 
+async def test_bad_pictures_between_good_ones_end_nothing() -> None:
+    source, stamp = Given(), Stamp("birdbox", CLOCK)
+    async with through(source, rotate=180) as (items, _):
+        for _ in range(40):
+            coming = asyncio.ensure_future(anext(items))
+            for picture in (noise(1)[:20], noise(2)):
+                source.more.put_nowait(stamp(Kind.JPEG, picture, 64, 48))
+            await coming
+
+
 async def test_video_cannot_be_turned_and_says_so() -> None:
     async with through(Given(*frames(b"coded", kind=Kind.H264)), rotate=180) as (items, _):
         with pytest.raises(Broken, match=r"the camera in the hall gives video \(h264\), which passes undecoded"):

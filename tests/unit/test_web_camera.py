@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 from aiohttp import web
+from cryptography import x509
 
 from doorkeeper import Doorkeeper
 from edgecam.config import model
@@ -111,6 +113,21 @@ async def test_a_camera_without_a_login_in_its_address_asks_for_one_in_words() -
     async with HttpCam(PICTURES, login="anna:x") as camera:
         with pytest.raises(Broken, match=r"wants a login \(401\); write source.url as http://user:password@…"):
             await take(camera.still, 1)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_camera_that_refuses_without_saying_what_it_wants_is_tried_with_basic(status: int) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != f"Basic {b64encode(f'anna:{PASSWORD}'.encode()).decode()}":
+            return web.Response(status=status)
+        return web.Response(body=PICTURES[0], content_type="image/jpeg")
+
+    app = web.Application()
+    app.router.add_get("/", answer)
+    async with serving(app) as address:
+        assert (await take(inside(address), 1))[0].data == PICTURES[0]
+        with pytest.raises(Broken, match=f"\\({status}\\)"):
+            await take(inside(address, "wrong"), 1)
 
 
 async def test_a_login_that_we_do_not_speak_is_named() -> None:
@@ -217,6 +234,15 @@ async def test_a_certificate_that_vouches_for_itself_is_refused_with_the_cure(
         named = camera.still.replace("127.0.0.1", "localhost")
         with pytest.raises(Broken, match="is not trusted: hostname mismatch"):
             await take(named, 1, ca=certificate)
+
+
+async def test_the_camera_s_own_certificate_is_enough_whoever_signed_it(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "camera.pem", tmp_path / "camera.key"
+    self_signed(certificate, key, by=x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the factory")]))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    async with HttpCam(PICTURES, tls=context) as camera:
+        assert len(await take(camera.still, 1, ca=certificate)) == 1
 
 
 async def test_certificates_that_cannot_be_read_are_told(tmp_path: Path) -> None:

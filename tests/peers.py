@@ -259,3 +259,32 @@ class Azurite(Peer):
             *(program("node"), str(script), "--blobHost", self.host, "--blobPort", str(self.port)),
             *("--location", str(self.folder / "data"), "--skipApiVersionCheck", "--disableTelemetry"),
         ]
+
+
+class Lighttpd(Peer):
+    """A web server that does Digest by itself, before what another one on `behind` serves: a camera's `/stream`."""
+
+    user, password = "anna", "p@ss:w%rd"
+
+    def __init__(self, folder: Path, behind: int, *, algorithm: str = "MD5") -> None:
+        super().__init__(folder)
+        self._behind, self._algorithm = behind, algorithm
+
+    def command(self) -> list[str]:
+        users, path = self.folder / "users", self.folder / "lighttpd.conf"
+        users.write_text(f"{self.user}:{self.password}\n")
+        path.write_text(
+            f"""
+            server.modules = ("mod_auth", "mod_authn_file", "mod_proxy")
+            server.document-root = "{self.folder}"
+            server.bind = "{self.host}"
+            server.port = {self.port}
+            server.stream-response-body = 2
+            auth.backend = "plain"
+            auth.backend.plain.userfile = "{users}"
+            auth.require = ("" => ("method" => "digest", "algorithm" => "{self._algorithm}", "realm" => "camera 7",
+                                   "require" => "valid-user"))
+            proxy.server = ("" => (("host" => "{self.host}", "port" => {self._behind})))
+            """
+        )
+        return [program("lighttpd"), "-D", "-f", str(path)]

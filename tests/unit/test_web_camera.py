@@ -19,7 +19,7 @@ from edgecam.frame import Frame, Stamp
 from edgecam.sources import Broken, Rig, open_source
 from fakes import FakeClock, frames_of, until
 from httpcam import HttpCam
-from peers import self_signed
+from peers import Lighttpd, self_signed
 from pictures import jpeg
 
 PICTURES = [jpeg(seed) for seed in range(4)]
@@ -135,6 +135,23 @@ async def test_a_login_that_we_do_not_speak_is_named() -> None:
     async with HttpCam(PICTURES, door=door) as camera:
         with pytest.raises(Broken, match="wants a login by Digest SHA-512; set the camera to Digest or Basic"):
             await take(inside(camera.still), 1)
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+async def test_another_people_s_web_server_lets_us_in(algorithm: str, tmp_path: Path) -> None:
+    async with HttpCam(PICTURES) as camera:
+        with Lighttpd(tmp_path, camera.port, algorithm=algorithm) as door:
+            address = f"http://{door.host}:{door.port}"
+            found = await take(inside(f"{address}/still.jpg?a=%20b", door.password), 3)
+            assert {frame.data for frame in found} <= set(PICTURES)
+            assert len(camera.requests) == 3
+            with pytest.raises(Broken, match="refuses the user name or password"):
+                await take(inside(f"{address}/still.jpg", "wrong"), 1)
+            url = model.Url(inside(f"{address}/stream", door.password))
+            stream = open_source(model.MjpegSource(url=url), Rig(Stamp("birdbox", FakeClock()), FakeClock()))
+            async with aclosing(frames_of(stream)) as frames:
+                assert (await anext(frames)).data in PICTURES
+            await stream.close()
 
 
 # ---- where the login goes

@@ -54,6 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     config.add_argument("what", choices=("schema", "reference", "effective"))
     configured(config)
 
+    cameras = command("cameras", _cameras, "List the cameras that can be opened here, each with the YAML to paste.")
+    cameras.add_argument("--json", action="store_true", help="for programs")
+    cameras.add_argument("--write", type=Path, metavar="DIR", help="one file per camera, never over an existing one")
+
     command("password", _password, "Print a hash for http.users.")
 
     scan = command("scan", _scan, "Run recorded video through the live motion detector.")
@@ -126,6 +130,12 @@ def _config(arguments: argparse.Namespace) -> int:
             return _complain(errors)
         print(reference.effective(loaded), end="")
     return OK
+
+
+def _cameras(arguments: argparse.Namespace) -> int:
+    from edgecam.finding import listing
+
+    return listing.main(as_json=arguments.json, write=arguments.write)
 
 
 def _password(_: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from threading import Condition, Thread
 from typing import Generic, Protocol, TypeVar
 
+from edgecam.frame import Frame, Sound
 from edgecam.sources import LostThreads
 
 log = logging.getLogger(__name__)
@@ -20,12 +21,15 @@ GRACE = 2.0
 """Seconds a thread gets to come back from its library when its source is closed."""
 
 
-class Item(Protocol):
-    """What a reader reads: decodable by itself when `keyframe`, else only after the items since the last one."""
+class Keyed(Protocol):
+    """Decodable by itself when `keyframe`, else only after the items since the last one."""
 
     @property
     def keyframe(self) -> bool: ...
 
+
+Item = Keyed | Frame | Sound
+"""What a reader reads."""
 
 T = TypeVar("T", bound=Item)
 T_co = TypeVar("T_co", bound=Item, covariant=True)
@@ -47,8 +51,9 @@ class CaptureThread(Generic[T]):
     """Runs `reader` in a thread and hands its items to the loop in order.
 
     A `patient` reader (a file) pauses while `ahead` items wait; another one (a live camera) loses what does not
-    fit, from there to the next keyframe, and `dropped` counts it. A thread that does not end within `grace` seconds
-    of `close` is given up: what it still brings is thrown away, and `lost` counts it.
+    fit, from there to the next keyframe, and `dropped` counts it. Of a live camera's pictures (`Kind.RAW`) only the
+    newest waits, and sound takes nobody's room. A thread that does not end within `grace` seconds of `close` is given
+    up: what it still brings is thrown away, and `lost` counts it.
     """
 
     def __init__(
@@ -131,12 +136,26 @@ class CaptureThread(Generic[T]):
         with self._room:
             if self._patient:
                 self._room.wait_for(lambda: self._closed or len(self._buffer) < self._ahead)
-            self._broken = len(self._buffer) >= self._ahead or (self._broken and not item.keyframe)
-            if self._broken:
-                self.dropped += 1
-            elif not self._closed:
+            if not self._closed and (self._patient or self._fits(item)):
                 self._buffer.append(item)
             return not self._closed
+
+    def _fits(self, item: T) -> bool:
+        """Makes room for the item, or counts it as lost."""
+        if isinstance(item, Frame) and not item.is_coded:
+            for old in self._buffer:
+                if isinstance(old, Frame) and not old.is_coded and old.use is item.use:
+                    self._buffer.remove(old)
+                    break
+            return True
+        if isinstance(item, Sound):
+            return len(self._buffer) < 4 * self._ahead
+        waiting = sum(
+            not isinstance(old, Sound) and (not isinstance(old, Frame) or old.is_coded) for old in self._buffer
+        )
+        self._broken = waiting >= self._ahead or (self._broken and not item.keyframe)
+        self.dropped += self._broken
+        return not self._broken
 
     def _tell(self, *events: asyncio.Event) -> None:
         for event in events:

@@ -84,6 +84,7 @@ async def trial(id: str, camera: Camera, clock: Clock, secrets: Iterable[str] = 
         looks=camera.motion.fps,
         video=camera.video,
         tone=Tone(camera.image.grey),
+        audio=camera.audio,
     )
     for why in (Want.VIEWER, Want.RECORD):
         rig.demand[why] += 1

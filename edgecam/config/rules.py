@@ -3,6 +3,7 @@
 A finding is the path that a person should look at, and a sentence without any value that may be secret.
 """
 
+import re
 from collections.abc import Iterator
 
 from edgecam.config.model import (
@@ -15,6 +16,7 @@ from edgecam.config.model import (
     S3Store,
     StillSource,
     SyntheticSource,
+    V4l2Source,
 )
 from edgecam.config.places import Path
 from edgecam.config.units import Address, is_loopback
@@ -116,3 +118,13 @@ def doubts(config: Config) -> Iterator[Finding]:
         if isinstance(camera.source, FileSource | MjpegSource | StillSource):
             for key in sorted(camera.source.model_fields_set & {"size", "fps"}):
                 yield ((*here, "source", key), f"has no effect: type {camera.source.type} gives what it has")
+        if isinstance(camera.source, V4l2Source):
+            for key, message in _usb(camera.source):
+                yield (*here, "source", key), message
+
+
+def _usb(source: V4l2Source) -> Iterator[tuple[str, str]]:
+    if re.fullmatch(r"/dev/video\d+", str(source.device)):
+        yield "device", "may be another camera after a restart; `edgecam cameras` shows the name that lasts"
+    if "buffers" in source.model_fields_set:
+        yield "buffers", "has no effect: type v4l2 has as many as the driver gives"

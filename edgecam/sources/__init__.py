@@ -88,6 +88,8 @@ class Rig:
     """How to code the camera's sound; None: its sound is left alone."""
     budget: Budget = field(default_factory=Budget)
     """What decoding for motion alone may cost."""
+    told: set[str] = field(default_factory=set)
+    """What was said already and need not be said again in the next life. Capture threads only."""
 
 
 SOURCES: Mapping[str, str] = {
@@ -95,6 +97,7 @@ SOURCES: Mapping[str, str] = {
     "mjpeg": "edgecam.sources.mjpeg:Mjpeg",
     "still": "edgecam.sources.still:Still",
     "synthetic": "edgecam.sources.synthetic:Synthetic",
+    "v4l2": "edgecam.sources.v4l2:V4l2",
 }
 
 

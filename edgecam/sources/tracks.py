@@ -13,6 +13,7 @@ import av
 from av import Packet
 from av.stream import Stream
 
+from edgecam import jpeg
 from edgecam.frame import Frame, Kind, Use
 from edgecam.pixels import Decoded
 from edgecam.sources import Rig
@@ -135,7 +136,7 @@ class Jpegs:
 
     def take(self, packet: "Packet[Stream]", arrival: float) -> Iterator[Frame]:
         """Raises Broken when nothing but bad pictures comes."""
-        data = bytes(packet)
+        data = jpeg.complete(bytes(packet))
         if data and (size := self._sieve.size(data)):
             mono = self._times(seconds(packet.pts, packet.time_base), arrival)
             yield self._rig.stamp(Kind.JPEG, data, *size, mono=mono)

@@ -7,7 +7,6 @@ NOT_BUILT = frozenset(
     {
         # sources
         "Picamera2Source.type",
-        "RtspSource.type",
         "CameraSource.rotate",
         "CameraSource.hflip",
         "CameraSource.vflip",

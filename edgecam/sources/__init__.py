@@ -95,6 +95,7 @@ class Rig:
 SOURCES: Mapping[str, str] = {
     "file": "edgecam.sources.file:File",
     "mjpeg": "edgecam.sources.mjpeg:Mjpeg",
+    "rtsp": "edgecam.sources.rtsp:Rtsp",
     "still": "edgecam.sources.still:Still",
     "synthetic": "edgecam.sources.synthetic:Synthetic",
     "v4l2": "edgecam.sources.v4l2:V4l2",

@@ -14,8 +14,8 @@ MOST_FRAMES = 600
 MOST_BYTES = 16_000_000
 """A group of pictures beyond this is not kept: whoever begins to look within it waits for the next one."""
 
-MOST_INSIDE = 32
-"""H.264 and H.265 hold back 16 pictures at most."""
+MOST_HELD = 16
+"""Pictures that a decoder of H.264 or H.265 holds back at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Decoder:
     def decode(self) -> list[Seen]:
         """Decode all that waits; returns the pictures that came out, of frames that were already late only the newest.
 
-        With B-frames they come later than their frames and in the order of being shown.
+        With B-frames they come some frames later.
         """
         if self._torn:
             self._forget()
@@ -96,15 +96,22 @@ class Decoder:
             pictures = self._codec.decode(packet)
         except av.error.FFmpegError:
             return []
-        found = []
-        for picture in pictures:
-            frame = self._inside.pop(picture.pts if picture.pts is not None else -1, None)
-            if frame is not None:
-                found.append(Seen(frame, picture))
-        while len(self._inside) > MOST_INSIDE:
-            del self._inside[next(iter(self._inside))]
+        found = [Seen(frame, picture) for picture in pictures if (frame := self._frame_of(picture.pts)) is not None]
         self.decoded += len(found)
         return found
+
+    def _frame_of(self, number: int | None) -> Frame | None:
+        """The frame whose number and times a picture bears.
+
+        That is the frame it came in; with B-frames the oldest that has no picture yet, since pictures come in the order
+        of being shown, and the times of frames in coding order grow as evenly.
+        """
+        if number is None:
+            return None
+        reach = MOST_HELD if self._codec.has_b_frames else 0
+        for old in [inside for inside in self._inside if inside < number - reach]:
+            del self._inside[old]  # it could not be decoded
+        return self._inside.pop(min(self._inside)) if self._inside else None
 
     def _forget(self) -> None:
         self._torn = False

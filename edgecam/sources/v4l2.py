@@ -29,8 +29,10 @@ from edgecam.sources.video import VideoReader
 
 log = logging.getLogger(__name__)
 
-OPENING = 5.0
-"""Seconds from opening to the first frame at most; FFmpeg keeps a core busy meanwhile."""
+OPENING = 0.3
+"""Seconds in which FFmpeg looks at the first frame, and keeps a core busy until it comes. Nothing is lost without it:
+whatever FFmpeg would learn, we have asked for or read ourselves.
+"""
 SLICE = 0.5
 """Seconds in which the thread notices that it is to end."""
 NONBLOCKING = "+4"
@@ -91,12 +93,14 @@ class Webcam:
         self._patience = 0.9 * config.stall_timeout  # to be told here, before the camera is declared stalled
         self.descriptor: int | None = None
         self._works = False
+        self._newest = rig.clock.monotonic()  # the last frame, or that it was opened
         self.leave = Event()
 
     # ---- opening
 
     def connect(self) -> InputContainer:
         """Raises what PyAV raises, and Broken."""
+        self._newest = self._rig.clock.monotonic()
         before = self._descriptors()
         container = self._capture()
         self.descriptor = next(iter(self._descriptors() - before), None)
@@ -130,14 +134,10 @@ class Webcam:
         }
         for format in formats[:-1]:
             try:
-                return capture(str(self._device), {**options, "input_format": format}, self._opening)
+                return capture(str(self._device), {**options, "input_format": format}, OPENING)
             except av.error.ArgumentError:
                 continue
-        return capture(str(self._device), options, self._opening)
-
-    @property
-    def _opening(self) -> float:
-        return min(OPENING, self._patience)
+        return capture(str(self._device), options, OPENING)
 
     def _tell_difference(self, stream: "av.VideoStream", codec: str) -> None:
         """What the device gives, once per camera; louder where that is not what was asked for."""
@@ -178,16 +178,14 @@ class Webcam:
 
     def packets(self, container: InputContainer, *streams: Stream) -> "Iterator[Packet[Stream]]":
         """As they come, until there is no more. Raises Broken when none comes for too long, and what PyAV raises."""
-        bad = 0
-        demuxed = container.demux(*streams)
-        waited = 0.0
+        clock, bad, demuxed = self._rig.clock, 0, container.demux(*streams)
         while not self.leave.is_set():
             try:
                 packet = next(demuxed, None)
             except av.error.BlockingIOError:
-                waited = 0.0 if self._wait() else waited + SLICE
-                if waited >= self._patience:
-                    raise Broken(f"no frame for {waited:.1f} s from {self._device}") from None
+                silent = 0.0 if self._wait() else clock.monotonic() - self._newest
+                if silent >= self._patience:
+                    raise Broken(f"no frame for {silent:.1f} s from {self._device}") from None
                 demuxed = container.demux(*streams)
                 continue
             except av.error.InvalidDataError:  # half a picture came over a bad cable
@@ -198,7 +196,7 @@ class Webcam:
                 continue
             if packet is None:
                 return
-            waited, self._works = 0.0, True
+            self._newest, self._works = clock.monotonic(), True
             bad = 0 if packet.size else bad
             yield owned(packet)
 
@@ -216,7 +214,7 @@ class Webcam:
     def explain(self, error: Exception) -> str:
         device, code = self._device, getattr(error, "errno", None)
         if isinstance(error, av.error.ExitError):
-            return f"{device} was opened and gives no frame within {self._opening:g} s; plug it in again"
+            return f"{device} takes too long to open; plug it in again"
         if self._works and code in (errno.ENODEV, errno.ENXIO, errno.EIO, errno.ENOENT, errno.EPROTO):
             return f"{device} was unplugged, or its USB port failed"
         if code in WORDS:

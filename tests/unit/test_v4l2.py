@@ -316,7 +316,7 @@ def test_a_camera_that_falls_silent_is_given_up_in_time(driver: Driver, monkeypa
     _, packets = reading(driver, stall_timeout=0.1)
     driver.capture()
     assert next(packets).size
-    with pytest.raises(Broken, match=r"no frame for 0\.1 s from /dev/video7"):
+    with pytest.raises(Broken, match=r"no frame for 0\.\d s from /dev/video7"):
         next(packets)
 
 

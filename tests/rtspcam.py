@@ -7,6 +7,7 @@ first of each session is 0. `tests/peers.py` starts it; it ends with a signal.
 
 import argparse
 import sys
+from collections.abc import Iterable
 
 import gi
 
@@ -36,13 +37,13 @@ DARK, LIGHT, BITS = 48, 176, 32
 class Scene:
     """A gradient that moves, and the number. I420; the width is a multiple of 16."""
 
-    def __init__(self, width, height):
+    def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self.side = 8 * max(1, round(width / 1280)) if width >= (BITS + 2) * 8 else max(1, width // (BITS + 2))
         self.ramp = bytes(60 + 120 * x // width for x in range(width)) * 2
         self.chroma = bytes([128]) * (width * height // 2)
 
-    def draw(self, number):
+    def draw(self, number: int) -> bytes:
         row = self.ramp[number % self.width :][: self.width]
         picture = bytearray(row * self.height + self.chroma)
         bits = b"".join(bytes([LIGHT if number >> bit & 1 else DARK]) * self.side for bit in range(BITS - 1, -1, -1))
@@ -53,7 +54,7 @@ class Scene:
         return bytes(picture)
 
 
-def factory(given, size, sound):
+def factory(given: argparse.Namespace, size: str, sound: str) -> GstRtspServer.RTSPMediaFactory:
     width, height = map(int, size.split("x"))
     scene, step = Scene(width, height), Gst.SECOND // given.fps
     video = VIDEO[given.codec].format(gop=given.gop, sets=given.sets, bframes=given.bframes)
@@ -65,20 +66,22 @@ def factory(given, size, sound):
     )
     made.set_shared(True)
 
-    def feed(source, _, count):
+    def feed(source: Gst.Element, _: int, count: list[int]) -> None:
         buffer = Gst.Buffer.new_wrapped(scene.draw(count[0]))
         buffer.pts, buffer.duration = count[0] * step, step
         count[0] += 1
         source.emit("push-buffer", buffer)
 
-    def configured(_, media):
+    def configured(_: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia) -> None:
         media.get_element().get_by_name("pictures").connect("need-data", feed, [0])
 
     made.connect("media-configure", configured)
     return made
 
 
-def protect(server, factories, given):
+def protect(
+    server: GstRtspServer.RTSPServer, factories: Iterable[GstRtspServer.RTSPMediaFactory], given: argparse.Namespace
+) -> None:
     """Only the user may come in."""
     auth, token = GstRtspServer.RTSPAuth(), GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "user")
@@ -95,9 +98,12 @@ def protect(server, factories, given):
         made.set_permissions(permissions)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", required=True)
+    parser.add_argument("--port", default="0")
+    parser.add_argument(
+        "--check", action="store_true", help="only say by the exit code whether all that it needs is there"
+    )
     parser.add_argument("--codec", choices=VIDEO, default="h264")
     parser.add_argument("--audio", choices=SOUND, default="none")
     parser.add_argument("--size", default="320x240")
@@ -113,6 +119,9 @@ def main():
     parser.add_argument("--password", default="")
     given = parser.parse_args()
     Gst.init(None)
+    if given.check:
+        needed = {word for line in (*VIDEO.values(), *SOUND.values()) for word in line.split() if "=" not in word}
+        sys.exit(not all(Gst.ElementFactory.find(name) for name in needed if name.isalnum()))
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(given.port)

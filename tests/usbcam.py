@@ -14,7 +14,7 @@ from edgecam.sources import v4l2
 from edgecam.sources.v4l2 import Options
 from video import write_video
 
-FRAMES = 400
+FRAMES = 39
 
 
 def plug_in(monkeypatch: pytest.MonkeyPatch, device: Path, others: Mapping[str, Path] | None = None) -> Path:

@@ -87,8 +87,8 @@ class Player:
                     yield Played(at, frame)
                 self._end, self._first = clock.end, clock.first
             elif sound is not None:
-                at = clock.sound(packet)
-                for heard in sound.take(packet, self._pace.due(at)):
+                clock.move(packet)
+                for heard in sound.take(packet, self._pace.due(clock.newest)):
                     yield Played(clock.newest, heard)
 
 
@@ -106,7 +106,7 @@ class Reel:
         return self.newest + self._step
 
     def frame(self, packet: "Packet[Stream]") -> float:
-        """When the packet is due, always growing; its own times are moved by as much as the round."""
+        """When the packet is due, always growing; moves it."""
         if not packet.size:
             return self.newest
         at = self.end
@@ -118,19 +118,15 @@ class Reel:
         if self.first is None:
             self.first = self._add
         self.newest = at
-        self._move(packet)
+        self.move(packet)
         return at
 
-    def sound(self, packet: "Packet[Stream]") -> float:
-        if packet.pts is None or self._add is None:
-            return self.newest
-        return self._add + float(packet.pts * packet.time_base)
-
-    def _move(self, packet: "Packet[Stream]") -> None:
+    def move(self, packet: "Packet[Stream]") -> None:
+        """Let its own times go on where the last round ended."""
         ticks = round(((self._add or 0.0) - (self.first or 0.0)) / packet.time_base)
-        if ticks and packet.pts is not None:
+        if packet.pts is not None:
             packet.pts += ticks
-        if ticks and packet.dts is not None:
+        if packet.dts is not None:
             packet.dts += ticks
 
 

@@ -1,6 +1,7 @@
 """SoundTrack: a camera's own sound as AAC. AAC passes untouched; G.711, Opus and the rest are decoded and coded."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
 from av import Packet
@@ -9,13 +10,16 @@ from av.stream import Stream
 from edgecam.config import model
 from edgecam.frame import Sound
 from edgecam.sources import Rig
-from edgecam.sources.timeline import Times
+from edgecam.sources.timeline import Times, seconds
 
 AAC_FRAME = 1024
 """Samples in a packet (ISO/IEC 14496-3)."""
 AAC_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000})
 USUAL_RATE = 48000
 """For what has a rate that AAC does not know."""
+
+GAP = 0.1
+"""Seconds by which the stream's own times may differ from its samples before they are believed."""
 
 
 class SoundTrack:
@@ -27,6 +31,7 @@ class SoundTrack:
         self._rate, self._channels = context.sample_rate, min(context.channels or 1, 2)
         self._extradata = bytes(context.extradata or b"")
         self._encoder: av.AudioCodecContext | None = None
+        self._begin, self._samples = float("-inf"), 0  # own time of the first sample, and how many were coded
         if context.name != "aac" or not self._extradata or context.channels > 2:
             self._encoder = self._coder(config)
 
@@ -46,28 +51,29 @@ class SoundTrack:
         """A packet that cannot be decoded costs its own sound only."""
         if self._encoder is None:
             if packet.size:
-                yield self._sound(packet, arrival)
+                yield self._sound(bytes(packet), seconds(packet.pts, packet.time_base), arrival)
             return
         try:
             coded = [
-                made
-                for frame in packet.decode()
-                if isinstance(frame, av.AudioFrame)
-                for made in self._encoder.encode(frame)
+                made for frame in packet.decode() if isinstance(frame, av.AudioFrame) for made in self._encode(frame)
             ]
         except av.error.FFmpegError:
             return
         for made in coded:
-            yield self._sound(made, arrival)
+            own = seconds(made.pts, made.time_base)
+            yield self._sound(bytes(made), own if own is None else self._begin + own, arrival)
 
-    def _sound(self, packet: "Packet[Stream]", arrival: float) -> Sound:
-        own = None if packet.pts is None else float(packet.pts * packet.time_base)
-        return Sound(
-            self._camera,
-            self._times.beside(own, arrival),
-            bytes(packet),
-            AAC_FRAME / self._rate,
-            self._rate,
-            self._channels,
-            self._extradata,
-        )
+    def _encode(self, frame: av.AudioFrame) -> "list[Packet[Stream]]":
+        """Counts samples: a container's own times of sound are often too coarse to be even."""
+        if self._encoder is None:
+            return []
+        counted, own = self._samples / frame.sample_rate, seconds(frame.pts, frame.time_base)
+        if own is not None and abs(self._begin + counted - own) > GAP:
+            self._begin = own - counted
+        frame.pts, frame.time_base = self._samples, Fraction(1, frame.sample_rate)
+        self._samples += frame.samples
+        return self._encoder.encode(frame)
+
+    def _sound(self, data: bytes, own: float | None, arrival: float) -> Sound:
+        mono = self._times.beside(own, arrival)
+        return Sound(self._camera, mono, data, AAC_FRAME / self._rate, self._rate, self._channels, self._extradata)

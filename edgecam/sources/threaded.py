@@ -10,13 +10,15 @@ from collections.abc import AsyncGenerator
 from threading import Condition, Thread
 from typing import Generic, Protocol, TypeVar
 
-from edgecam.frame import Frame, Sound
+from edgecam.frame import Frame, Sound, Use
 from edgecam.sources import LostThreads
 
 log = logging.getLogger(__name__)
 
 AHEAD = 32
 """Items that wait while the loop is busy: about two seconds of a live camera."""
+MOST_SOUND = 96
+"""Packets of sound that wait beside them: about two seconds at 48 kHz."""
 GRACE = 2.0
 """Seconds a thread gets to come back from its library when its source is closed."""
 
@@ -45,6 +47,11 @@ class Reader(Protocol[T_co]):
         ...
 
     def close(self) -> None: ...
+
+
+def _is_picture(item: Item) -> bool:
+    """Only to look at: the newest is worth as much as all."""
+    return isinstance(item, Frame) and not item.is_coded
 
 
 class CaptureThread(Generic[T]):
@@ -141,21 +148,23 @@ class CaptureThread(Generic[T]):
             return not self._closed
 
     def _fits(self, item: T) -> bool:
-        """Makes room for the item, or counts it as lost."""
-        if isinstance(item, Frame) and not item.is_coded:
-            for old in self._buffer:
-                if isinstance(old, Frame) and not old.is_coded and old.use is item.use:
-                    self._buffer.remove(old)
-                    break
-            return True
+        """Whether there is room; what finds none is lost."""
         if isinstance(item, Sound):
-            return len(self._buffer) < 4 * self._ahead
-        waiting = sum(
-            not isinstance(old, Sound) and (not isinstance(old, Frame) or old.is_coded) for old in self._buffer
-        )
+            return len(self._buffer) < self._ahead + MOST_SOUND
+        if isinstance(item, Frame) and _is_picture(item):
+            self._forget_picture(item.use)
+            return True
+        waiting = sum(not isinstance(old, Sound) and not _is_picture(old) for old in self._buffer)
         self._broken = waiting >= self._ahead or (self._broken and not item.keyframe)
         self.dropped += self._broken
         return not self._broken
+
+    def _forget_picture(self, use: Use) -> None:
+        """The one of this use that waits, if any."""
+        for at, old in enumerate(self._buffer):
+            if isinstance(old, Frame) and _is_picture(old) and old.use is use:
+                del self._buffer[at]
+                return
 
     def _tell(self, *events: asyncio.Event) -> None:
         for event in events:

@@ -4,6 +4,7 @@ A frame arrives some time after it was captured, now more, now less; the camera'
 from anywhere, drift, and sometimes jump. The frame that was least late ties the one to the other. Pure.
 """
 
+from fractions import Fraction
 from typing import Protocol
 
 WINDOW = 5.0
@@ -16,6 +17,11 @@ LATE = 10.0
 """A single frame that is later than this (s) has a wrong time."""
 TICK = 0.0001
 """Seconds between two frames whose times would go backward otherwise."""
+
+
+def seconds(ticks: int | None, unit: Fraction | None) -> float | None:
+    """A container's time; None where it says none."""
+    return None if ticks is None or unit is None else float(ticks * unit)
 
 
 class Times(Protocol):
@@ -90,10 +96,15 @@ class Timeline:
 
 
 class AsTold:
-    """`Times` of something that knows the monotonic time and gives it as the arrival."""
+    """`Times` of something that knows when each frame is due and gives that as its arrival."""
+
+    def __init__(self) -> None:
+        self._offset: float | None = None
 
     def __call__(self, own: float | None, arrival: float) -> float:
+        if own is not None:
+            self._offset = arrival - own
         return arrival
 
     def beside(self, own: float | None, arrival: float) -> float:
-        return arrival
+        return arrival if own is None or self._offset is None else own + self._offset

@@ -6,7 +6,6 @@ H.264 and H.265 pass undecoded, with pictures beside them on demand; MJPEG passe
 import logging
 import time
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from typing import Literal
 
 import av
@@ -19,7 +18,7 @@ from edgecam.pixels import Decoded
 from edgecam.sources import Rig
 from edgecam.sources.decoder import Decoder, Seen
 from edgecam.sources.sieve import Sieve
-from edgecam.sources.timeline import Times
+from edgecam.sources.timeline import Times, seconds
 
 log = logging.getLogger(__name__)
 
@@ -78,12 +77,11 @@ class Coded:
             yield from self._shown(self._decoder.drain())
             return
         unit = packet.time_base
-        own = packet.pts if packet.dts is None else packet.dts
         frame = self._rig.stamp(
             self._kind,
             bytes(packet),
             *self._size,
-            mono=self._times(None if own is None else float(own * unit), arrival),
+            mono=self._times(seconds(packet.dts, unit), arrival),
             keyframe=packet.is_keyframe,
             pts=packet.pts,
             dts=packet.dts,
@@ -180,10 +178,6 @@ def pictured(frame: Frame, picture: av.VideoFrame, use: Use) -> Frame:
     size = picture.width, picture.height
     times = frame.mono, frame.wall
     return Frame(frame.camera, frame.number, *times, Kind.RAW, b"", *size, image=Decoded(picture), use=use)
-
-
-def seconds(ticks: int | None, unit: Fraction | None) -> float | None:
-    return None if ticks is None or unit is None else float(ticks * unit)
 
 
 Track = Coded | Jpegs | Pixels

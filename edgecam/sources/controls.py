@@ -48,11 +48,15 @@ def plain(name: str) -> str:
 
 
 def _near(name: str, known: list[str]) -> str:
-    words = set(name.split("_")) - {"auto", "automatic", "time"}
-    near = get_close_matches(name, known, n=3, cutoff=0.6) or [one for one in known if words & set(one.split("_"))]
+    words = {word: one for one in known for word in one.split("_") if word not in _COMMON}
+    alike = [words[word] for part in name.split("_") for word in get_close_matches(part, words, n=1, cutoff=0.7)]
+    near = list(dict.fromkeys([*get_close_matches(name, known, n=3, cutoff=0.6), *alike]))
     if near:
-        return f" (did you mean {', '.join(near)}?)"
+        return f" (did you mean {' or '.join(near)}?)"
     return f"; it has: {', '.join(sorted(known)) or 'none'}"
+
+
+_COMMON = frozenset({"auto", "automatic", "absolute", "time"})
 
 
 def _is_mode(control: "BaseControl") -> bool:

@@ -82,7 +82,7 @@ def test_a_value_beyond_the_limits_is_clamped_and_told(camera: KernelCam, device
     ("wanted", "said"),
     [
         ({"brightnes": 1}, "no control brightnes (did you mean brightness?)"),
-        ({"exposure_auto": 1}, "did you mean exposure_time_absolute, auto_exposure"),
+        ({"exposure_auto": 1}, "did you mean exposure_time_absolute or auto_exposure"),
         ({"lamp": 1}, "no control lamp; it has: auto_exposure, brightness,"),
         ({"brightness": "bright"}, "control brightness: must be a whole number"),
         ({"brightness": 1.5}, "control brightness: must be a whole number"),

@@ -14,7 +14,9 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from linuxpy.video.device import ControlType
 
+import kernelcam
 import usbcam
 from edgecam import jpeg
 from edgecam.clock import SystemClock
@@ -381,3 +383,18 @@ def test_a_number_for_a_device_and_buffers_are_doubted(tmp_path: Path) -> None:
         "has no effect: type v4l2 has as many as the driver gives",
     ]
     assert loaded.config.cameras["b"].source.type == "v4l2"
+
+
+async def test_controls_are_set_anew_at_each_opening_and_complaints_are_told_once(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    device = usbcam.plug_in(monkeypatch, tmp_path / "video0", files)
+    kernel = kernelcam.KernelCam(knobs={1: kernelcam.Knob("Focus, Absolute", ControlType.INTEGER, 0, 250)})
+    kernelcam.plug_in(monkeypatch, {device: kernel})
+    same = rig()
+    for _ in range(2):
+        kernel.knobs[1].value = 0  # it was unplugged meanwhile
+        await lived(V4l2(config(device, fps=50, controls={"focus_absolute": 30, "fokus": 1}), same))
+        assert kernel.knobs[1].value == 30
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning == "birdbox: the device has no control fokus (did you mean focus_absolute?)"

@@ -206,7 +206,9 @@ async def test_only_the_newest_picture_of_each_use_waits() -> None:
 
 async def test_pictures_and_sound_take_no_coded_frame_s_room() -> None:
     stamp = Stamp("birdbox", SystemClock())
-    items = [item for n in range(4) for item in (coded(stamp, keyframe=not n), picture(stamp), sound(), sound())]
+    items: list[Frame | Sound] = []
+    for n in range(4):
+        items += [coded(stamp, keyframe=not n), picture(stamp), sound(), sound()]
     arrived = await while_busy(*items)
     assert [item for item in arrived if isinstance(item, Sound) or item.is_coded] == [
         item for item in items if isinstance(item, Sound) or item.is_coded
@@ -217,7 +219,7 @@ async def test_pictures_and_sound_take_no_coded_frame_s_room() -> None:
 async def test_a_picture_does_not_mend_a_broken_group() -> None:
     stamp = Stamp("birdbox", SystemClock())
     frames = [coded(stamp, keyframe=not n) for n in range(5)]
-    late = [picture(stamp), coded(stamp), sound()]
+    late: list[Frame | Sound] = [picture(stamp), coded(stamp), sound()]
     assert await while_busy(*frames, *late) == [*frames[:4], late[0], late[2]]
 
 

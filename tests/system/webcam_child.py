@@ -5,6 +5,7 @@ DEVICE CODEC STALL_TIMEOUT, and demand as further words. One JSON object per lin
 
 import asyncio
 import json
+import signal
 import sys
 from contextlib import aclosing
 
@@ -44,4 +45,5 @@ async def main(device: str, codec: str, stall_timeout: str, *wants: str) -> None
     tell(lost=rig.lost.count, told=sorted(rig.told))
 
 
+signal.alarm(60)  # a thread that hangs is what some tests are about
 asyncio.run(main(*sys.argv[1:]))

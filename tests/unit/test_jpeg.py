@@ -128,6 +128,12 @@ def test_a_webcams_jpeg_without_huffman_tables_gets_the_standard_ones_and_decode
     assert np.array_equal(simplejpeg.decode_jpeg(made, space), simplejpeg.decode_jpeg(whole, space))
 
 
+def test_the_standard_tables_are_those_that_libjpeg_writes() -> None:
+    whole = simplejpeg.encode_jpeg(np.zeros((16, 16, 3), np.uint8), 80, "RGB", "420")
+    written = b"".join(whole[begin + 4 : end] for begin, end in _segment(whole, 0xC4))
+    assert jpeg.STANDARD_TABLES[4:] == written
+
+
 def test_a_jpeg_that_has_its_tables_stays_the_same_object() -> None:
     whole = picture()
     assert jpeg.complete(whole) is whole

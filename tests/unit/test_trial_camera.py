@@ -1,7 +1,8 @@
 """`edgecam test camera ID`: what a person learns of a camera that works, and of one that does not."""
 
 import json
-from collections.abc import AsyncGenerator
+import logging
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,7 +129,18 @@ async def test_a_short_file_that_is_played_once_is_no_failure(monkeypatch: pytes
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def logging_as_before() -> Iterator[None]:
+    """The command sets the process's log up, and here the process goes on."""
+    root, house = logging.getLogger(), logging.getLogger("edgecam")
+    handlers, levels = root.handlers[:], (root.level, house.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    house.setLevel(levels[1])
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logging_as_before: None) -> Path:
     monkeypatch.setattr(trials, "MEASURED", 0.2)
     path = tmp_path / "config.yaml"
     path.write_text(

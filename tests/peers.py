@@ -266,19 +266,25 @@ class RtspCam(Peer):
 
     user = "anna"
 
-    def __init__(self, folder: Path, *, password: str = "", auth: str = "digest", **options: str | int) -> None:
+    def __init__(
+        self, folder: Path, *, password: str = "", auth: str = "digest", tls: bool = False, **options: str | int
+    ) -> None:
         super().__init__(folder)
-        self.password, self._auth, self._options = password, auth, options
+        self.password, self._auth, self._tls, self._options = password, auth, tls, options
 
     def url(self, path: str = "main", *, password: str | None = None) -> str:
         """With the login percent-encoded."""
         password = self.password if password is None else password
         login = f"{self.user}:{quote(password, safe='')}@" if password else ""
-        return f"rtsp://{login}{self.host}:{self.port}/{path}"
+        return f"rtsp{'s' * self._tls}://{login}{self.host}:{self.port}/{path}"
 
     def command(self) -> list[str]:
         login = ("--auth", self._auth, "--user", self.user, "--password", self.password) if self.password else ()
         options = [text for key, value in self._options.items() for text in (f"--{key}", str(value))]
+        if self._tls:
+            files = self.folder / "certificate.pem", self.folder / "key.pem"
+            self_signed(*files)
+            options += ["--tls", *map(str, files)]
         # Debian's Python has the bindings to GStreamer.
         return ["/usr/bin/python3", str(ROOT / "tests/rtspcam.py"), "--port", str(self.port), *login, *options]
 

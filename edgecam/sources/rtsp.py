@@ -35,9 +35,10 @@ class Link:
 
     def __init__(self, url: model.Url, key: str, config: model.RtspSource, rig: Rig) -> None:
         """`key` is where the address stands in the configuration."""
-        self._url, self._key, self._config = url, key, config
+        self._url, self._key, self._config, self._clock = url, key, config, rig.clock
         self._media = "video+audio" if rig.audio else "video"
         self._silence = min(OF_PATIENCE * config.stall_timeout, LONGEST_SILENCE)
+        self._asked = 0.0  # when it was last opened (monotonic)
 
     @property
     def where(self) -> str:
@@ -54,6 +55,7 @@ class Link:
 
     def _open(self, options: dict[str, str]) -> InputContainer:
         options = {"rtsp_transport": self._config.transport, "allowed_media_types": self._media, **options}
+        self._asked = self._clock.monotonic()
         times = min(self._silence, LONGEST_OPEN), self._silence
         return av.open(address(self._url.reveal()), "r", format="rtsp", options=options, timeout=times)
 
@@ -69,14 +71,19 @@ class Link:
             case ConnectionRefusedError():
                 return f"cannot reach {where}: Connection refused; check that the camera is on and serves RTSP there"
             case av.error.ExitError() | TimeoutError():
-                return f"{where} is silent for {self._silence:.1f} s; check the camera and the network to it"
+                return self._silent()
             case av.error.InvalidDataError():
+                if self._clock.monotonic() - self._asked >= 0.9 * min(self._silence, LONGEST_OPEN):
+                    return self._silent()  # FFmpeg's word for an answer that broke off at the time-out, too
                 return f"{where} does not answer in RTSP; check the port in {key}"
             case OSError(errno=errno.EIO):  # what FFmpeg says when a name cannot be resolved
                 return f"cannot reach {where}: unknown host, or it hung up; check the address in {key}"
             case av.error.FFmpegError():
                 return f"cannot reach {where}: {error.strerror or type(error).__name__}; check the address in {key}"
         return f"{where}: {type(error).__name__}"
+
+    def _silent(self) -> str:
+        return f"{self.where} is silent for {self._silence:.1f} s; check the camera and the network to it"
 
 
 def address(url: str) -> str:

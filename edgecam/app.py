@@ -237,7 +237,7 @@ class Daemon:
             pool=pool,
             quality=camera.image.quality,
         )
-        tone = Tone(camera.image.grey)
+        tone = Tone(camera.image.grey, varies=camera.image.day_night is not None)
         if camera.image.day_night is not None:
             self._add(
                 Daylight(

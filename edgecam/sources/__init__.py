@@ -66,6 +66,8 @@ class Tone:
     """Whether pictures are grey now. Set on the loop's thread, read from any."""
 
     grey: bool = False
+    varies: bool = False
+    """Whether that may change while the camera lives."""
 
 
 @dataclass(frozen=True, slots=True)

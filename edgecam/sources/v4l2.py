@@ -110,7 +110,7 @@ class Webcam:
             container.close()
             raise Broken(
                 f"{self._device} gives H.264 only, which is passed on as it is: "
-                "take rotate, hflip, vflip and grey away, or turn the camera itself"
+                "take rotate, hflip, vflip, grey and day_night away, or turn the camera itself"
             )
         self._tell_difference(stream, codec)
         for complaint in controls.apply(str(self._device), self._config.controls) if self._config.controls else ():
@@ -120,7 +120,8 @@ class Webcam:
     @property
     def _is_touched(self) -> bool:
         """Whether pictures are changed on their way, so that they must be pictures."""
-        return bool(self._config.rotate or self._config.hflip or self._config.vflip or self._rig.tone.grey)
+        config, tone = self._config, self._rig.tone
+        return bool(config.rotate or config.hflip or config.vflip or tone.grey or tone.varies)
 
     def _capture(self) -> InputContainer:
         """In the first of the formats that the device has: it says so by EINVAL."""

@@ -83,7 +83,7 @@ async def trial(id: str, camera: Camera, clock: Clock, secrets: Iterable[str] = 
         quality=camera.image.quality,
         looks=camera.motion.fps,
         video=camera.video,
-        tone=Tone(camera.image.grey),
+        tone=Tone(camera.image.grey, varies=camera.image.day_night is not None),
         audio=camera.audio,
     )
     for why in (Want.VIEWER, Want.RECORD):

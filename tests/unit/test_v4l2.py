@@ -169,6 +169,16 @@ async def test_a_picture_that_is_to_be_turned_is_never_taken_as_h264(
             await anext(frames)
 
 
+async def test_a_camera_that_turns_grey_at_night_is_never_taken_as_h264(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = usbcam.plug_in(monkeypatch, tmp_path / "video0", files)
+    by_night = rig("h264")
+    by_night.tone.varies = True
+    found = await lived(V4l2(config(device), by_night))
+    assert {frame.kind for frame in found} == {Kind.JPEG}
+
+
 def test_raw_pixels_do_not_stay_in_the_drivers_memory(files: dict[str, Path]) -> None:
     with av.open(str(files[""])) as container:
         packet = next(container.demux(video=0))

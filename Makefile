@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check generate clean
+.PHONY: demo test check generate rtsp-faults clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgecam demo $(ARGS)
@@ -23,6 +23,11 @@ check: $(VENV)/.test
 generate: $(VENV)/.test
 	$(BIN)/python -m edgecam.config.generate
 	$(BIN)/python tests/unit/test_discovery.py
+
+# A network camera breaks 150 times, in half an hour; the tests do a few rounds of it.
+rtsp-faults: $(VENV)/.test
+	tests/install-peers
+	PYTHONPATH=tests $(BIN)/python tests/rtsp_faults.py >docs/reliability-rtsp.txt
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

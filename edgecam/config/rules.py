@@ -3,6 +3,7 @@
 A finding is the path that a person should look at, and a sentence without any value that may be secret.
 """
 
+import re
 from collections.abc import Iterator
 
 from edgecam.config.model import (
@@ -12,9 +13,11 @@ from edgecam.config.model import (
     FileSource,
     MjpegSource,
     Mqtt,
+    RtspSource,
     S3Store,
     StillSource,
     SyntheticSource,
+    V4l2Source,
 )
 from edgecam.config.places import Path
 from edgecam.config.units import Address, is_loopback
@@ -95,6 +98,19 @@ def _camera(camera: Camera) -> Iterator[Finding]:
         yield ("image", "day_night", "colour_above"), "must be above grey_below, or day and night would alternate"
     if isinstance(source, SyntheticSource) and source.schedule.move > source.schedule.every:
         yield ("source", "schedule", "move"), "must be shorter than every"
+    if isinstance(source, RtspSource):
+        for here in _changes_pixels(camera):
+            yield here, "cannot be done: the video passes undecoded; set this in the camera's own settings"
+
+
+def _changes_pixels(camera: Camera) -> Iterator[Path]:
+    """What needs every picture decoded, changed and coded again."""
+    for key in ("rotate", "hflip", "vflip"):
+        if getattr(camera.source, key):
+            yield "source", key
+    for key in ("grey", "day_night"):
+        if getattr(camera.image, key):
+            yield "image", key
 
 
 def doubts(config: Config) -> Iterator[Finding]:
@@ -113,8 +129,18 @@ def doubts(config: Config) -> Iterator[Finding]:
         here: Path = ("cameras", name)
         if config.offload is None and isinstance(camera.offload, tuple):
             yield (*here, "offload"), "has no effect without an offload section"
-        if isinstance(camera.source, FileSource | MjpegSource | StillSource):
+        if isinstance(camera.source, FileSource | MjpegSource | RtspSource | StillSource):
             for key in sorted(camera.source.model_fields_set & {"size", "fps"}):
                 yield ((*here, "source", key), f"has no effect: type {camera.source.type} gives what it has")
         if isinstance(camera.source, MjpegSource | StillSource) and camera.source.ca and not camera.source.verify:
             yield ((*here, "source", "ca"), "has no effect: verify is false, so any certificate will do")
+        if isinstance(camera.source, V4l2Source):
+            for key, message in _usb(camera.source):
+                yield (*here, "source", key), message
+
+
+def _usb(source: V4l2Source) -> Iterator[tuple[str, str]]:
+    if re.fullmatch(r"/dev/video\d+", str(source.device)):
+        yield "device", "may be another camera after a restart; `edgecam cameras` shows the name that lasts"
+    if "buffers" in source.model_fields_set:
+        yield "buffers", "has no effect: type v4l2 has as many as the driver gives"

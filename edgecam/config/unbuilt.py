@@ -7,8 +7,6 @@ NOT_BUILT = frozenset(
     {
         # sources
         "Picamera2Source.type",
-        "V4l2Source.type",
-        "RtspSource.type",
         # cameras
         "Camera.audio",
         "Camera.publish",

@@ -10,6 +10,7 @@ from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.frame import Frame, Sound, Stamp
 from edgecam.hub import Demand
+from edgecam.sources.budget import Budget
 from edgecam.supervisor import Trouble
 
 
@@ -85,13 +86,21 @@ class Rig:
     video: model.Video = field(default_factory=model.Video)
     """How to code where the source codes video itself."""
     tone: Tone = field(default_factory=Tone)
+    audio: model.Audio | None = None
+    """How to code the camera's sound; None: its sound is left alone."""
+    budget: Budget = field(default_factory=Budget)
+    """What decoding for motion alone may cost."""
+    told: set[str] = field(default_factory=set)
+    """What was said already and need not be said again in the next life. Capture threads only."""
 
 
 SOURCES: Mapping[str, str] = {
     "file": "edgecam.sources.file:File",
     "mjpeg": "edgecam.sources.mjpeg:Mjpeg",
+    "rtsp": "edgecam.sources.rtsp:Rtsp",
     "still": "edgecam.sources.still:Still",
     "synthetic": "edgecam.sources.synthetic:Synthetic",
+    "v4l2": "edgecam.sources.v4l2:V4l2",
 }
 
 
@@ -99,11 +108,15 @@ RETOUCHED = frozenset(("file", "mjpeg", "still", "synthetic", "v4l2"))
 """Sources whose pictures we turn and grey; the others do it themselves, or cannot."""
 
 
+def is_retouched(config: model.SourceConfig, rig: Rig) -> bool:
+    """Whether pictures are, or may be, changed on their way: video that passes undecoded will not do."""
+    return bool(config.rotate or config.hflip or config.vflip or rig.tone.grey or rig.tone.varies)
+
+
 def open_source(config: model.SourceConfig, rig: Rig) -> Source:
     """The source that `config.type` names, not yet opened. Raises Broken when its library is missing."""
     source = _bare(config, rig)
-    turned = config.rotate or config.hflip or config.vflip
-    if config.type not in RETOUCHED or not (turned or rig.tone.grey or rig.tone.varies):
+    if config.type not in RETOUCHED or not is_retouched(config, rig):
         return source
     from edgecam.sources.retouch import Retouched
 

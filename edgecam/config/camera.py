@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from edgecam.config.fields import (
     SWITCH,
@@ -20,7 +20,7 @@ from edgecam.config.fields import (
     Word,
 )
 from edgecam.config.secret import Url
-from edgecam.config.source import SourceConfig
+from edgecam.config.source import SourceConfig, with_scheme
 
 DAY = 86400.0
 Schedule = dict[str, str] | None
@@ -185,7 +185,12 @@ class Record(Section):
 class Publish(Section):
     """The camera's stream sent elsewhere."""
 
-    rtsp: Url | None = Field(None, description="Such as rtsp://mediamtx:8554/birdbox.")
+    rtsp: Url | None = Field(None, description="Such as rtsp://user:password@mediamtx:8554/birdbox; rtsps:// with TLS.")
+
+    @field_validator("rtsp")
+    @classmethod
+    def _rtsp(cls, url: Url | None) -> Url | None:
+        return url and with_scheme(url, "rtsp", "rtsps")
 
 
 class Camera(Section):

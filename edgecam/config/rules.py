@@ -15,6 +15,7 @@ from edgecam.config.model import (
     S3Store,
     StillSource,
     SyntheticSource,
+    Url,
 )
 from edgecam.config.places import Path
 from edgecam.config.units import Address, is_loopback
@@ -36,6 +37,7 @@ def conflicts(config: Config) -> Iterator[Finding]:
     for name, camera in config.cameras.items():
         for path, message in _camera(camera):
             yield ("cameras", name, *path), message
+    yield from _published(config)
 
 
 def _http(config: Config) -> Iterator[Finding]:
@@ -92,6 +94,20 @@ def _camera(camera: Camera) -> Iterator[Finding]:
         yield ("source", "stall_timeout"), "must be longer than every"
     if isinstance(source, SyntheticSource) and source.schedule.move > source.schedule.every:
         yield ("source", "schedule", "move"), "must be shorter than every"
+
+
+def _published(config: Config) -> Iterator[Finding]:
+    taken: dict[Url, str] = {}
+    for name, camera in config.cameras.items():
+        url = camera.publish and camera.publish.rtsp
+        if not url:
+            continue
+        here: Path = ("cameras", name, "publish", "rtsp")
+        if isinstance(camera.source, MjpegSource | StillSource | SyntheticSource):
+            yield here, f"type {camera.source.type} gives JPEG pictures; H.264 or H.265 is needed, nothing is encoded"
+        if url in taken:
+            yield here, f"{taken[url]} is published there already"
+        taken.setdefault(url, name)
 
 
 def doubts(config: Config) -> Iterator[Finding]:

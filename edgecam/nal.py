@@ -41,12 +41,12 @@ def units(frame: Frame) -> list[bytes]:
 def parameters(frame: Frame) -> tuple[bytes, ...]:
     """The parameter sets that `extradata` brings; none without it. Raises ValueError as `units` does."""
     record = frame.extradata or b""
-    return tuple(_read(frame.kind, record)[1] if record[:1] == b"\1" else _started(record))
+    return parameter_sets(frame.kind, _read(frame.kind, record)[1] if record[:1] == b"\1" else _started(record))
 
 
 def parameter_sets(kind: Kind, units: Iterable[bytes]) -> tuple[bytes, ...]:
-    """Those of `units` that are parameter sets."""
-    return tuple(unit for unit in units if unit_type(kind, unit) in _SETS[kind])
+    """Those of `units` that are parameter sets; records of H.265 hold messages of the encoder as well."""
+    return tuple(unit for unit in units if unit and unit_type(kind, unit) in _SETS[kind])
 
 
 def unit_type(kind: Kind, unit: bytes) -> int:

@@ -99,11 +99,20 @@ class Relay:
                     self._life = None
                     self._backlog.end()
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for the server."""
+        return self._backlog.bytes
+
     async def _until_sensible(self) -> None:
         """Return when privacy is off and the camera gives video, as far as we know."""
         while not (self._may.is_set() and self._can.is_set()):
-            self._board.state = PublishState.UNFIT if self._may.is_set() else PublishState.PRIVACY
-            await (self._can if self._may.is_set() else self._may).wait()
+            if self._may.is_set():
+                self._board.state = PublishState.UNFIT
+                await self._can.wait()
+            else:
+                self._board.state, self._board.trouble = PublishState.PRIVACY, None
+                await self._may.wait()
 
     def _failed(self, error: Trouble) -> None:
         """The second failure in a row is told: a server that is started anew is no problem."""
@@ -139,7 +148,7 @@ class Relay:
     def _past(self) -> list[Item]:
         """What the camera gave since its last keyframe, if that was just now."""
         now, frames = self._clock.monotonic(), self._hub.ring.since(math.inf)
-        if not frames or now - frames[0].mono > FRESH:
+        if not frames or frames[0].kind is Kind.JPEG or now - frames[0].mono > FRESH:
             return []
         return sorted([*frames, *self._hub.heard(frames[0].mono)], key=lambda item: item.mono)
 

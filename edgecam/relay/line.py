@@ -5,6 +5,7 @@ words, and no word shows the login.
 """
 
 import asyncio
+import os
 import re
 import secrets
 import socket
@@ -86,9 +87,7 @@ def _words(error: OSError) -> str:
         return "no TLS is spoken there"
     if isinstance(error, socket.gaierror):
         return "there is no such host"
-    return "cannot connect" + (
-        f" ({error.strerror})" if error.strerror and "Connect call" not in error.strerror else ""
-    )
+    return f"cannot connect ({os.strerror(error.errno)})" if error.errno else "cannot connect"
 
 
 class Line:
@@ -103,6 +102,7 @@ class Line:
         self._challenges: Sequence[str] = ()
         self._count = 0
         self._session = ""
+        self._is_rtsp = False  # so far
         self.pause = 20.0
         """Seconds after which the server wants to hear a request again."""
         writer.transport.set_write_buffer_limits(high=AHEAD)
@@ -198,6 +198,7 @@ class Line:
 
     async def _message(self) -> Answer | None:
         """The server's next answer; None for its reports and requests, which ask nothing of us."""
+        first = b""
         try:
             first = await self._reader.readexactly(1)
             if first == b"$":
@@ -211,11 +212,12 @@ class Line:
         except asyncio.LimitOverrunError:
             raise self._stranger("") from None
         except asyncio.IncompleteReadError as error:
-            if error.partial and not self._session:
-                raise self._stranger((b"" + error.partial).decode("utf-8", "replace")) from None
+            if first and not self._is_rtsp:
+                raise self._stranger((first + error.partial).decode("utf-8", "replace")) from None
             raise self._gone() from None
         except OSError:
             raise self._gone() from None
+        self._is_rtsp = True
         return answer if answer.status else None
 
     def _parse(self, head: str) -> Answer:
@@ -238,7 +240,7 @@ class Line:
         return Refused(f"{self._url.safe}: the server closed the connection")
 
     def _stranger(self, said: str) -> Refused:
-        quoted = f" (it says {_printable(said)!r})" if said else ""
+        quoted = f" (it says {words!r})" if (words := _printable(said)) else ""
         return Refused(f"{self._url.safe} does not speak RTSP{quoted}; check the port")
 
     def _refusal(self, method: str, answer: Answer) -> str:
@@ -252,4 +254,4 @@ class Line:
 
 
 def _printable(text: str) -> str:
-    return "".join(letter for letter in text if letter.isprintable())[:80]
+    return "".join(letter for letter in text if letter.isprintable()).strip()[:80]

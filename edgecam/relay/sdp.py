@@ -83,6 +83,6 @@ def _video(offer: Offer) -> str:
     if offer.kind is Kind.H264:
         profile = next((unit[1:4].hex() for unit in offer.sets if nal.unit_type(offer.kind, unit) == 7), "42e01f")
         both = ",".join(by_type.get(7, []) + by_type.get(8, []))
-        return f"packetization-mode=1;profile-level-id={profile}" + (f";sprop-parameter-sets={both}" if both else "")
+        return f"packetization-mode=1;profile-level-id={profile};sprop-parameter-sets={both}"
     names = {32: "sprop-vps", 33: "sprop-sps", 34: "sprop-pps"}
     return ";".join(f"{name}={','.join(by_type[number])}" for number, name in names.items() if number in by_type)

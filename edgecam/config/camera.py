@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from edgecam.config.fields import (
+    OFF,
     SWITCH,
     UNQUOTED,
     AlsoTakes,
@@ -207,5 +208,5 @@ class Camera(Section):
     motion: Motion = Field(Motion(), description="What counts as motion.")
     record: Record = Field(Record(), description="What is written to disk.")
     offload: Kinds = Field(True, description="true: the kinds of offload.kinds; false: nothing; or a list of kinds.")
-    publish: Publish | None = Field(None, description="The camera's stream sent elsewhere.")
+    publish: Annotated[Publish | None, *OFF] = Field(None, description="The camera's stream sent elsewhere.")
     push: tuple[str, ...] = Field((), description="Names of push targets.")

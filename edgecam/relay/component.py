@@ -83,6 +83,8 @@ class Relay:
             stack.enter_context(self._hub.tap_sound(self._heard))
             stack.callback(self._backlog.end)
             self._obey_privacy()
+            if self._hub.newest and self._hub.newest.kind is Kind.JPEG:
+                self._unfit()
             while True:
                 await self._until_sensible()
                 try:
@@ -227,16 +229,20 @@ class Relay:
         if not frame.is_coded or frame.use is Use.MOTION:
             return
         if frame.kind is Kind.JPEG:
-            if self._can.is_set():
-                self._can.clear()
-                self._board.trouble = f"cannot be published: the camera {_UNFIT}"
-                log.warning("%s: %s", self._id, self._board.trouble)
-                self._end_life()
-        else:
-            if not self._can.is_set():
-                self._board.trouble = None
-                self._can.set()
-            self._board.dropped += not self._backlog.put(frame)
+            self._unfit()
+            return
+        if not self._can.is_set():
+            self._board.trouble = None
+            self._can.set()
+        self._board.dropped += not self._backlog.put(frame)
+
+    def _unfit(self) -> None:
+        """The camera gives no video; told once, and taken back when it does after all."""
+        if self._can.is_set():
+            self._can.clear()
+            self._board.trouble = f"cannot be published: the camera {_UNFIT}"
+            log.warning("%s: %s", self._id, self._board.trouble)
+            self._end_life()
 
     def _heard(self, sound: Sound) -> None:
         self._voice = Voice.of(sound)

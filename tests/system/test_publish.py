@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 
+import outside
 from broadcast import Receiver, aac, hevc, later, sent_units
 from clips import h264, probe
 from edgecam import nal
@@ -25,6 +27,10 @@ from edgecam.relay import backlog, line
 from edgecam.relay.component import Relay
 from edgecam.supervisor import Vitals, keep
 from fakes import standard_settings, until
+from outside import Edgecam
+from video import write_video
+
+pytestmark = pytest.mark.system
 
 
 class Studio:
@@ -161,3 +167,18 @@ async def test_a_frozen_server_costs_frames_of_its_own_stream_and_nothing_else(
             assert len(seen) == 150
             assert studio.board.dropped > 0
         receiver.down(kill=True)
+
+
+def test_a_file_of_jpegs_is_told_once_and_the_camera_runs_on(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "clip.avi", 50)
+    camera = {"source": f"file:{video}", "publish": {"rtsp": "rtsp://anna:hidden@127.0.0.1:1/cam"}}
+    with Edgecam(tmp_path / "box", {"cameras": {"cam": camera}}) as box:
+
+        def published() -> Any:
+            return box.health()["cameras"]["cam"]["publish"]
+
+        outside.until("it is told", lambda: published()["state"] == "unfit")
+        assert "gives JPEG pictures" in published()["trouble"]
+        assert box.health()["cameras"]["cam"]["state"] == "running"
+    assert box.log.count("gives JPEG pictures") == 1
+    assert "hidden" not in box.log

@@ -210,14 +210,13 @@ async def test_a_camera_of_jpegs_is_told_once_and_not_published(caplog: pytest.L
         assert yard.board.trouble is None
 
 
-async def test_a_picture_of_the_past_is_no_beginning() -> None:
+async def test_a_server_is_not_asked_for_a_camera_that_gave_jpegs_before() -> None:
     async with stub() as server:
         yard = Yard(server.url)
         yard.hub.publish(jpegs(1)[0])
         life = asyncio.create_task(yard.relay.run())
-        await yard.state(PublishState.WAITING)
-        await settle()
-        assert server.methods() == ["OPTIONS"]
+        await yard.state(PublishState.UNFIT)
+        assert server.connections == 0
         life.cancel()
         await asyncio.wait({life})
 

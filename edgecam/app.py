@@ -24,6 +24,7 @@ from edgecam.hub import FrameHub, Ring
 from edgecam.identity import Identity, identify
 from edgecam.media import Layout, MediaId
 from edgecam.motion.component import Motion
+from edgecam.motion.daylight import Daylight
 from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import Worker
@@ -238,6 +239,20 @@ class Daemon:
             pool=pool,
             quality=camera.image.quality,
         )
+        tone = Tone(camera.image.grey)
+        if camera.image.day_night is not None:
+            self._add(
+                Daylight(
+                    id=id,
+                    config=camera.image.day_night,
+                    hub=hub,
+                    bus=bus,
+                    status=status,
+                    clock=clock,
+                    pool=pool,
+                    grey=lambda night: setattr(tone, "grey", night or camera.image.grey),
+                )
+            )
         rig = Rig(
             Stamp(id, clock),
             clock,
@@ -246,7 +261,7 @@ class Daemon:
             demand=hub.demand,
             looks=camera.motion.fps,
             video=camera.video,
-            tone=Tone(camera.image.grey),
+            tone=tone,
         )
         capture = Camera(
             id=id,

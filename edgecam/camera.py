@@ -16,7 +16,7 @@ from edgecam.events import Bus, CameraLost, CameraOnline, SettingChanged
 from edgecam.frame import Frame, Sound, Use
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub
-from edgecam.settings import Settings
+from edgecam.settings import Switches
 from edgecam.sources import Broken, Finished, LostThreads, Source
 from edgecam.supervisor import Fatal, Trouble, Vitals, reason, recovered
 
@@ -86,7 +86,7 @@ class Camera:
         source: Callable[[], Source],
         patience: float,
         hub: FrameHub,
-        settings: Settings,
+        settings: Switches,
         status: CameraStatus,
         bus: Bus,
         clock: Clock,
@@ -136,7 +136,12 @@ class Camera:
     async def _until_wanted(self) -> None:
         """Return when privacy is off and, where the camera may idle, somebody wants frames."""
         while not self._opened.is_set() or (self._idle_after is not None and not self._hub.wanted):
-            await (self._hub.wanting if self._opened.is_set() else self._opened).wait()
+            if not self._opened.is_set():
+                await self._opened.wait()
+            else:
+                if self._status.state is not CameraState.IDLE:
+                    self._close(CameraState.IDLE, Cut.IDLE)
+                await self._hub.wanting.wait()
         self._used = self._clock.monotonic()
         if self._is_closed:
             self._seen = self._used

@@ -40,6 +40,13 @@ class CameraLost(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LightChanged(Event):
+    """It has become day or night before the camera; at the first look only night is worth telling."""
+
+    night: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Motion(Event):
     """What motion knows of an event so far: the common part of started, updated and ended."""
 

@@ -172,7 +172,7 @@ class Health:
             "started": iso(self.started),
             "http": self.http,
             "load": round(os.getloadavg()[0], 2),
-            "memory": {"rss": _rss()},
+            "memory": {"rss": _rss(), "cma_free": cma_free()},
             "temperature": temperature(),
             "disk": disk,
             "spool": _plain(self.spool, "oldest", "last_stored"),
@@ -215,6 +215,16 @@ def _rss() -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def cma_free(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Free bytes of the memory that camera buffers come from (CMA); None on a box without any."""
+    try:
+        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if line.startswith("Cma"))
+        total, free = (int(fields[name].split()[0]) * 1024 for name in ("CmaTotal", "CmaFree"))
+    except (OSError, ValueError, KeyError, IndexError):
+        return None
+    return free if total else None
 
 
 def temperature() -> float | None:

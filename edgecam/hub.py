@@ -14,6 +14,9 @@ from edgecam.frame import Frame, Sound
 
 log = logging.getLogger(__name__)
 
+CURRENT = 2.0
+"""Seconds for which a picture stays the newest while video goes on without pictures."""
+
 Tap = Callable[[Frame], None]
 SoundTap = Callable[[Sound], None]
 
@@ -111,6 +114,11 @@ class Ring:
         self.bytes = 0
 
 
+def _current(picture: Frame | None, now: float) -> Frame | None:
+    """Video goes on without pictures while nobody wants any: the last one is soon no longer that of now."""
+    return picture if picture is not None and now - picture.mono <= CURRENT else None
+
+
 class FrameHub:
     """Newest slots, ring, taps and demand of one camera."""
 
@@ -139,10 +147,8 @@ class FrameHub:
         if frame.is_coded:
             self.ring.add(frame)
         view, look = frame.is_view, frame.is_look
-        if view:
-            self.newest = frame
-        if look:
-            self.look = frame
+        self.newest = frame if view else _current(self.newest, frame.mono)
+        self.look = frame if look else _current(self.look, frame.mono)
         for tap in tuple(self._taps):
             try:
                 tap(frame)

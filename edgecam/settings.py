@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Protocol
 
 from edgecam import aside, durable
 from edgecam.clock import Clock
@@ -74,6 +75,14 @@ def _of_file(camera: Camera) -> dict[str, Value]:
         "privacy": camera.privacy,
         "sensitivity": camera.motion.sensitivity,
     }
+
+
+class Switches(Protocol):
+    """The part of Settings that a camera obeys."""
+
+    def on(self, camera: str, key: str) -> bool:
+        """Whether this switch is on."""
+        ...
 
 
 class Settings:

@@ -30,6 +30,16 @@ class Cam:
     def still(self) -> str:
         return f"http://127.0.0.1:{self._port}/still.jpg"
 
+    @property
+    def connections(self) -> int:
+        """Clients that are connected now."""
+        return self._cam.connections if self._cam else 0
+
+    @property
+    def asked(self) -> int:
+        """Requests since it was switched on."""
+        return len(self._cam.requests) if self._cam else 0
+
     def on(self, fault: Fault = Fault.NONE) -> Self:
         """Start from the first picture."""
         self._cam = HttpCam(self._jpegs, self._fps, port=self._port, loop=self._repeat, fault=fault)

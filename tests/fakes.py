@@ -6,14 +6,11 @@ import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import Executor, Future
 from contextlib import aclosing
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from edgecam.clock import Clock
-from edgecam.config import model
-from edgecam.events import Bus
+from edgecam.events import Bus, SettingChanged
 from edgecam.frame import Frame
-from edgecam.settings import Settings
 from edgecam.sources import Source
 
 P = ParamSpec("P")
@@ -78,10 +75,19 @@ class AtOnce(Executor):
         return future
 
 
-def standard_settings(bus: Bus, clock: Clock, *cameras: str) -> Settings:
-    """The settings of cameras that have nothing but defaults; nothing is on disk yet."""
-    known = {camera: model.Camera.model_validate({"source": "synthetic"}) for camera in cameras}
-    return Settings(known, Path("/nonexistent/settings.json"), bus, clock)
+class Switchboard:
+    """Switches that are off until a test turns them on, told to the bus as Settings does."""
+
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self._bus, self._clock = bus, clock
+        self._on: set[tuple[str, str]] = set()
+
+    def on(self, camera: str, key: str) -> bool:
+        return (camera, key) in self._on
+
+    def set(self, camera: str, key: str, value: bool) -> None:
+        (self._on.add if value else self._on.discard)((camera, key))
+        self._bus.publish(SettingChanged(camera=camera, at=self._clock.wall(), key=key, value=value))
 
 
 async def frames_of(source: Source) -> AsyncGenerator[Frame, None]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import numpy as np
 
 from edgecam.config.model import Config
 from edgecam.control import Unavailable
@@ -18,6 +19,7 @@ from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.pixels import Planes
 from edgecam.web import Web
 from fakes import FakeClock, settle, until
 from pictures import jpeg
@@ -93,6 +95,15 @@ class House:
         seed = hub.newest.number if hub.newest else 0
         frame = stamp(Kind.JPEG, data if data is not None else jpeg(seed, *size), *size)
         hub.publish(frame)
+        return frame
+
+    def publish_pixels(self, camera: str = "birdbox", size: tuple[int, int] = (64, 48)) -> Frame:
+        """A picture of a camera that gives video: pixels, grey ones here, brighter with each frame."""
+        stamp, (width, height) = self._stamps[camera], size
+        luma = np.full((height, width), 50 + 10 * stamp.next % 200, np.uint8)
+        colour = np.full((height // 2, width // 2), 128, np.uint8)
+        frame = stamp(Kind.RAW, b"", width, height, image=Planes([luma, colour, colour], full=True))
+        self.hubs[camera].publish(frame)
         return frame
 
     def lose(self, camera: str = "birdbox", why: str = "no frame for 10.0 s") -> None:

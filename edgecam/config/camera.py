@@ -60,7 +60,7 @@ class Overlay(Section):
 
 
 class DayNight(Section):
-    """When the picture turns grey."""
+    """When the picture turns grey, by its mean luma (0..255)."""
 
     grey_below: float = Field(20, ge=0, le=255, description="Mean luma below which night begins.")
     colour_above: float = Field(40, ge=0, le=255, description="Mean luma above which day begins.")
@@ -72,7 +72,7 @@ class Image(Section):
     quality: int = Field(80, ge=1, le=100, description="JPEG quality of pictures that we encode.")
     grey: bool = Field(False, description="Grey pictures.")
     overlay: Overlay | None = Field(None, description="Text in every output.")
-    day_night: DayNight | None = Field(None, description="Grey at night.")
+    day_night: Annotated[DayNight | None, *SWITCH] = Field(None, description="Grey at night.")
     privacy_masks: dict[Id, Polygon] = Field({}, description="Areas that are blackened in every output.")
 
 

@@ -92,6 +92,9 @@ def _camera(camera: Camera) -> Iterator[Finding]:
     source = camera.source
     if isinstance(source, StillSource) and source.every >= source.stall_timeout:
         yield ("source", "stall_timeout"), "must be longer than every"
+    dusk = camera.image.day_night
+    if dusk and dusk.colour_above <= dusk.grey_below:
+        yield ("image", "day_night", "colour_above"), "must be above grey_below, or day and night would alternate"
     if isinstance(source, SyntheticSource) and source.schedule.move > source.schedule.every:
         yield ("source", "schedule", "move"), "must be shorter than every"
 

@@ -17,7 +17,6 @@ NOT_BUILT = frozenset(
         "Camera.push",
         "Image.grey",
         "Image.overlay",
-        "Image.day_night",
         "Image.privacy_masks",
         "Stream.max_width",
         "Stream.rewind",

@@ -7,13 +7,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.develop import developed
-from edgecam.events import Bus, MotionPicture, SettingChanged
+from edgecam.events import Bus, LightChanged, MotionPicture, SettingChanged
 from edgecam.frame import Frame, Use
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
@@ -66,6 +67,9 @@ class Motion:
         self._sensitivity = settings.number(id, "sensitivity")
         self._flight: asyncio.Future[Look | None] | None = None
         self._looked = 0.0
+        self._views, self._wants_views = ExitStack(), False
+        self._unsettled = False
+        """The light has changed: the eye opens anew with the next look."""
         self.bad = 0
         """Frames that could not be decoded, since start."""
 
@@ -77,15 +81,19 @@ class Motion:
             if change.camera == self._id:
                 self._follow(on, off)
 
+        def settle(change: LightChanged) -> None:
+            self._unsettled = self._unsettled or change.camera == self._id
+
         self._follow(on, off)
-        unsubscribe = self._bus.on(SettingChanged, follow)
+        ears = [self._bus.on(SettingChanged, follow), self._bus.on(LightChanged, settle)]
         ticking = asyncio.create_task(self._tick(), name=f"{self.name} clock")
         try:
             while True:
                 await on.wait()
                 await self._until(off)
         finally:
-            unsubscribe()
+            for leave in ears:
+                leave()
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
             self._stop_event()
@@ -128,7 +136,7 @@ class Motion:
             await asyncio.wait({self._flight})
         if self._eye is not None:
             self._eye.reset()
-        with self._hub.want(Want.MOTION):
+        with self._hub.want(Want.MOTION), self._views:
             while True:
                 frame = await self._hub.next_look(after)
                 after = frame.number
@@ -145,11 +153,21 @@ class Motion:
         facts = self._gate.look(frame.mono, look.moving)
         if facts and isinstance(facts[0], Ended):
             self._decide([facts.pop(0)])
+        self._want_views(frame.use is Use.MOTION and (look.moving or self._gate.open))
         if look.moving:
             self._story.moving(look, self._best_view(frame))
         elif not self._gate.open:
             self._story.quiet()
         self._decide(facts)
+
+    def _want_views(self, wanted: bool) -> None:
+        """Large pictures are decoded while something moves, so that one of them can show it."""
+        if not wanted:
+            self._views.close()
+        elif not self._wants_views:
+            self._views.enter_context(self._hub.want(Want.SNAPSHOT))
+            self._views.callback(setattr, self, "_wants_views", False)
+            self._wants_views = True
 
     def _best_view(self, frame: Frame) -> Frame:
         """Where motion looks at a small picture of its own, people are shown the large one of the same moment."""
@@ -186,6 +204,9 @@ class Motion:
             package = "opencv-python-headless" if error.name == "cv2" else error.name
             raise RuntimeError(f"to see motion {error.name} is needed: pip install {package}") from error
         self._eye = self._eye or eye(self._config)
+        if self._unsettled:
+            self._unsettled = False
+            self._eye.reset()
         self._eye.tune(sensitivity)
         try:
             if frame.image is not None:

@@ -4,7 +4,7 @@ Pure. Every id comes from the ids in the configuration, so names may change with
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -52,10 +52,9 @@ def messages(config: model.Config, about: About) -> dict[str, Json]:
     prefix, base = mqtt.discovery, f"{mqtt.base_topic}/{about.node}"
     node_id = f"edgecam_{about.node}"
     words = {"node": base, "version": about.version, "url": about.url, "parent": node_id}
+    absent = set[str]() if config.offload else set(NEEDS_STORE)
     node = {"id": node_id, "name": f"edgecam {about.node}", "model": "Camera node", "instance": about.instance}
-    found = {
-        f"{prefix}/device/{node_id}/config": _device("node", words | node, config.offload is not None, mqtt.commands)
-    }
+    found = {f"{prefix}/device/{node_id}/config": _device("node", words | node, absent, mqtt.commands)}
     for id, camera in config.cameras.items():
         its = {
             "id": f"{node_id}_{id}",
@@ -63,17 +62,19 @@ def messages(config: model.Config, about: About) -> dict[str, Json]:
             "name": camera.name,
             "model": MODELS[camera.source.type],
         }
-        stored = bool(config.offload_kinds(id))
-        found[f"{prefix}/device/{its['id']}/config"] = _device("camera", words | its, stored, mqtt.commands)
+        absent = set() if config.offload_kinds(id) else set(NEEDS_STORE)
+        if camera.image.day_night is None:
+            absent.add("light")
+        found[f"{prefix}/device/{its['id']}/config"] = _device("camera", words | its, absent, mqtt.commands)
     return found
 
 
-def _device(kind: str, words: Mapping[str, str], stored: bool, commands: bool) -> Json:
+def _device(kind: str, words: Mapping[str, str], absent: Collection[str], commands: bool) -> Json:
     """One device message. An entity that does not apply is a bare platform, which removes an earlier one."""
     root, entities = _templates(kind)
     components: Json = {}
     for key, entity in entities.items():
-        if (key in NEEDS_STORE and not stored) or (entity["p"] in NEEDS_COMMANDS and not commands):
+        if key in absent or (entity["p"] in NEEDS_COMMANDS and not commands):
             components[key] = {"p": entity["p"]}
         else:  # two underscores: no camera id has them, so a node's entity never meets a camera's
             components[key] = {**entity, "uniq_id": f"${{id}}__{key}"}

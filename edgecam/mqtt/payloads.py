@@ -108,6 +108,7 @@ def camera_state(status: CameraStatus) -> Json:
         "state": status.state,
         "problem": status.problem,
         "recording": status.recording,
+        "light": status.light,
         "fps": round(status.fps, 1),
         "clients": status.clients,
         "resolution": f"{status.width}x{status.height}" if status.width else None,

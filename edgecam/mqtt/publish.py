@@ -7,12 +7,13 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from contextlib import suppress
 
-from edgecam import __version__
+from edgecam import __version__, aside, placeholder
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.develop import developed
-from edgecam.events import Bus, CameraLost, CameraOnline, Event
+from edgecam.events import Bus, CameraLost, CameraOnline, Event, SettingChanged
 from edgecam.health import Health
 from edgecam.hub import FrameHub, Want
 from edgecam.mqtt import discovery, payloads
@@ -27,6 +28,8 @@ from edgecam.settings import SETTINGS, Settings
 
 LOOK = 1.0
 """Seconds between two looks at the status boards."""
+CARD = (640, 360)
+"""Pixels of the card that is shown with privacy on."""
 BIRTH_SPREAD = 3.0
 """Seconds over which a fleet of nodes answers Home Assistant's birth."""
 
@@ -60,9 +63,11 @@ class Publisher:
         self._about = discovery.About(health.node, health.instance, __version__, url)
         self._topics = Topics(f"{config.mqtt.base_topic}/{health.node}")
         self._states = States(mqtt, self._topics, health, clock)
-        self._story = Story(mqtt, self._topics, config.cameras, url, clock)
+        self._story = Story(mqtt, self._topics, config.cameras, settings, url, clock)
         self._rival = Rival(health.node, health.instance, health.mqtt, clock)
         self._born: asyncio.Task[None] | None = None
+        self._renew = {id: asyncio.Event() for id in config.cameras}
+        """Set when a camera's picture at the broker must not wait for its turn."""
 
     async def run(self) -> None:
         """Everything is in the table before anything is awaited, so that Mqtt finds it complete."""
@@ -74,6 +79,8 @@ class Publisher:
                 self._fill()
                 for camera in self._config.cameras:
                     tasks.create_task(self._stills(camera), name=f"stills of {camera}")
+                    tasks.create_task(self._hide(camera), name=f"privacy of {camera}")
+                ears.append(self._bus.on(SettingChanged, lambda change: self._obey_privacy(change, tasks)))
                 tasks.create_task(self._watch(), name="states")
         finally:
             silence()
@@ -128,11 +135,26 @@ class Publisher:
 
     async def _stills(self, camera: str) -> None:
         """The camera's picture: as soon as there is one, then every `snapshot.every`."""
-        every, number = self._config.cameras[camera].snapshot.every, -1
+        every, number, renew = self._config.cameras[camera].snapshot.every, -1, self._renew[camera]
         while every is not None:
+            renew.clear()
             with self._hubs[camera].want(Want.SNAPSHOT):
                 frame = await self._hubs[camera].next(number)
             frame = await developed(frame, self._config.cameras[camera].image.quality, self._pool)
             number = frame.number
             self._story.snapshot(camera, frame.data, frame.wall, (frame.width, frame.height))
-            await self._clock.sleep(every)
+            with suppress(TimeoutError):
+                await aside.within(self._clock, every, renew.wait())
+
+    def _obey_privacy(self, change: SettingChanged, tasks: asyncio.TaskGroup) -> None:
+        if change.key == "privacy":
+            self._renew[change.camera].set()
+            tasks.create_task(self._hide(change.camera), name=f"privacy of {change.camera}")
+
+    async def _hide(self, camera: str) -> None:
+        """With privacy on, the broker shows a card in the place of the last pictures."""
+        if not self._settings.on(camera, "privacy"):
+            return
+        name = self._config.cameras[camera].name
+        drawing = self._pool.submit(placeholder.draw, "privacy is on", name, CARD)
+        self._story.hide(camera, await asyncio.wrap_future(drawing))

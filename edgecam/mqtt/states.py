@@ -61,4 +61,5 @@ def _facts(status: CameraStatus) -> Hashable:
     """`last_motion` grows with every moving frame; that motion ended is the fact."""
     last_motion = None if status.moving else status.last_motion
     size = (status.width, status.height)
-    return status.state, status.problem, status.recording, size, status.last_clip, status.last_stored, last_motion
+    told = (status.last_clip, status.last_stored, last_motion)
+    return status.state, status.problem, status.recording, status.light, size, *told

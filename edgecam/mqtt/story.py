@@ -19,6 +19,7 @@ from edgecam.events import (
 from edgecam.mqtt import payloads
 from edgecam.mqtt.outlet import Outlet, compact
 from edgecam.mqtt.topics import Topics
+from edgecam.settings import Settings
 
 BETTER = 5.0
 """Seconds between two better pictures of one event."""
@@ -29,9 +30,16 @@ class Story:
     """Loop thread only. `listen` begins, what it returns ends it."""
 
     def __init__(
-        self, mqtt: Outlet, topics: Topics, cameras: Mapping[str, model.Camera], url: str, clock: Clock
+        self,
+        mqtt: Outlet,
+        topics: Topics,
+        cameras: Mapping[str, model.Camera],
+        settings: Settings,
+        url: str,
+        clock: Clock,
     ) -> None:
         self._mqtt, self._topics, self._cameras, self._url, self._clock = mqtt, topics, cameras, url, clock
+        self._settings = settings
         self._pictured: dict[str, tuple[str, float]] = {}
         """Camera -> the event of its last motion picture, and when (monotonic) that was sent."""
 
@@ -57,11 +65,19 @@ class Story:
 
     def snapshot(self, camera: str, jpeg: bytes, at: float, size: tuple[int, int]) -> None:
         """The camera's still. A broker that speaks MQTT 5 forgets it a day after we fell silent."""
+        if self._settings.on(camera, "privacy"):
+            return
         topics, wish = self._topics.camera(camera), self._cameras[camera].snapshot
         expiry = None if wish.every is None else max(DAY, 10 * wish.every)
         self._mqtt.picture(topics.snapshot, jpeg, width=wish.width, expiry=expiry)
         attributes = payloads.snapshot_attributes(camera, at, size, self._url)
         self._mqtt.set(topics.attributes(topics.snapshot), compact(attributes))
+
+    def hide(self, camera: str, card: bytes) -> None:
+        """Privacy: `card` takes the place of every picture at the broker."""
+        if self._settings.on(camera, "privacy"):
+            for topic in (self._topics.camera(camera).snapshot, self._topics.camera(camera).motion_snapshot):
+                self._mqtt.picture(topic, card)
 
     def _event(self, camera: str, said: payloads.Json) -> None:
         self._mqtt.send(self._topics.camera(camera).event, compact(said))
@@ -74,6 +90,8 @@ class Story:
 
     def _motion_picture(self, event: MotionPicture) -> None:
         """The first one at once, better ones now and then, the best at the end."""
+        if self._settings.on(event.camera, "privacy"):
+            return
         now = self._clock.monotonic()
         known, sent = self._pictured.get(event.camera, ("", -math.inf))
         if known == event.event_id and not event.final and now - sent < BETTER:

@@ -172,13 +172,14 @@ class Relay:
             asyncio.create_task(line.attend(), name=f"{self.name} listening"),
         }
         try:
-            done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in working:
                 task.cancel()
-            await asyncio.wait(working)
+            ended = await asyncio.gather(*working, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
 
     async def _send(self, line: Line, first: Frame, offer: Offer, tracks: list[Track]) -> None:
         """Everything from `first` on, until a keyframe needs another offer or nothing more comes."""

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 
+from edgecam import placeholder
 from edgecam.clock import Clock
 from edgecam.config.model import Camera
 from edgecam.frame import Frame, Kind
-from edgecam.health import CameraStatus
+from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Want
-from edgecam.web import part, placeholder
+from edgecam.web import part
 from edgecam.web.answers import Refused
 from edgecam.web.fanout import Fanout, Sent, Viewer
 from edgecam.web.variant import KEPT, MOST, Look, Variant
@@ -36,7 +37,7 @@ class Live:
         self._clock, self._pool = clock, pool
         self._ticks = itertools.count()
         self._last: Frame | None = None
-        self._card: bytes | None = None
+        self._card: tuple[CameraState, bytes] | None = None
         self._past = Sent()
 
     @property
@@ -117,21 +118,25 @@ class Live:
             fanout.catch_up()
             if checking:
                 fanout.check()
-        if self.status.online:
+        private = self.status.state is CameraState.PRIVACY
+        if private:
+            self._last = None
+        if self.status.online and not private:
             self._card = None
         elif self.viewers:
-            await self._show_placeholder()
+            await self._show_placeholder(private)
 
-    async def _show_placeholder(self) -> None:
-        last = self._last
+    async def _show_placeholder(self, private: bool) -> None:
+        last, status = self._last, self.status
         now, mono = self._clock.wall(), self._clock.monotonic()
-        width, height = (last.width, last.height) if last else (640, 360)
-        if self._card is None:
+        width, height = (last.width, last.height) if last else (status.width or 640, status.height or 360)
+        if self._card is None or self._card[0] is not status.state:
             since = time.strftime("%d %b %H:%M:%S", time.localtime(last.wall)) if last else "the start"
-            drawing = self._pool.submit(placeholder.draw, self.id, since, (width, height))
-            self._card = await asyncio.wrap_future(drawing)
+            words = ("privacy is on", self.id) if private else (f"{self.id} is offline", f"no picture since {since}")
+            drawing = self._pool.submit(placeholder.draw, *words, (width, height))
+            self._card = status.state, await asyncio.wrap_future(drawing)
         number = last.number if last else 0
-        data = part.build(Frame(self.id, number, mono, now, Kind.JPEG, self._card, width, height))
+        data = part.build(Frame(self.id, number, mono, now, Kind.JPEG, self._card[1], width, height))
         for fanout in self.fanouts:
             fanout.send(data, mono)
 

@@ -97,6 +97,28 @@ async def test_a_frozen_camera_gives_no_old_picture(pool: ThreadPoolExecutor) ->
         assert "no frame for 10.0 s" in told["error"]
 
 
+async def test_with_privacy_on_the_answer_is_that_and_comes_at_once(pool: ThreadPoolExecutor) -> None:
+    house = House(pool)
+    async with house.open() as client:
+        house.status["birdbox"].state = CameraState.PRIVACY
+        status, told, _ = await _ask(client)
+        assert (status, told["reason"]) == (503, "privacy")
+        assert "privacy is on" in told["error"]
+
+
+@pytest.mark.parametrize(("query", "size"), [("", (240, 320)), ("?width=160", (120, 160)), ("?grey=1", (240, 320))])
+async def test_a_camera_that_gives_video_gives_stills(
+    pool: ThreadPoolExecutor, query: str, size: tuple[int, int]
+) -> None:
+    house = House(pool)
+    async with house.open() as client:
+        frame = house.publish_pixels(size=(320, 240))
+        async with client.get(PICTURE + query) as answer:
+            assert (answer.status, answer.content_type) == (200, "image/jpeg")
+            assert answer.headers["X-Frame"] == str(frame.number)
+            assert simplejpeg.decode_jpeg_header(await answer.read())[:2] == size
+
+
 async def test_who_asks_wakes_a_sleeping_camera(pool: ThreadPoolExecutor) -> None:
     house = House(pool)
     async with house.open() as client:

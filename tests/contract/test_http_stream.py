@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 import simplejpeg
 
+from edgecam.health import CameraState
 from edgecam.hub import Want
 from edgecam.web.fanout import Viewer
 from edgecam.web.live import Live
@@ -281,6 +282,52 @@ async def test_who_comes_while_the_camera_is_away_sees_the_placeholder_not_an_ol
             assert simplejpeg.decode_jpeg_header(card.body)[:2] == (360, 640)
             assert card.headers["X-Frame"] == "0"
             assert card.body != old.data
+
+
+async def test_a_camera_that_gives_video_is_shown_as_jpeg_coded_once_for_all(pool: ThreadPoolExecutor) -> None:
+    house = House(pool)
+    async with (
+        house.open(),
+        watching(house) as one,
+        watching(house) as two,
+        watching(house, f"{STREAM}?width=160") as small,
+    ):
+        await house.until(lambda: len(live(house).viewers) == 3)
+        for _ in range(3):
+            frame = house.publish_pixels(size=(320, 240))
+            seen, small_seen = await one.part(), await small.part()
+            assert (await two.part()).body == seen.body
+            assert simplejpeg.decode_jpeg_header(seen.body)[:2] == (240, 320)
+            assert simplejpeg.decode_jpeg_header(small_seen.body)[:2] == (120, 160)
+            assert seen.headers["X-Frame"] == str(frame.number)
+            house.clock.tick(0.1)
+        assert live(house).original.built == 3
+
+
+async def test_who_comes_sees_the_newest_picture_of_a_video_camera_at_once(pool: ThreadPoolExecutor) -> None:
+    house = House(pool)
+    async with house.open():
+        house.publish_pixels()
+        async with watching(house) as viewer:
+            assert simplejpeg.decode_jpeg_header((await viewer.part()).body)[:2] == (48, 64)
+
+
+async def test_privacy_shows_a_card_and_no_picture_of_before(pool: ThreadPoolExecutor) -> None:
+    house = House(pool)
+    async with house.open(), watching(house) as viewer:
+        await house.until(lambda: len(live(house).viewers) == 1)
+        before = house.publish()
+        await viewer.part()
+        status = house.status["birdbox"]
+        status.state, status.width, status.height = CameraState.PRIVACY, 320, 240
+        house.hubs["birdbox"].clear()
+        await house.clock.advance(1)
+        card = (await viewer.part()).body
+        assert simplejpeg.decode_jpeg_header(card)[:2] == (240, 320)
+        assert card != before.data
+        status.state, status.online, status.trouble = CameraState.ERROR, False, "gone"
+        await house.clock.advance(1)
+        assert (await viewer.part()).body != card  # "is offline" is another card
 
 
 async def test_a_stream_that_is_switched_off_says_so(pool: ThreadPoolExecutor) -> None:

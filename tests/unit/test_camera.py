@@ -12,11 +12,11 @@ from edgecam.camera import LONGEST_WAIT, Camera, Liveness, Rate
 from edgecam.events import Bus, CameraLost, CameraOnline, Event
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus
-from edgecam.hub import FrameHub, Ring
+from edgecam.hub import FrameHub, Ring, Want
 from edgecam.sources import Broken, Finished, LostThreads, Source
 from edgecam.sources.threaded import CaptureThread
 from edgecam.supervisor import Fatal, Vitals, keep
-from fakes import FakeClock, settle, standard_settings, until
+from fakes import FakeClock, Switchboard, settle, until
 
 PATIENCE = 10.0
 Script = Sequence[float | Exception | None]
@@ -54,7 +54,13 @@ class Scripted:
 class World:
     """One camera under its supervisor and its watch, on a clock that the test moves."""
 
-    def __init__(self, *lives: Script | Callable[[], Script], lost: LostThreads | None = None) -> None:
+    def __init__(
+        self,
+        *lives: Script | Callable[[], Script],
+        lost: LostThreads | None = None,
+        warmup: float = 0.0,
+        idle_after: float | None = None,
+    ) -> None:
         self.clock, self.bus, self.vitals = FakeClock(), Bus(), Vitals("birdbox")
         self.hub, self.status = FrameHub("birdbox", Ring(5.0)), CameraStatus("Bird box")
         self.sources: list[Scripted] = []
@@ -63,7 +69,7 @@ class World:
         self.source: Callable[[], Source] = self._next
         self._lives, self._stamp = list(lives), Stamp("birdbox", self.clock)
         self.lost = lost or LostThreads()
-        self.settings = standard_settings(self.bus, self.clock, "birdbox")
+        self.settings = Switchboard(self.bus, self.clock)
         self.camera = Camera(
             id="birdbox",
             source=lambda: self.source(),
@@ -75,6 +81,8 @@ class World:
             clock=self.clock,
             vitals=self.vitals,
             lost=self.lost,
+            warmup=warmup,
+            idle_after=idle_after,
         )
 
     def _next(self) -> Scripted:
@@ -288,6 +296,98 @@ async def test_a_third_capture_thread_that_hangs_ends_the_process_for_systemd_to
     assert lost.count == 0
 
 
+async def test_privacy_closes_the_camera_at_once_and_forgets_what_it_saw(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(steady(60.0), steady(60.0))
+    with caplog.at_level(logging.INFO):
+        async with world.running() as keeping:
+            await world.clock.advance(5.0)
+            world.settings.set("birdbox", "privacy", True)
+            assert world.hub.newest is None
+            assert world.hub.ring.since(0.0) == []
+            assert (world.status.state, world.status.online) == (CameraState.PRIVACY, True)
+            await settle()
+            assert world.sources[0].closed == 1
+            await world.clock.advance(300.0)  # however long: it is not missed, not opened, not tried again
+            assert (len(world.sources), world.status.state, world.status.fps) == (1, CameraState.PRIVACY, 0.0)
+            assert (world.status.online, world.status.problem) == (True, None)
+            world.settings.set("birdbox", "privacy", False)
+            await world.clock.advance(2.0)
+            assert (len(world.sources), world.status.state) == (2, CameraState.RUNNING)
+            assert world.hub.newest is not None
+            assert not keeping.done()
+    assert world.story == ["CameraOnline", "SettingChanged", "SettingChanged"]
+    assert "birdbox: privacy is on, the camera is closed" in caplog.text
+
+
+async def test_privacy_of_a_camera_that_is_away_takes_its_alarm_back() -> None:
+    world = World()
+    async with world.running():
+        await world.clock.advance(30.0)
+        assert (world.status.online, world.status.state) == (False, CameraState.ERROR)
+        world.settings.set("birdbox", "privacy", True)
+        assert (world.status.online, world.status.state, world.status.problem) == (True, CameraState.PRIVACY, None)
+        await world.clock.advance(60.0)
+        assert (world.status.online, world.status.state, world.status.problem) == (True, CameraState.PRIVACY, None)
+    assert world.story == ["CameraLost", "SettingChanged", "CameraOnline"]
+
+
+async def test_a_camera_that_starts_with_privacy_is_never_opened() -> None:
+    world = World(steady(60.0))
+    world.settings.set("birdbox", "privacy", True)
+    async with world.running():
+        await world.clock.advance(60.0)
+        assert (world.sources, world.status.state) == ([], CameraState.PRIVACY)
+
+
+async def test_an_idle_camera_is_closed_and_opened_for_the_next_who_wants_it(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(steady(60.0), steady(60.0), idle_after=20.0)
+    with caplog.at_level(logging.INFO):
+        async with world.running():
+            await world.clock.advance(30.0)
+            assert world.sources == []  # nobody wants anything yet
+            assert (world.status.online, world.status.state) == (True, CameraState.IDLE)
+            with world.hub.want(Want.VIEWER):
+                await world.clock.advance(30.0)
+                assert world.status.state is CameraState.RUNNING
+            await world.clock.advance(19.0)
+            assert world.status.state is CameraState.RUNNING
+            await world.clock.advance(2.0)
+            assert (world.status.state, world.status.online, world.hub.newest) == (CameraState.IDLE, True, None)
+            assert world.sources[0].closed == 1
+            await world.clock.advance(300.0)
+            assert (len(world.sources), world.status.state) == (1, CameraState.IDLE)
+            with world.hub.want(Want.SNAPSHOT):
+                await world.clock.advance(0.2)
+                assert world.hub.newest is not None
+                assert world.status.state is CameraState.RUNNING
+    assert world.story == ["CameraOnline"]
+    assert "nobody wants frames, the camera is closed until somebody does" in caplog.text
+
+
+async def test_a_camera_that_does_not_wake_up_is_offline_after_its_patience_not_before() -> None:
+    world = World(steady(5.0), [], idle_after=5.0)
+    async with world.running():
+        with world.hub.want(Want.VIEWER):
+            await world.clock.advance(1.0)
+        await world.clock.advance(60.0)
+        assert world.status.state is CameraState.IDLE
+        with world.hub.want(Want.VIEWER):
+            await world.clock.advance(PATIENCE - 0.5)
+            assert (world.status.online, world.status.state) == (True, CameraState.STARTING)
+            await world.clock.advance(1.0)
+            assert (world.status.online, world.status.state) == (False, CameraState.STALLED)
+
+
+async def test_frames_of_a_cold_sensor_are_shown_to_nobody() -> None:
+    world = World(steady(60.0), warmup=2.0)
+    async with world.running():
+        await world.clock.advance(2.0)
+        assert (world.hub.newest, world.status.state, world.status.frames) == (None, CameraState.STARTING, 0)
+        await world.clock.advance(0.3)
+        assert world.hub.newest is not None
+        assert world.status.state is CameraState.RUNNING
+
+
 class HungLibrary:
     """A camera library whose read never returns until it is freed."""
 
@@ -358,3 +458,10 @@ def test_frames_per_second(times: list[float], now: float, fps: float) -> None:
     for number, at in enumerate(times):
         rate.beat(number, at)
     assert rate.fps(now) == pytest.approx(fps)
+
+
+def test_frames_that_nobody_wanted_count_for_the_rate() -> None:
+    rate = Rate()
+    for look in range(10):
+        rate.beat(3 * look, look / 5)  # the sensor gives 15 a second, motion looks at 5 of them
+    assert rate.fps(1.8) == pytest.approx(15.0)

@@ -170,6 +170,13 @@ def test_without_a_store_there_is_nothing_about_uploads(told: dict[str, discover
     assert set(entities(without[NODE])) == {"connectivity", "problem"}
 
 
+def test_the_light_is_a_sensor_where_somebody_watches_it(told: dict[str, discovery.Json]) -> None:
+    assert "light" not in entities(told[BIRDBOX])
+    dusk = {"source": "synthetic", "image": {"day_night": True}}
+    watched = messages(config(cameras={"birdbox": dusk}), ABOUT)
+    assert entities(watched[BIRDBOX])["light"]["ops"] == ["day", "night"]
+
+
 def test_where_we_do_not_listen_nothing_can_be_pressed() -> None:
     deaf = messages(config(mqtt={"commands": False}), ABOUT)
     assert not [e for message in deaf.values() for e in entities(message).values() if "cmd_t" in e]

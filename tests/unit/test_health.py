@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgecam import health
-from edgecam.health import CameraStatus, Health, PublishState, PublishStatus, StoreState
+from edgecam.health import CameraStatus, Health, PublishState, PublishStatus, StoreState, cma_free
 from edgecam.supervisor import Vitals
 from fakes import FakeClock
 
@@ -86,4 +86,20 @@ def test_what_cannot_be_read_is_null(box: Health, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Path, "read_text", unreadable)
     assert health.temperature() is None
-    assert box.snapshot()["memory"] == {"rss": None}
+    assert box.snapshot()["memory"] == {"rss": None, "cma_free": None}
+
+
+@pytest.mark.parametrize(
+    ("meminfo", "free"),
+    [
+        ("MemTotal: 447000 kB\nCmaTotal: 262144 kB\nCmaFree: 5000 kB\n", 5_120_000),
+        ("MemTotal: 447000 kB\nCmaTotal: 0 kB\nCmaFree: 0 kB\n", None),
+        ("MemTotal: 447000 kB\n", None),
+        ("CmaTotal:\nCmaFree:\n", None),
+    ],
+)
+def test_the_memory_for_camera_buffers_is_told_where_there_is_any(
+    tmp_path: Path, meminfo: str, free: int | None
+) -> None:
+    (tmp_path / "meminfo").write_text(meminfo)
+    assert cma_free(tmp_path / "meminfo") == free

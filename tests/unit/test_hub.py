@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecam.frame import Frame, Kind
+from edgecam.frame import Frame, Kind, Sound, Use
 from edgecam.hub import FrameHub, Ring, Want
 from fakes import settle
 
@@ -166,3 +167,91 @@ def test_cleared_means_forgotten() -> None:
     house.clear()
     assert house.newest is None
     assert house.ring.since(0.0) == []
+
+
+def raw(number: int, use: Use = Use.ALL, *, mono: float | None = None) -> Frame:
+    """A picture made of frame `number`; nobody here touches its pixels."""
+    return replace(frame(number, mono=mono), kind=Kind.RAW, data=b"", use=use)
+
+
+def video(number: int, *, mono: float | None = None, keyframe: bool = True) -> Frame:
+    return replace(frame(number, mono=mono, keyframe=keyframe), kind=Kind.H264)
+
+
+async def test_a_video_camera_records_what_is_coded_and_shows_what_is_decoded() -> None:
+    house, seen = hub(), list[Frame]()
+    with house.tap(seen.append):
+        for each in (video(1), raw(1), video(2)):
+            house.publish(each)
+    assert [each.kind for each in seen] == [Kind.H264, Kind.RAW, Kind.H264]
+    assert [each.kind for each in house.ring.since(0.0)] == [Kind.H264, Kind.H264]
+    assert house.newest is seen[1]
+    assert house.look is seen[1]
+
+
+async def test_motion_with_pictures_of_its_own_does_not_show_them_to_people() -> None:
+    house = hub()
+    view, look = asyncio.create_task(house.next()), asyncio.create_task(house.next_look())
+    await settle()
+    small, large = raw(1, Use.MOTION), raw(2, Use.PEOPLE)
+    house.publish(small)
+    await settle()
+    assert (view.done(), await look) == (False, small)
+    house.publish(large)
+    assert await view is large
+    assert house.look is small
+    again = asyncio.create_task(house.next_look(after=1))
+    await settle()
+    house.publish(raw(3, Use.MOTION))
+    assert (await again).number == 3
+
+
+def test_a_picture_is_not_the_newest_when_video_has_gone_on_without_pictures() -> None:
+    house = hub()
+    house.publish(raw(1, mono=10.0))
+    house.publish(video(2, mono=12.0))
+    assert house.newest is not None
+    house.publish(video(3, mono=12.1))
+    assert house.newest is None
+    assert house.look is None
+
+
+def sound(at: float) -> Sound:
+    return Sound("birdbox", at, b"aac", 0.02, 48000, 1, b"\x11\x88")
+
+
+def test_sound_is_kept_as_long_as_the_pictures_are(caplog: pytest.LogCaptureFixture) -> None:
+    house, heard = hub(), list[float]()
+
+    def broken(sound: Sound) -> None:
+        raise ZeroDivisionError
+
+    with house.tap_sound(broken), house.tap_sound(lambda sound: heard.append(sound.mono)):
+        for second in range(20):
+            house.publish(frame(second))
+            house.hear(sound(second))
+    house.hear(sound(20.0))
+    assert heard == [float(second) for second in range(20)]
+    assert [each.mono for each in house.heard(17.0)] == [17.0, 18.0, 19.0, 20.0]
+    assert house.heard(0.0)[0].mono == 14.0
+    assert "birdbox: a consumer of sound failed" in caplog.text
+    house.clear()
+    assert house.heard(0.0) == []
+
+
+def test_demand_says_what_a_source_has_to_make() -> None:
+    house = hub()
+    asked = house.demand
+    assert (asked.people, asked.motion, asked.coded, asked.any) == (False, False, False, False)
+    for want, told in (
+        (Want.VIEWER, (True, False, False)),
+        (Want.SNAPSHOT, (True, False, False)),
+        (Want.MOTION, (False, True, False)),
+        (Want.LIGHT, (False, True, False)),
+        (Want.RECORD, (False, False, True)),
+        (Want.PUBLISH, (False, False, True)),
+    ):
+        with house.want(want), house.want(want):
+            assert (asked.people, asked.motion, asked.coded) == told
+            assert house.wanting.is_set()
+        assert not house.wanting.is_set()

@@ -15,7 +15,7 @@ from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.sources import Broken, Rig, open_source
 from edgecam.supervisor import Vitals, keep
-from fakes import FakeClock, frames_of, standard_settings, until
+from fakes import FakeClock, Switchboard, frames_of, until
 from httpcam import Fault, HttpCam
 from pictures import jpeg
 
@@ -161,7 +161,7 @@ async def test_a_camera_that_drips_bytes_is_stalled_and_one_that_recovers_is_tak
             source=lambda: open_source(model.MjpegSource(url=model.Url(server.url)), rig),
             patience=10.0,
             hub=hub,
-            settings=standard_settings(bus, clock, "birdbox"),
+            settings=Switchboard(bus, clock),
             status=status,
             bus=bus,
             clock=clock,

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -15,11 +16,12 @@ import pytest_asyncio
 import simplejpeg
 
 from edgecam.config import model
-from edgecam.events import Bus, Event, MotionEnded, MotionPicture, MotionStarted, MotionUpdated
-from edgecam.frame import Frame, Kind
+from edgecam.events import Bus, Event, LightChanged, MotionEnded, MotionPicture, MotionStarted, MotionUpdated
+from edgecam.frame import Frame, Kind, Use
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
 from edgecam.motion.component import Motion
+from edgecam.pixels import Planes
 from edgecam.settings import Settings
 from fakes import FakeClock, settle
 
@@ -390,3 +392,93 @@ async def test_a_missing_library_is_one_sentence_that_helps(tmp_path: Path, monk
     assert life.done()
     with pytest.raises(RuntimeError, match="pip install opencv-python-headless"):
         await life
+
+
+async def test_privacy_ends_a_running_event_at_once(house: House) -> None:
+    await house.quiet(3)
+    await house.walk(1)
+    assert house.status.moving
+    house.settings.set("yard", "privacy", True)
+    assert not house.status.moving
+    assert len(house.of(MotionEnded)) == 1
+    await settle()
+    assert house.hub.demand[Want.MOTION] == 0
+    house.settings.set("yard", "privacy", False)
+    await settle()
+    assert house.hub.demand[Want.MOTION] == 1
+
+
+async def test_day_and_night_changing_is_no_motion(house: House) -> None:
+    await house.quiet(3)
+    house.bus.publish(LightChanged(camera="other", at=0.0, night=True))
+    await house.walk(0.5)
+    assert house.status.moving
+    await house.quiet(COOLDOWN + 2)
+    house.bus.publish(LightChanged(camera="yard", at=0.0, night=True))
+    await house.walk(0.8)
+    assert not house.status.moving  # blind for `settle`, as after a start
+    assert len(house.of(MotionStarted)) == 1
+
+
+def pixels(x: int | None) -> Planes:
+    """`picture` as a camera that gives video decodes it."""
+    luma = simplejpeg.decode_jpeg(picture(x), "GRAY")[:, :, 0]
+    grey = np.full((90, 160), 128, np.uint8)
+    return Planes([luma, grey, grey], full=True)
+
+
+async def video(house: House, positions: Iterable[int | None], use: Use = Use.ALL) -> None:
+    for x in positions:
+        await house.clock.advance(1 / FPS)
+        house._number += 1
+        now, wall = house.clock.monotonic(), house.clock.wall()
+        coded = Frame("yard", house._number, now, wall, Kind.H264, b"video", 320, 180)
+        house.hub.publish(coded)
+        if use is Use.MOTION:  # the large picture is red
+            large = Planes([np.full((180, 320), 76, np.uint8), RED[0], RED[1]], full=True)
+            house.hub.publish(replace(coded, kind=Kind.RAW, image=large, use=Use.PEOPLE))
+        house.hub.publish(replace(coded, kind=Kind.RAW, data=b"", image=pixels(x), use=use))
+        await settle()
+
+
+RED = np.full((90, 160), 85, np.uint8), np.full((90, 160), 255, np.uint8)
+
+
+@pytest.mark.parametrize("use", [Use.ALL, Use.MOTION])
+async def test_a_camera_that_gives_video_is_looked_at_and_its_best_picture_is_coded(house: House, use: Use) -> None:
+    await video(house, [None] * 30, use)
+    await video(house, range(0, 300, 15), use)
+    await video(house, [None] * (round(COOLDOWN * FPS) + 10), use)
+    assert len(house.of(MotionStarted)) == len(house.of(MotionEnded)) == 1
+    first, *_, last = house.of(MotionPicture)
+    assert (first.final, last.final, house.told[-1] is last) == (False, True, True)
+    red, green, _ = simplejpeg.decode_jpeg(last.jpeg).reshape(-1, 3).mean(axis=0)
+    assert bool(red > green + 100) is (use is Use.MOTION)  # people get the large picture of that moment
+
+
+async def test_large_pictures_are_wanted_only_while_something_moves_in_the_small_ones(house: House) -> None:
+    await video(house, [None] * 30, Use.MOTION)
+    assert not house.hub.demand.people
+    await video(house, range(0, 150, 15), Use.MOTION)
+    assert house.hub.demand.people
+    await video(house, [None] * (round(COOLDOWN * FPS) + 10), Use.MOTION)
+    assert not house.hub.demand.people
+    await video(house, range(0, 150, 15), Use.MOTION)
+    house.settings.set("yard", "motion_detection", False)
+    await settle()
+    assert not house.hub.wanted
+
+
+async def test_a_picture_that_cannot_be_coded_costs_the_picture_alone(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Planes, quality: int, **_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(Planes, "jpeg", broken)
+    await video(house, [None] * 30)
+    await video(house, range(0, 300, 15))
+    await video(house, [None] * (round(COOLDOWN * FPS) + 10))
+    assert len(house.of(MotionStarted)) == len(house.of(MotionEnded)) == 1
+    assert house.of(MotionPicture) == []
+    assert "the event's picture cannot be coded" in caplog.text

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgecam.config import model
@@ -30,6 +31,7 @@ from edgecam.hub import FrameHub, Ring, Want
 from edgecam.media import MediaKind, Receipt, Sidecar
 from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.publish import Publisher
+from edgecam.pixels import Planes
 from edgecam.settings import Settings
 from fakes import AtOnce, FakeClock, settle
 
@@ -456,6 +458,7 @@ async def test_what_people_wait_for_is_published_within_a_second(furnish: Furnis
             "state": "starting",
             "problem": None,
             "recording": True,
+            "light": None,
             "fps": 15.0,
             "clients": 0,
             "resolution": "640x480",
@@ -615,3 +618,52 @@ async def test_without_mqtt_there_is_no_publisher(furnish: Furnish, tmp_path: Pa
             url="http://pi:8000/",
             pool=AtOnce(),
         )
+
+
+def portrait() -> MotionPicture:
+    return MotionPicture(
+        camera="birdbox", at=1.0, event_id="e1", jpeg=b"who was there", score=50, width=1, height=1, final=True
+    )
+
+
+async def test_privacy_takes_every_picture_from_the_broker_and_its_end_brings_a_fresh_one(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    async with living(house) as board:
+        house.frame()
+        house.bus.publish(portrait())
+        await settle()
+        before = dict(board.pictures)
+        house.settings.set("birdbox", "privacy", True)
+        await settle()
+        card = board.pictures[f"{BASE}/snapshot"][0]
+        assert card.startswith(b"\xff\xd8")
+        assert board.pictures[f"{BASE}/motion/snapshot"][0] == card
+        assert card not in [kept[0] for kept in before.values()]
+        house.bus.publish(portrait())  # the end of the event that privacy cut
+        house.bus.publish(SnapshotTaken(camera="birdbox", at=1.0, jpeg=b"late", width=1, height=1, media=None))
+        await settle()
+        assert {kept[0] for topic, kept in board.pictures.items() if topic.startswith(BASE)} == {card}
+        assert board.now[f"{BASE}/privacy"] == "ON"
+        house.settings.set("birdbox", "privacy", False)
+        await settle()
+        house.frame()
+        await settle()
+        assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 2"  # and not a minute later
+
+
+async def test_a_start_with_privacy_replaces_what_an_earlier_life_left_at_the_broker(furnish: Furnish) -> None:
+    house = furnish(privacy=True)
+    async with living(house) as board:
+        await settle()
+        assert set(board.pictures) == {f"{BASE}/snapshot", f"{BASE}/motion/snapshot"}
+
+
+async def test_a_camera_that_gives_video_has_a_still_as_well(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        plane = np.full((48, 64), 90, np.uint8)
+        image = Planes([plane, plane[::2, ::2], plane[::2, ::2]], full=True)
+        house.hubs["birdbox"].publish(Frame("birdbox", 1, 1.0, 1.0, Kind.RAW, b"", 64, 48, image=image))
+        await settle()
+        assert board.pictures[f"{BASE}/snapshot"][0].startswith(b"\xff\xd8")
+        assert board.json(f"{BASE}/snapshot/attributes")["resolution"] == "64x48"

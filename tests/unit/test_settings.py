@@ -83,12 +83,14 @@ def test_an_unknown_camera_or_key_is_refused(tmp_path: Path, camera: str, key: s
 @pytest.mark.parametrize(
     "garbage", [b"", b"[]", b'{"birdbox": 3}', b'{"birdbox": {"sensitivity": ["x", 50]}}', b"\xff"]
 )
-def test_a_damaged_file_means_the_configurations_values(
+def test_a_damaged_file_means_the_configurations_values_and_privacy(
     tmp_path: Path, garbage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "settings.json").write_bytes(garbage)
-    assert settings(tmp_path).number("birdbox", "sensitivity") == 50
+    here = settings(tmp_path)
+    assert here.number("birdbox", "sensitivity") == 50
     assert "unreadable" in caplog.text
+    assert here.on("birdbox", "privacy")  # it may have been on: nobody is filmed by mistake
 
 
 def test_what_a_removed_camera_left_behind_is_ignored(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from edgecam import placeholder
 from edgecam.frame import Frame, Kind
-from edgecam.web import part, password, placeholder, query, tcp
+from edgecam.web import part, password, query, tcp
 from edgecam.web.answers import Refused
 from edgecam.web.auth import FAILURES, REMEMBERED, Failures
 from edgecam.web.variant import Look, encode, look
@@ -142,7 +143,7 @@ def test_a_damaged_picture_has_no_variants_and_a_truncated_one_does_not_hurt() -
 
 @pytest.mark.parametrize("size", [(640, 360), (1920, 1080), (160, 120), (1024, 768)])
 def test_the_placeholder_has_the_cameras_size_and_something_written_on_it(size: tuple[int, int]) -> None:
-    data = placeholder.draw("a_camera_with_quite_a_long_name_x", "21 Nov 07:15:30", size)
+    data = placeholder.draw("a_camera_with_quite_a_long_name_x is offline", "no picture since 21 Nov 07:15:30", size)
     image = simplejpeg.decode_jpeg(data)
     assert image.shape[:2] == (size[1], size[0])
     assert image.max() > 120

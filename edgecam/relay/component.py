@@ -22,7 +22,7 @@ from edgecam.relay.backlog import Backlog, Item
 from edgecam.relay.line import Line, dial
 from edgecam.relay.rtp import VIDEO_CLOCK, Track
 from edgecam.relay.sdp import Offer, Voice, describe
-from edgecam.settings import Settings
+from edgecam.settings import Switches
 from edgecam.supervisor import Trouble, Vitals, reason, recovered
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ LATELY = 5.0
 UNUSED = 3.0
 """Seconds for which a connection may wait for the camera; servers close idle ones."""
 
-_UNFIT = "gives JPEG pictures; publishing takes H.264 or H.265, and edgecam does not encode for it"
+_UNFIT = "cannot be published: the camera gives JPEG pictures; H.264 or H.265 is needed, nothing is encoded"
 
 
 class Relay:
@@ -57,7 +57,7 @@ class Relay:
         title: str,
         url: Url,
         hub: FrameHub,
-        settings: Settings,
+        settings: Switches,
         board: PublishStatus,
         bus: Bus,
         clock: Clock,
@@ -110,7 +110,7 @@ class Relay:
         """Return when privacy is off and the camera gives video, as far as we know."""
         while not (self._may.is_set() and self._can.is_set()):
             if self._may.is_set():
-                self._board.state = PublishState.UNFIT
+                self._board.state, self._board.trouble = PublishState.UNFIT, _UNFIT
                 await self._can.wait()
             else:
                 self._board.state, self._board.trouble = PublishState.PRIVACY, None
@@ -241,8 +241,7 @@ class Relay:
         """The camera gives no video; told once, and taken back when it does after all."""
         if self._can.is_set():
             self._can.clear()
-            self._board.trouble = f"cannot be published: the camera {_UNFIT}"
-            log.warning("%s: %s", self._id, self._board.trouble)
+            log.warning("%s: %s", self._id, _UNFIT)
             self._end_life()
 
     def _heard(self, sound: Sound) -> None:

@@ -26,7 +26,7 @@ from edgecam.hub import FrameHub, Ring, Want
 from edgecam.relay import backlog, line
 from edgecam.relay.component import Relay
 from edgecam.supervisor import Vitals, keep
-from fakes import standard_settings, until
+from fakes import Switchboard, until
 from outside import Edgecam
 from video import write_video
 
@@ -44,7 +44,7 @@ class Studio:
             title="Bird box",
             url=Url(url),
             hub=self.hub,
-            settings=standard_settings(self.bus, self.clock, "cam"),
+            settings=Switchboard(self.bus, self.clock),
             board=self.board,
             bus=self.bus,
             clock=self.clock,

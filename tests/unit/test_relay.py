@@ -20,7 +20,7 @@ from edgecam.hub import FrameHub, Ring, Want
 from edgecam.relay import line
 from edgecam.relay.component import Relay
 from edgecam.supervisor import Vitals, keep
-from fakes import FakeClock, settle, standard_settings, until
+from fakes import FakeClock, Switchboard, settle, until
 from peers import self_signed
 
 FRAMES = h264(30)
@@ -31,7 +31,7 @@ class Yard:
 
     def __init__(self, url: str) -> None:
         self.clock, self.bus = FakeClock(), Bus()
-        self.settings = standard_settings(self.bus, self.clock, "cam")
+        self.settings = Switchboard(self.bus, self.clock)
         self.hub, self.board, self.vitals = FrameHub("cam", Ring(2.0)), PublishStatus(), Vitals("cam publish")
         self.relay = Relay(
             id="cam",
@@ -73,7 +73,7 @@ class Yard:
 async def publishing(url: str, *, private: bool = False) -> AsyncIterator[Yard]:
     yard = Yard(url)
     if private:
-        yard.settings._changed["cam"] = {"privacy": True}
+        yard.settings.set("cam", "privacy", True)
     task = asyncio.create_task(keep(yard.relay, yard.clock, yard.vitals, jitter=lambda: 0.0))
     try:
         yield yard
@@ -171,7 +171,6 @@ async def test_privacy_ends_the_session_at_once_and_its_end_begins_another() -> 
         assert len(server.received) == count
         await yard.play(later(FRAMES[0], 2))
         assert (yard.board.sessions, yard.board.reconnects, yard.vitals.attempts) == (2, 0, 0)
-        await yard.settings.close()
 
 
 async def test_a_private_camera_is_not_published_at_all() -> None:
@@ -216,7 +215,11 @@ async def test_a_server_is_not_asked_for_a_camera_that_gave_jpegs_before() -> No
         yard.hub.publish(jpegs(1)[0])
         life = asyncio.create_task(yard.relay.run())
         await yard.state(PublishState.UNFIT)
-        assert server.connections == 0
+        for private in (True, False):
+            yard.settings.set("cam", "privacy", private)
+            await settle()
+        assert (yard.board.state, server.connections) == (PublishState.UNFIT, 0)
+        assert "gives JPEG pictures" in str(yard.board.trouble)
         life.cancel()
         await asyncio.wait({life})
 

@@ -190,6 +190,7 @@ class Relay:
                 units = _units(item)
                 if item.keyframe:
                     if offer.after(item, units, self._voice) != offer:
+                        log.info("%s: the camera's stream has another format now and is published anew", self._id)
                         self._backlog.back(item)
                         return
                     if not nal.parameter_sets(item.kind, units):

@@ -53,4 +53,5 @@ class Login:
 
 
 def _pairs(text: str) -> list[str]:
-    return [pair for pair in parse_http_list(text) if "=" in pair]
+    """The parts that are a key and a value; a server may say anything."""
+    return [pair for pair in parse_http_list(text) if pair.partition("=")[2]]

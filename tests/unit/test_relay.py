@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -348,6 +349,25 @@ async def test_a_login_is_given_when_it_is_asked_for() -> None:
 async def test_a_server_of_another_kind_is_told(greeting: bytes, words: str) -> None:
     async with stub(greeting=greeting) as server, publishing(server.url) as yard:
         assert words in await yard.failed()
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_a_server_of_noise_is_a_trouble_in_words_and_no_more(seed: int, caplog: pytest.LogCaptureFixture) -> None:
+    noise = random.Random(seed)
+    pieces = [
+        b"RTSP/1.0 200 OK\r\n",
+        b"CSeq: 1\r\n",
+        b"Content-Length: 9\r\n",
+        b"\r\n",
+        b"$\0\0\2",
+        b"\xff\0\xc3",
+        b": ",
+        b" RTSP/1.0",
+    ]
+    greeting = b"".join(noise.choices(pieces, k=noise.randrange(1, 12)))
+    async with stub(greeting=greeting) as server, publishing(server.url) as yard:
+        await until("it is tried twice", lambda: yard.vitals.lives > 1 or yard.wanted, meanwhile=yard._wake)
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_a_server_that_says_nothing_is_given_up_in_time() -> None:

@@ -21,21 +21,26 @@ from edgecam.relay.sdp import Offer, Voice, describe
 
 
 def joined(kind: Kind, payloads: Iterable[bytes]) -> list[bytes]:
-    """The units that a receiver makes of them."""
+    """The units that a receiver makes of them: each is whole before the next begins."""
     found: list[bytes] = []
+    whole = True
     for payload in payloads:
         if nal.unit_type(kind, payload) != (28 if kind is Kind.H264 else 49):
+            assert whole
             found.append(payload)
             continue
         size = 1 if kind is Kind.H264 else 2
         edge = payload[size]
-        if edge & 0x80:
+        assert whole == bool(edge & 0x80)
+        if whole:
             found.append(
                 bytes([payload[0] & 0xE0 | edge & 0x1F])
                 if kind is Kind.H264
                 else bytes([payload[0] & 0x81 | (edge & 0x3F) << 1, payload[1]])
             )
         found[-1] += payload[size + 1 :]
+        whole = bool(edge & 0x40)
+    assert whole
     return found
 
 

@@ -150,7 +150,7 @@ class Relay:
     def _past(self) -> list[Item]:
         """What the camera gave since its last keyframe, if that was just now."""
         now, frames = self._clock.monotonic(), self._hub.ring.since(math.inf)
-        if not frames or frames[0].kind is Kind.JPEG or now - frames[0].mono > FRESH:
+        if not frames or frames[0].kind is Kind.JPEG or not 0 <= now - frames[0].mono <= FRESH:
             return []
         return sorted([*frames, *self._hub.heard(frames[0].mono)], key=lambda item: item.mono)
 

@@ -12,7 +12,6 @@ NOT_BUILT = frozenset(
         "CameraSource.vflip",
         # cameras
         "Camera.audio",
-        "Camera.publish",
         "Camera.push",
         "Image.grey",
         "Image.overlay",

@@ -17,6 +17,7 @@ from edgecam.config.model import (
     S3Store,
     StillSource,
     SyntheticSource,
+    Url,
     V4l2Source,
 )
 from edgecam.config.places import Path
@@ -39,6 +40,7 @@ def conflicts(config: Config) -> Iterator[Finding]:
     for name, camera in config.cameras.items():
         for path, message in _camera(camera):
             yield ("cameras", name, *path), message
+    yield from _published(config)
 
 
 def _http(config: Config) -> Iterator[Finding]:
@@ -111,6 +113,20 @@ def _changes_pixels(camera: Camera) -> Iterator[Path]:
     for key in ("grey", "day_night"):
         if getattr(camera.image, key):
             yield "image", key
+
+
+def _published(config: Config) -> Iterator[Finding]:
+    taken: dict[Url, str] = {}
+    for name, camera in config.cameras.items():
+        url = camera.publish and camera.publish.rtsp
+        if not url:
+            continue
+        here: Path = ("cameras", name, "publish", "rtsp")
+        if isinstance(camera.source, MjpegSource | StillSource | SyntheticSource):
+            yield here, f"type {camera.source.type} gives JPEG pictures; H.264 or H.265 is needed, nothing is encoded"
+        if url in taken:
+            yield here, f"{taken[url]} is published there already"
+        taken.setdefault(url, name)
 
 
 def doubts(config: Config) -> Iterator[Finding]:

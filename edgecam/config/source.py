@@ -34,7 +34,8 @@ class CameraSource(Section):
         return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-def _address(url: Url, *schemes: str) -> Url:
+def with_scheme(url: Url, *schemes: str) -> Url:
+    """The address itself, when it begins with one of these. Raises ValueError."""
     if url.scheme not in schemes:
         raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     return url
@@ -72,7 +73,7 @@ class WebSource(CameraSource):
     @field_validator("url")
     @classmethod
     def _http(cls, url: Url) -> Url:
-        return _address(url, "http", "https")
+        return with_scheme(url, "http", "https")
 
 
 class MjpegSource(WebSource):
@@ -137,7 +138,7 @@ class RtspSource(CameraSource):
     @field_validator("url", "detect_url")
     @classmethod
     def _rtsp(cls, url: Url | None) -> Url | None:
-        return url and _address(url, "rtsp", "rtsps")
+        return url and with_scheme(url, "rtsp", "rtsps")
 
 
 _KINDS: Mapping[str, type[CameraSource]] = {

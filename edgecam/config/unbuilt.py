@@ -9,7 +9,6 @@ NOT_BUILT = frozenset(
         "Picamera2Source.type",
         # cameras
         "Camera.audio",
-        "Camera.publish",
         "Camera.push",
         "Image.overlay",
         "Image.privacy_masks",

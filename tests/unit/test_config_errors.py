@@ -239,6 +239,38 @@ def test_a_source_whose_times_contradict_each_other(tmp_path: Path, source: str,
 
 
 @pytest.mark.parametrize(
+    ("cameras", "said"),
+    [
+        (
+            "{a: {source: synthetic, publish: {rtsp: rtsp://h/a}}}",
+            "cameras.a.publish.rtsp: type synthetic gives JPEG pictures; H.264 or H.265 is needed, nothing is encoded",
+        ),
+        (
+            '{a: {source: "http://c/", publish: {rtsp: rtsp://h/a}}}',
+            "cameras.a.publish.rtsp: type mjpeg gives JPEG pictures; H.264 or H.265 is needed, nothing is encoded",
+        ),
+        (
+            "{a: {source: {type: still, url: http://c/}, publish: {rtsp: rtsps://h/a}}}",
+            "cameras.a.publish.rtsp: type still gives JPEG pictures; H.264 or H.265 is needed, nothing is encoded",
+        ),
+        (
+            '{a: {source: "file:a.mp4", publish: {rtsp: rtsp://h/x}}, '
+            'b: {source: "file:b.mp4", publish: {rtsp: rtsp://h/x}}}',
+            "cameras.b.publish.rtsp: a is published there already",
+        ),
+        (
+            '{a: {source: "file:a.mp4", publish: {rtsp: "http://anna:canary@h/x"}}}',
+            "cameras.a.publish.rtsp: must begin with rtsp:// or rtsps://",
+        ),
+    ],
+)
+def test_a_stream_that_cannot_be_published(tmp_path: Path, cameras: str, said: str) -> None:
+    (only,) = wrong(tmp_path, f"cameras: {cameras}")
+    assert only.endswith(said)
+    assert "canary" not in only
+
+
+@pytest.mark.parametrize(
     ("overrides", "environ", "said"),
     [
         (["mqtt.hosst=x"], {}, "--set: mqtt.hosst: unknown option (did you mean 'host'?)"),

@@ -1,6 +1,6 @@
 """Login: what a camera is sent to prove who we are, and only once it has asked. Pure.
 
-Basic (RFC 7617) and Digest (RFC 7616, RFC 2617, RFC 2069). Why not aiohttp's own Digest: `docs/decisions`.
+Basic (RFC 7617), Digest (RFC 7616, 2617, 2069). Why not aiohttp's own: `docs/decisions/0006-our-own-login.md`.
 """
 
 import hashlib

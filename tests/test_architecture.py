@@ -37,6 +37,7 @@ def reached(path: Path) -> set[str]:
 FOUNDATION = {
     "clock": set(),
     "jpeg": set(),
+    "login": set(),
     "durable": set(),
     "media": set(),
     "frame": {"clock"},

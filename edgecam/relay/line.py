@@ -7,7 +7,6 @@ words, and no word shows the login.
 import asyncio
 import os
 import re
-import secrets
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from edgecam import __version__, aside
 from edgecam.clock import Clock
 from edgecam.config.model import Url
-from edgecam.relay.login import Login
+from edgecam.login import Login, Unanswerable
 from edgecam.supervisor import Trouble
 
 ANSWER_WITHIN = 10.0
@@ -99,7 +98,6 @@ class Line:
         parts = urlsplit(url.reveal())
         self._uri = parts._replace(netloc=parts.netloc.rpartition("@")[2], scheme=parts.scheme).geturl()
         self._login = Login(unquote(parts.username or ""), unquote(parts.password or "")) if parts.username else None
-        self._challenges: Sequence[str] = ()
         self._count = 0
         self._session = ""
         self._is_rtsp = False  # so far
@@ -166,11 +164,14 @@ class Line:
         """One request, once more where a login is asked for. Raises Refused for every answer but success."""
         try:
             answer = await self._asked(method, uri, headers, body)
-            if answer.status == 401 and self._login:
-                self._challenges = answer.headers.get("www-authenticate", ())
+            if answer.status == 401 and self._login and self._login.refused(answer.headers.get("www-authenticate", ())):
                 answer = await self._asked(method, uri, headers, body)
+            if self._login and answer.status != 401:
+                self._login.accepted(answer.header("authentication-info"))
         except TimeoutError:
             raise Refused(f"{self._url.safe} does not answer") from None
+        except Unanswerable as wants:
+            raise Refused(f"{self._url.safe} wants a login by {wants}, which edgecam does not know") from None
         if not 200 <= answer.status < 300:
             raise Refused(self._refusal(method, answer))
         return answer
@@ -184,7 +185,7 @@ class Line:
         said = {"CSeq": str(self._count), "User-Agent": f"edgecam/{__version__}", **(headers or {})}
         if self._session:
             said["Session"] = self._session
-        if self._login and (proof := self._login.answer(self._challenges, method, uri, secrets.token_hex(8))):
+        if self._login and (proof := self._login.answer(method, uri)):
             said["Authorization"] = proof
         if body:
             said["Content-Length"] = str(len(body))

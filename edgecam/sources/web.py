@@ -14,8 +14,8 @@ from yarl import URL
 from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config.model import MjpegSource, StillSource
+from edgecam.login import Login, Unanswerable
 from edgecam.sources import Broken
-from edgecam.sources.login import Login, Unanswerable
 
 CONNECT = 10.0
 """Seconds to reach a camera at most."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorkeeper import Doorkeeper
-from edgecam.sources.login import Challenge, Login, Unanswerable, challenges
+from edgecam.login import Challenge, Login, Unanswerable, challenges
 from httpcam import HttpCam
 from pictures import jpeg
 

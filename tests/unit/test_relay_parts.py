@@ -1,4 +1,4 @@
-"""What goes over the line to an RTSP server: packets, the session's description, the login."""
+"""What goes over the line to an RTSP server: packets, the session's description, what waits."""
 
 import asyncio
 import struct
@@ -15,7 +15,6 @@ from clips import h264, jpegs
 from edgecam import nal
 from edgecam.frame import Frame, Kind, Sound
 from edgecam.relay.backlog import Backlog
-from edgecam.relay.login import Login
 from edgecam.relay.rtp import PAYLOAD, Track, sound_payloads, video_payloads
 from edgecam.relay.sdp import Offer, Voice, describe
 
@@ -171,64 +170,6 @@ def test_a_keyframe_without_parameter_sets_goes_on_with_those_that_are_known() -
     assert offer.after(bare, nal.units(bare), None) == offer
     assert offer.after(replace(bare, width=640), nal.units(bare), None) != offer
     assert offer.after(key, nal.units(key), Voice(8000, 1, b"..")) != offer
-
-
-# -- the login ------------------------------------------------------------------------------------------------------
-
-MUFASA = Login("Mufasa", "Circle of Life")
-
-
-@pytest.mark.parametrize(
-    ("algorithm", "response"),
-    [  # RFC 7616, 3.9.1
-        ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
-        ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
-    ],
-)
-def test_a_digest_is_that_of_the_rfc(algorithm: str, response: str) -> None:
-    challenge = (
-        f'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={algorithm}, '
-        'nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"'
-    )
-    said = MUFASA.answer([challenge], "GET", "/dir/index.html", "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ")
-    assert said is not None
-    assert f'response="{response}"' in said
-    assert "qop=auth, nc=00000001" in said
-    assert 'opaque="FQhe' in said
-
-
-def test_a_digest_of_the_old_kind_has_no_counter() -> None:
-    said = MUFASA.answer(['Digest realm="live", nonce="x"'], "ANNOUNCE", "rtsp://h/p", "never")
-    assert said is not None
-    assert "nc=" not in said
-    assert "algorithm" not in said
-    assert "never" not in said
-
-
-@pytest.mark.parametrize(
-    ("challenges", "begin"),
-    [
-        (["Basic realm=x", 'Digest realm="x", nonce="y"'], "Digest "),
-        (
-            ['Digest realm="x", nonce="y", algorithm=SHA-512-256', 'Basic realm="x"'],
-            "Basic TXVmYXNhOkNpcmNsZSBvZiBMaWZl",
-        ),
-        (["Digest nothing, nonce=", "basic"], "Basic "),
-    ],
-)
-def test_the_best_login_that_both_sides_know_is_taken(challenges: list[str], begin: str) -> None:
-    assert (MUFASA.answer(challenges, "OPTIONS", "rtsp://h/p", "n") or "").startswith(begin)
-
-
-@given(st.text(st.characters(codec="latin-1")))
-def test_no_challenge_of_a_server_is_too_strange(text: str) -> None:
-    MUFASA.answer([f"Digest {text}", text], "OPTIONS", "rtsp://h/p", "n")
-    MUFASA.answer([f"Digest nonce=x, {text}"], "OPTIONS", "rtsp://h/p", "n")
-
-
-@pytest.mark.parametrize("challenges", [[], ["Bearer"]])
-def test_a_login_of_an_unknown_kind_is_not_answered(challenges: list[str]) -> None:
-    assert MUFASA.answer(challenges, "OPTIONS", "rtsp://h/p", "n") is None
 
 
 # -- what waits -----------------------------------------------------------------------------------------------------

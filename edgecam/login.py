@@ -1,4 +1,4 @@
-"""Login: what a camera is sent to prove who we are, and only once it has asked. Pure.
+"""Login: what a camera or server is sent to prove who we are, and only once it has asked. Pure.
 
 Basic (RFC 7617), Digest (RFC 7616, 2617, 2069). Why not aiohttp's own: `docs/decisions/0006-our-own-login.md`.
 """

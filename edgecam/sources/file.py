@@ -16,7 +16,7 @@ from edgecam.config import model
 from edgecam.frame import Frame, Sound
 from edgecam.sources import Broken, Finished, Rig, is_retouched
 from edgecam.sources.pace import Pace
-from edgecam.sources.sound import SoundTrack
+from edgecam.sources.sound import SoundTrack, audible
 from edgecam.sources.threaded import CaptureThread
 from edgecam.sources.timeline import AsTold
 from edgecam.sources.tracks import Role, track
@@ -78,7 +78,7 @@ class Player:
 
     def _round(self, container: "InputContainer") -> Generator[Played, None, None]:
         rig, video = self._rig, container.streams.video[0]
-        audio = container.streams.audio[0] if rig.audio and container.streams.audio else None
+        audio = audible(container) if rig.audio else None
         pictures = track(video, rig, self._times, self._role, "full", pixels=self._pixels)
         sound = SoundTrack(audio, rig.audio, rig, self._times) if rig.audio and audio else None
         clock = Reel(self._end, 1 / float(video.average_rate or USUAL_RATE), self._first)

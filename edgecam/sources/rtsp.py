@@ -18,7 +18,7 @@ from edgecam.frame import Frame, Sound, Stamp, Use
 from edgecam.sources import Broken, Rig
 from edgecam.sources.substream import SubStream
 from edgecam.sources.threaded import CaptureThread
-from edgecam.sources.tracks import Decoding, Role
+from edgecam.sources.tracks import Decoding, Role, codec_of
 from edgecam.sources.video import VideoReader
 
 OF_PATIENCE = 0.8
@@ -45,12 +45,14 @@ class Link:
         return self._url.safe
 
     def connect(self) -> InputContainer:
-        """Raises what PyAV raises."""
+        """Raises what PyAV raises, and Broken when there is no video."""
         container = self._open(AT_ONCE)
-        video = container.streams.video
-        if video and video[0].codec_context.name in ("h264", "hevc") and not video[0].codec_context.width:
+        if _is_vague(container):
             container.close()
             container = self._open({"fpsprobesize": "0"})
+        if not container.streams.video:
+            container.close()
+            raise Broken(f"{self.where} gives no video; check the path in {self._key}")
         return container
 
     def _open(self, options: dict[str, str]) -> InputContainer:
@@ -84,6 +86,12 @@ class Link:
 
     def _silent(self) -> str:
         return f"{self.where} is silent for {self._silence:.1f} s; check the camera and the network to it"
+
+
+def _is_vague(container: InputContainer) -> bool:
+    """Whether the camera's description leaves out what a frame needs: its size."""
+    video = container.streams.video
+    return not video or (codec_of(video[0]) in ("h264", "hevc") and not video[0].codec_context.width)
 
 
 def address(url: str) -> str:

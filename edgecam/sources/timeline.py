@@ -71,7 +71,7 @@ class Timeline:
         if step == 0:
             return arrival
         self._own = own
-        self._offset += min(step, 1.0) * self._slew
+        self._offset += step * self._slew
         late = arrival - own - self._offset
         if late < 0 or late > LATE:
             return self._tie(own, arrival)

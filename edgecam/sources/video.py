@@ -12,7 +12,7 @@ from av.stream import Stream
 
 from edgecam.frame import Frame, Sound
 from edgecam.sources import Broken, Rig
-from edgecam.sources.sound import SoundTrack
+from edgecam.sources.sound import SoundTrack, audible
 from edgecam.sources.timeline import Timeline, Times
 from edgecam.sources.tracks import Decoding, Role, track
 
@@ -69,7 +69,7 @@ class VideoReader:
             return
         rig, video = self._rig, container.streams.video[0]
         pictures = track(video, rig, self._times, self._role, self._decoding)
-        audio = container.streams.audio[0] if rig.audio and container.streams.audio else None
+        audio = audible(container) if rig.audio else None
         sound = SoundTrack(audio, rig.audio, rig, self._times) if rig.audio and audio else None
         for packet in self._packets(container, *filter(None, (video, audio))):
             arrival = rig.clock.monotonic()

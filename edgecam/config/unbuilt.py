@@ -7,15 +7,9 @@ NOT_BUILT = frozenset(
     {
         # sources
         "Picamera2Source.type",
-        "V4l2Source.type",
-        "CameraSource.rotate",
-        "CameraSource.hflip",
-        "CameraSource.vflip",
         # cameras
         "Camera.audio",
-        "Camera.publish",
         "Camera.push",
-        "Image.grey",
         "Image.overlay",
         "Image.privacy_masks",
         "Stream.max_width",

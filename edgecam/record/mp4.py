@@ -6,8 +6,8 @@ Frames pass through as they are. Times are those of capture, so that a clip last
 from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO
 
+from edgecam import nal
 from edgecam.frame import Frame, Kind
-from edgecam.record import nal
 
 if TYPE_CHECKING:
     from av import Packet

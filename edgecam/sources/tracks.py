@@ -12,6 +12,7 @@ import av
 from av import Packet
 from av.stream import Stream
 
+from edgecam import jpeg
 from edgecam.frame import Frame, Kind, Use
 from edgecam.pixels import Decoded
 from edgecam.sources import Broken, Rig
@@ -133,7 +134,7 @@ class Jpegs:
 
     def take(self, packet: "Packet[Stream]", arrival: float) -> Iterator[Frame]:
         """Raises Broken when nothing but bad pictures comes."""
-        data = bytes(packet)
+        data = jpeg.complete(bytes(packet))
         if data and (size := self._sieve.size(data)):
             mono = self._times(seconds(packet.pts, packet.time_base), arrival)
             yield self._rig.stamp(Kind.JPEG, data, *size, mono=mono)
@@ -189,8 +190,13 @@ Track = Coded | Jpegs | Pixels
 _PASSED = {"h264": Kind.H264, "hevc": Kind.HEVC}
 
 
-def track(stream: av.VideoStream, rig: Rig, times: Times, role: Role, decoding: Decoding) -> Track:
-    """What suits the stream's codec. Raises Broken for one that nobody here can read."""
+def track(
+    stream: av.VideoStream, rig: Rig, times: Times, role: Role, decoding: Decoding, *, pixels: bool = False
+) -> Track:
+    """What suits the stream's codec; `pixels`: video does not pass as it is, since its pictures are changed.
+
+    Raises Broken for a codec that nobody here can read.
+    """
     name = codec_of(stream)
     if name is None:
         raise Broken(
@@ -199,6 +205,6 @@ def track(stream: av.VideoStream, rig: Rig, times: Times, role: Role, decoding: 
     stream.codec_context.thread_count = 1
     if name == "mjpeg":
         return Jpegs(rig, times)
-    if name in _PASSED:
+    if name in _PASSED and not pixels:
         return Coded(stream, _PASSED[name], rig, times, role, decoding)
     return Pixels(rig, times)

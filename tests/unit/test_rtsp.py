@@ -1,5 +1,6 @@
 """What an RTSP camera's address becomes, and cameras that say too little of themselves. A real server: tests/system."""
 
+import asyncio
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -48,7 +49,9 @@ class Opened:
         self.closed += 1
 
 
-def link(monkeypatch: pytest.MonkeyPatch, *answers: Opened) -> tuple[Link, list[dict[str, str]]]:
+def link(
+    monkeypatch: pytest.MonkeyPatch, *answers: Opened, url: str = "rtsp://anna:secret@cam/main", **keys: object
+) -> tuple[Link, list[dict[str, str]]]:
     """A camera that answers so, and how it was asked."""
     asked: list[dict[str, str]] = []
     rest = iter(answers)
@@ -59,8 +62,26 @@ def link(monkeypatch: pytest.MonkeyPatch, *answers: Opened) -> tuple[Link, list[
 
     monkeypatch.setattr("edgecam.sources.rtsp.av.open", opened)
     clock = SystemClock()
-    config = model.RtspSource.model_validate({"type": "rtsp", "url": "rtsp://anna:secret@cam/main"})
+    config = model.RtspSource.model_validate({"type": "rtsp", "url": url, **keys})
     return Link(config.url, "source.url", config, Rig(Stamp("yard", clock), clock)), asked
+
+
+async def test_a_name_server_that_never_answers_holds_up_no_capture_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", never)
+    camera, asked = link(monkeypatch, stall_timeout=0.02)
+    with pytest.raises(Broken, match="no name server says where cam is"):
+        await camera.find()
+    assert asked == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[fe80::1%25eth0]", "[::1]"])
+async def test_a_number_needs_no_name_server(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", None)
+    camera, _ = link(monkeypatch, url=f"rtsp://{host}:554/main")
+    await camera.find()
 
 
 def test_a_camera_that_describes_its_stream_is_opened_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check generate rtsp-faults clean
+.PHONY: demo test check generate day rtsp-faults clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgecam demo $(ARGS)
@@ -39,6 +39,10 @@ $(VENV)/.demo: setup.cfg pyproject.toml | $(VENV)/bin/python
 $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.demo
+
+# A whole day of a camera whose times lie; its last output is in docs/reliability.md.
+day: $(VENV)/.test
+	PYTHONPATH=tests $(BIN)/python tests/day.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

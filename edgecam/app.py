@@ -20,7 +20,7 @@ from edgecam.config.model import Config
 from edgecam.control import Control
 from edgecam.events import Bus
 from edgecam.frame import Sound, Stamp
-from edgecam.health import CameraStatus, Health
+from edgecam.health import CameraStatus, Health, PublishStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.identity import Identity, identify
 from edgecam.media import Layout, MediaId
@@ -36,6 +36,8 @@ from edgecam.record.library import Library
 from edgecam.record.recorder import Recorder
 from edgecam.record.recovery import Recovered, recover
 from edgecam.record.transcoder import Transcoder
+from edgecam.relay.component import LONGEST_WAIT as RELAY_WAIT
+from edgecam.relay.component import Relay
 from edgecam.settings import Settings
 from edgecam.sources import WITH_SOUND, LostThreads, Rig, Tone, alsa, open_source
 from edgecam.sources.threaded import Reader
@@ -161,7 +163,9 @@ class Daemon:
             self._add_camera(id, finisher, lost, pool)
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
-        self.health.vitals = [vitals for room, vitals, _ in self._rooms if not isinstance(room, Camera | Microphone)]
+        self.health.vitals = [
+            vitals for room, vitals, _ in self._rooms if not isinstance(room, Camera | Microphone | Relay)
+        ]
 
     def _add(self, component: Component, vitals: Vitals | None = None, longest: float = LONGEST_WAIT) -> None:
         self._rooms.append((component, vitals or Vitals(component.name), longest))
@@ -240,7 +244,7 @@ class Daemon:
             pool=pool,
             quality=camera.image.quality,
         )
-        tone = Tone(camera.image.grey)
+        tone = Tone(camera.image.grey, varies=camera.image.day_night is not None)
         if camera.image.day_night is not None:
             self._add(
                 Daylight(
@@ -284,6 +288,25 @@ class Daemon:
         self._add(motion)
         self._add(capture, vitals, CAMERA_WAIT)
         self._add(Liveness(capture, clock))
+        self._add_relay(id)
+
+    def _add_relay(self, id: str) -> None:
+        camera, vitals = self._config.cameras[id], Vitals(f"{id} publish")
+        if camera.publish is None or camera.publish.rtsp is None:
+            return
+        board = self.health.cameras[id].publish = PublishStatus()
+        relay = Relay(
+            id=id,
+            title=camera.name,
+            url=camera.publish.rtsp,
+            hub=self._hubs[id],
+            settings=self._settings,
+            board=board,
+            bus=self.bus,
+            clock=self._clock,
+            vitals=vitals,
+        )
+        self._add(relay, vitals, RELAY_WAIT)
 
     def _add_microphone(self, id: str) -> bool:
         """Whether this camera has one: its source brings no sound, or the configuration names a device."""

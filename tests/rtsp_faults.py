@@ -31,7 +31,7 @@ from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
 from edgecam.sources import LostThreads, Rig, open_source
 from edgecam.supervisor import Vitals, keep
-from fakes import standard_settings, until
+from fakes import Switchboard, until
 from peers import RtspCam
 
 FAULTS = ("killed", "frozen", "wrong password")
@@ -77,7 +77,7 @@ class House:
             source=partial(open_source, config, rig),
             patience=STALL,
             hub=self.hub,
-            settings=standard_settings(bus, clock, "yard"),
+            settings=Switchboard(bus, clock),
             status=self.status,
             bus=bus,
             clock=clock,

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A network camera: GStreamer's own RTSP server, for the system's Python (Debian's gi), one process per camera.
 
-Serves /main, and /sub when it has a size. Each picture bears its number as blocks (`edgecam.sources.overlay`); the
-first of each session is 0. `tests/peers.py` starts it; it ends with a signal.
+Serves /main, and /sub when it has a size. Each picture bears its number as blocks (`edgecam.sources.overlay`); each
+client's first is 0. `tests/peers.py` starts it; it ends with a signal.
 """
 
 import argparse
@@ -64,7 +64,6 @@ def factory(given: argparse.Namespace, size: str, sound: str) -> GstRtspServer.R
         f"caps=video/x-raw,format=I420,width={width},height={height},framerate={given.fps}/1,colorimetry=bt601 "
         f"! queue ! {video} {SOUND[sound]} )"
     )
-    made.set_shared(True)
 
     def feed(source: Gst.Element, _: int, count: list[int]) -> None:
         buffer = Gst.Buffer.new_wrapped(scene.draw(count[0]))

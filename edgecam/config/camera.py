@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from edgecam.config.fields import (
+    OFF,
     SWITCH,
     UNQUOTED,
     AlsoTakes,
@@ -20,7 +21,7 @@ from edgecam.config.fields import (
     Word,
 )
 from edgecam.config.secret import Url
-from edgecam.config.source import SourceConfig
+from edgecam.config.source import SourceConfig, with_scheme
 
 DAY = 86400.0
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -196,7 +197,12 @@ class Record(Section):
 class Publish(Section):
     """The camera's stream sent elsewhere."""
 
-    rtsp: Url | None = Field(None, description="Such as rtsp://mediamtx:8554/birdbox.")
+    rtsp: Url | None = Field(None, description="Such as rtsp://user:password@mediamtx:8554/birdbox; rtsps:// with TLS.")
+
+    @field_validator("rtsp")
+    @classmethod
+    def _rtsp(cls, url: Url | None) -> Url | None:
+        return url and with_scheme(url, "rtsp", "rtsps")
 
 
 class Camera(Section):
@@ -213,5 +219,5 @@ class Camera(Section):
     motion: Motion = Field(Motion(), description="What counts as motion.")
     record: Record = Field(Record(), description="What is written to disk.")
     offload: Kinds = Field(True, description="true: the kinds of offload.kinds; false: nothing; or a list of kinds.")
-    publish: Publish | None = Field(None, description="The camera's stream sent elsewhere.")
+    publish: Annotated[Publish | None, *OFF] = Field(None, description="The camera's stream sent elsewhere.")
     push: tuple[str, ...] = Field((), description="Names of push targets.")

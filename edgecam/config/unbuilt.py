@@ -7,14 +7,8 @@ NOT_BUILT = frozenset(
     {
         # sources
         "Picamera2Source.type",
-        "V4l2Source.type",
-        "CameraSource.rotate",
-        "CameraSource.hflip",
-        "CameraSource.vflip",
         # cameras
-        "Camera.publish",
         "Camera.push",
-        "Image.grey",
         "Image.overlay",
         "Image.privacy_masks",
         "Stream.max_width",

@@ -7,8 +7,8 @@ sound is heard where it belongs.
 from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO
 
+from edgecam import nal
 from edgecam.frame import Frame, Kind, Sound
-from edgecam.record import nal
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet

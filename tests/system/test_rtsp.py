@@ -27,6 +27,7 @@ from rtsp_faults import FAULTS, campaign
 pytestmark = pytest.mark.system
 
 PASSWORD = "c@nary:w/ örd%"
+FPS = 30
 SOURCE: TypeAdapter[model.SourceConfig] = TypeAdapter(model.SourceConfig)
 
 
@@ -86,7 +87,7 @@ def number_in(frame: Frame) -> int:
 def main_camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspCam]:
     """H.264 and a second, smaller stream; G.711 sound; wants a login."""
     folder = tmp_path_factory.mktemp("h264")
-    with RtspCam(folder, password=PASSWORD, audio="pcma", size="640x480", sub="320x240", fps=20, gop=20) as peer:
+    with RtspCam(folder, password=PASSWORD, audio="pcma", size="640x480", sub="320x240", fps=FPS, gop=20) as peer:
         yield peer
 
 
@@ -94,7 +95,7 @@ def main_camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspCam]:
 def modern_camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspCam]:
     """H.265 with parameter sets in its description only, AAC, the older login."""
     folder = tmp_path_factory.mktemp("h265")
-    with RtspCam(folder, password=PASSWORD, auth="basic", codec="h265", audio="aac", gop=10, sets=0) as peer:
+    with RtspCam(folder, password=PASSWORD, auth="basic", codec="h265", audio="aac", fps=FPS, gop=10, sets=0) as peer:
         yield peer
 
 
@@ -152,7 +153,7 @@ async def test_nothing_is_decoded_while_nobody_looks(camera: RtspCam, monkeypatc
 async def test_its_frames_are_as_even_as_the_camera_made_them(main_camera: RtspCam) -> None:
     async with watching(main_camera.url(), made(Want.RECORD)) as items:
         frames = coded(await take(items, 40))[-20:]
-    assert (frames[-1].mono - frames[0].mono) / 19 == pytest.approx(1 / 20, rel=0.1)
+    assert (frames[-1].mono - frames[0].mono) / 19 == pytest.approx(1 / FPS, rel=0.1)
 
 
 @pytest.mark.parametrize(("camera", "rate"), [("h264", 8000), ("h265", 48000)], indirect=["camera"])
@@ -188,11 +189,11 @@ async def test_it_comes_encrypted_too(tmp_path: Path) -> None:
 async def test_motion_looks_at_the_smaller_stream(main_camera: RtspCam) -> None:
     rig = made(Want.RECORD, Want.MOTION)
     async with watching(main_camera.url(), rig, detect_url=main_camera.url("sub")) as items:
-        await take(items, 20)
-        found = await take(items, 20)
+        before = await take(items, FPS)
+        found = await take(items, FPS)
         looks = pictures(found)
         assert {(look.use, look.width) for look in looks} == {(Use.MOTION, 320)}
-        assert all(look.number in {frame.number for frame in coded(found)} for look in looks)
+        assert all(look.number in {frame.number for frame in coded(before + found)} for look in looks)
         assert 3 <= len(looks) <= 7  # in a second
         rig.demand[Want.VIEWER] += 1
         both = {(frame.use, frame.width) for frame in pictures(await take(items, 20))}
@@ -232,7 +233,7 @@ async def test_a_smaller_stream_that_fails_is_told_once_and_motion_looks_at_the_
 
 
 async def test_a_server_that_is_killed_ends_the_life(tmp_path: Path) -> None:
-    with RtspCam(tmp_path) as peer:
+    with RtspCam(tmp_path, fps=FPS) as peer:
         async with watching(peer.url(), made(Want.RECORD)) as items:
             await take(items, 5)
             peer.down(kill=True)
@@ -262,7 +263,7 @@ async def test_a_wrong_password_and_a_wrong_path_are_told_as_such(camera: RtspCa
 
 
 async def test_a_name_that_nobody_knows_is_told_as_such() -> None:
-    assert "unknown host" in await broken(f"rtsp://anna:{quote(PASSWORD, safe='')}@nobody.invalid/main")
+    assert "cannot find nobody.invalid: " in await broken(f"rtsp://anna:{quote(PASSWORD, safe='')}@nobody.invalid/main")
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clips import counters, h264, jpegs, probe
+from edgecam import nal
 from edgecam.frame import Frame, Kind, Sound
-from edgecam.record import boxes, nal
+from edgecam.record import boxes
 from edgecam.record.mp4 import SLACK, Mp4, Seats
 from sounds import beeps, decodes, joined, packets, sounds, voice
 

@@ -89,6 +89,8 @@ class Decoder:
         if frame.keyframe and frame.extradata and self._codec.extradata is None and not self._codec.is_open:
             self._codec.extradata = frame.extradata
         self._inside[frame.number] = frame
+        while len(self._inside) > MOST_HELD + 1:
+            del self._inside[min(self._inside)]  # nothing came of it: some streams can be read and not decoded
         return self._out(packet)
 
     def _out(self, packet: "av.Packet[Stream] | None") -> list[Seen]:

@@ -84,6 +84,21 @@ def test_whatever_comes_the_ring_is_decodable_ordered_and_reaches_back(steps: li
     assert held[0] is first_key or now - held[0].mono >= 5.0
 
 
+def test_a_camera_that_gives_one_keyframe_and_never_again_does_not_eat_the_memory(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("edgecam.hub.MOST_WITHOUT_KEYFRAME", 100)
+    house = hub()
+    for number in range(50):
+        house.publish(frame(number, keyframe=number == 0))
+        assert house.ring.bytes <= 100
+    assert house.ring.since(0.0) == []
+    house.publish(frame(50))
+    house.publish(frame(51, keyframe=False))
+    assert [each.number for each in house.ring.since(0.0)] == [50, 51]
+    assert caplog.text.count("birdbox: 100 bytes of video without a keyframe") == 1
+
+
 def test_an_empty_ring_reaches_nowhere() -> None:
     ring = Ring(5.0)
     filled(ring, "kkk")

@@ -61,7 +61,8 @@ class Demand(dict[Want, int]):
 
     @property
     def any(self) -> bool:
-        return any(self.values())
+        """What a camera is open for; the light is looked at while it is."""
+        return any(count for why, count in self.items() if why is not Want.LIGHT)
 
 
 class Ring:
@@ -235,7 +236,8 @@ class FrameHub:
     def want(self, why: Want) -> Iterator[None]:
         """Count one consumer for as long as the context lasts."""
         self.demand[why] += 1
-        self.wanting.set()
+        if self.demand.any:
+            self.wanting.set()
         try:
             yield
         finally:

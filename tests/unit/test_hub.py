@@ -268,5 +268,5 @@ def test_demand_says_what_a_source_has_to_make() -> None:
     ):
         with house.want(want), house.want(want):
             assert (asked.people, asked.motion, asked.coded) == told
-            assert house.wanting.is_set()
+            assert house.wanting.is_set() is asked.any is (want is not Want.LIGHT)
         assert not house.wanting.is_set()

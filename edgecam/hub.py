@@ -149,12 +149,14 @@ class FrameHub:
         self._next_look: asyncio.Future[Frame] | None = None
         self._fresh = True
         self._complained = False
+        self._number = self._forgotten = -1
 
     def publish(self, frame: Frame) -> None:
         """A new frame: ring and slots as it suits them, every tap in turn, then whoever awaits it."""
         if self._fresh:
             self._fresh = False
             self.ring.clear()  # no clip may begin before an outage and go on after it
+        self._number = max(self._number, frame.number)
         if frame.is_coded and not self.ring.add(frame):
             self._complain()
         view, look = frame.is_view, frame.is_look
@@ -258,6 +260,11 @@ class FrameHub:
 
     def clear(self) -> None:
         """Forget all pictures and all sound: privacy."""
+        self._forgotten = self._number
         self.lose()
         self.ring.clear()
         self._heard.clear()
+
+    def remembers(self, frame: Frame) -> bool:
+        """Whether a frame that was published here, or what was made of it, may still be shown: `clear` takes that back."""
+        return frame.number > self._forgotten

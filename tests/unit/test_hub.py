@@ -193,6 +193,18 @@ def video(number: int, *, mono: float | None = None, keyframe: bool = True) -> F
     return replace(frame(number, mono=mono, keyframe=keyframe), kind=Kind.H264)
 
 
+def test_a_picture_of_before_privacy_is_not_remembered_however_long_somebody_held_it() -> None:
+    house = hub()
+    house.publish(frame(1))
+    before = frame(2)
+    house.publish(before)
+    house.lose()
+    assert house.remembers(before)
+    house.clear()
+    assert not house.remembers(before)
+    assert house.remembers(frame(3))
+
+
 async def test_a_video_camera_records_what_is_coded_and_shows_what_is_decoded() -> None:
     house, seen = hub(), list[Frame]()
     with house.tap(seen.append):

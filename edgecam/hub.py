@@ -266,5 +266,5 @@ class FrameHub:
         self._heard.clear()
 
     def remembers(self, frame: Frame) -> bool:
-        """Whether a frame that was published here, or what was made of it, may still be shown: `clear` takes that back."""
+        """Whether a frame that was published here, or what was made of it, may still be shown: not after `clear`."""
         return frame.number > self._forgotten

@@ -142,6 +142,21 @@ def test_a_group_without_end_is_not_kept_for_ever(tmp_path: Path) -> None:
     assert next(frame.number for frame in rest if frame.kind is Kind.RAW) == MOST_FRAMES + 51  # the next keyframe
 
 
+def test_a_board_that_needs_long_to_catch_up_reads_on_meanwhile(tmp_path: Path) -> None:
+    made = rig()
+    path = write_video(tmp_path / "clip.mkv", 60, codec="libx264", keyframes=60, live=True)
+    frames = list(items(reader(path, made), made))
+    clock, seen = iter(range(1000)), list[list[int]]()
+    decoder = Decoder(Kind.H264, now=lambda: 0.25 * next(clock))
+    for frame in frames[:20]:
+        decoder.add(frame)
+    for frame in frames[20:40]:
+        decoder.add(frame)
+        seen.append([each.frame.number for each in decoder.decode()])
+    assert seen[:6] == [[]] * 6, "four pictures a call, and nothing of the past is shown"
+    assert seen[6:] == [[each.number] for each in frames[26:40]]
+
+
 class Referred(Frame):
     """One whose end can be seen."""
 

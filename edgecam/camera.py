@@ -255,6 +255,8 @@ class Camera:
         private = self._settings.on(self.name, "privacy")
         if not private:
             self._opened.set()
+            if self._status.state is CameraState.PRIVACY and self._idle_after is not None and not self._hub.wanted:
+                self._close(CameraState.IDLE, Cut.IDLE)  # it may wait for somebody already, and not look up for this
         elif self._status.state is not CameraState.PRIVACY:
             self._opened.clear()
             self._close(CameraState.PRIVACY, Cut.PRIVACY)

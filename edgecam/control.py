@@ -59,6 +59,8 @@ class Control:
         if self._status[camera].state is CameraState.PRIVACY:
             raise Unavailable("privacy is on")
         frame = await developed(await self._fresh(camera), self._quality[camera], self._pool)
+        if not self._hubs[camera].remembers(frame):
+            raise Unavailable("privacy is on")
         media: Sidecar | None = None
         try:
             media = await aside.run(self._shelf.save_picture, frame, "manual")

@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 CURRENT = 2.0
 """Seconds for which a picture stays the newest while video goes on without pictures."""
 
+MOST_WITHOUT_KEYFRAME = 64_000_000
+"""Bytes of one group of pictures that are kept: some cameras give a keyframe at the start and never again."""
+
 Tap = Callable[[Frame], None]
 SoundTap = Callable[[Sound], None]
 
@@ -58,14 +61,16 @@ class Demand(dict[Want, int]):
 
     @property
     def any(self) -> bool:
-        return any(self.values())
+        """What a camera is open for; the light is looked at while it is."""
+        return any(count for why, count in self.items() if why is not Want.LIGHT)
 
 
 class Ring:
     """The newest frames, oldest first, starting at a keyframe.
 
     Holds at least `seconds` before the newest frame. What lies beyond (up to `reach` seconds) is kept only
-    while everything together fits into `memory` bytes, so the limit never cuts the pre-roll.
+    while everything together fits into `memory` bytes, so the limit never cuts the pre-roll. A group without end is
+    forgotten as a whole, since nothing can be decoded without its beginning.
     """
 
     def __init__(self, seconds: float, reach: float = 0.0, memory: int = 0) -> None:
@@ -74,7 +79,8 @@ class Ring:
         self._sizes: deque[int] = deque()
         self.bytes = 0
 
-    def add(self, frame: Frame) -> None:
+    def add(self, frame: Frame) -> bool:
+        """False when a group without end had to be forgotten: nothing is kept up to the next keyframe."""
         if frame.keyframe:
             self._groups.append([frame])
             self._sizes.append(len(frame.data))
@@ -82,9 +88,13 @@ class Ring:
             self._groups[-1].append(frame)
             self._sizes[-1] += len(frame.data)
         else:
-            return  # nothing can be decoded before the first keyframe
+            return True  # nothing can be decoded before the first keyframe
         self.bytes += len(frame.data)
         self._trim(frame.mono)
+        if self._sizes[-1] > MOST_WITHOUT_KEYFRAME:
+            self.clear()
+            return False
+        return True
 
     def _trim(self, now: float) -> None:
         while len(self._groups) > 1:
@@ -138,14 +148,17 @@ class FrameHub:
         self._next_view: asyncio.Future[Frame] | None = None
         self._next_look: asyncio.Future[Frame] | None = None
         self._fresh = True
+        self._complained = False
+        self._number = self._forgotten = -1
 
     def publish(self, frame: Frame) -> None:
         """A new frame: ring and slots as it suits them, every tap in turn, then whoever awaits it."""
         if self._fresh:
             self._fresh = False
             self.ring.clear()  # no clip may begin before an outage and go on after it
-        if frame.is_coded:
-            self.ring.add(frame)
+        self._number = max(self._number, frame.number)
+        if frame.is_coded and not self.ring.add(frame):
+            self._complain()
         view, look = frame.is_view, frame.is_look
         self.newest = frame if view else _current(self.newest, frame.mono)
         self.look = frame if look else _current(self.look, frame.mono)
@@ -160,6 +173,16 @@ class FrameHub:
         if look and self._next_look is not None:
             self._next_look.set_result(frame)
             self._next_look = None
+
+    def _complain(self) -> None:
+        if not self._complained:
+            self._complained = True
+            log.warning(
+                "%s: %d bytes of video without a keyframe; clips can begin at the next one only: "
+                "set a keyframe every few seconds in the camera's settings",
+                self.camera,
+                MOST_WITHOUT_KEYFRAME,
+            )
 
     def hear(self, sound: Sound) -> None:
         """A new packet of sound; what is older than the ring is forgotten."""
@@ -215,7 +238,8 @@ class FrameHub:
     def want(self, why: Want) -> Iterator[None]:
         """Count one consumer for as long as the context lasts."""
         self.demand[why] += 1
-        self.wanting.set()
+        if self.demand.any:
+            self.wanting.set()
         try:
             yield
         finally:
@@ -236,6 +260,11 @@ class FrameHub:
 
     def clear(self) -> None:
         """Forget all pictures and all sound: privacy."""
+        self._forgotten = self._number
         self.lose()
         self.ring.clear()
         self._heard.clear()
+
+    def remembers(self, frame: Frame) -> bool:
+        """Whether a frame that was published here, or what was made of it, may still be shown: not after `clear`."""
+        return frame.number > self._forgotten

@@ -39,6 +39,15 @@ def reduced(plane: Luma, width: int) -> Luma:
     return small.astype(np.uint8, copy=False)
 
 
+def _fitted(colour: Luma, luma: Luma) -> Luma:
+    """A plane of colour as 4:2:0 wants it beside that luma, whose height may be odd."""
+    import cv2
+
+    rows, columns = luma.shape
+    small = cv2.resize(colour, ((columns + 1) // 2, (rows + 1) // 2), interpolation=cv2.INTER_AREA)
+    return small.astype(np.uint8, copy=False)
+
+
 def expanded(luma: Luma) -> Luma:
     """Video's range (16..235) as a picture's (0..255)."""
     return _EXPAND[luma]
@@ -103,7 +112,8 @@ class Planes:
         planes = self._planes[:1] if grey else self._planes
         if width and width < planes[0].shape[1]:
             wide = max(2, width & ~1)
-            planes = [reduced(planes[0], wide), *(reduced(plane, wide // 2) for plane in planes[1:])]
+            luma = reduced(planes[0], wide)
+            planes = [luma, *(_fitted(plane, luma) for plane in planes[1:])]
         if not self._full:
             planes = [expanded(planes[0]), *(_full_colour(plane) for plane in planes[1:])]
         return planes

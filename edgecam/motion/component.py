@@ -103,13 +103,17 @@ class Motion:
     def _follow(self, on: asyncio.Event, off: asyncio.Event) -> None:
         """Take over the settings as they are now."""
         self._sensitivity = self._settings.number(self._id, "sensitivity")
-        if self._settings.on(self._id, "motion_detection") and not self._settings.on(self._id, "privacy"):
+        if self._is_on:
             off.clear()
             on.set()
         else:
             on.clear()
             off.set()
             self._stop_event()
+
+    @property
+    def _is_on(self) -> bool:
+        return self._settings.on(self._id, "motion_detection") and not self._settings.on(self._id, "privacy")
 
     def _stop_event(self) -> None:
         """End a running event now; moving looks that were not confirmed yet come to nothing."""
@@ -146,7 +150,7 @@ class Motion:
     async def _look(self, frame: Frame) -> None:
         self._flight = asyncio.get_running_loop().run_in_executor(self._pool, self._see, frame, self._sensitivity)
         look = await asyncio.shield(self._flight)
-        if look is None:
+        if look is None or not self._is_on:  # switched off while it looked
             return
         self._status.looks += 1
         self._looked = frame.mono

@@ -4,6 +4,7 @@ Knows the words (topics, payloads, discovery); the wire is `client.Mqtt`.
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -25,6 +26,8 @@ from edgecam.mqtt.states import States
 from edgecam.mqtt.story import Story
 from edgecam.mqtt.topics import Topics
 from edgecam.settings import SETTINGS, Settings
+
+log = logging.getLogger(__name__)
 
 LOOK = 1.0
 """Seconds between two looks at the status boards."""
@@ -140,9 +143,13 @@ class Publisher:
             renew.clear()
             with self._hubs[camera].want(Want.SNAPSHOT):
                 frame = await self._hubs[camera].next(number)
-            frame = await developed(frame, self._config.cameras[camera].image.quality, self._pool)
             number = frame.number
-            self._story.snapshot(camera, frame.data, frame.wall, (frame.width, frame.height))
+            try:
+                frame = await developed(frame, self._config.cameras[camera].image.quality, self._pool)
+            except Exception:  # it costs this picture, not all that MQTT tells
+                log.exception("%s: a picture cannot be coded", camera)
+            else:
+                self._story.snapshot(camera, frame.data, frame.wall, (frame.width, frame.height))
             with suppress(TimeoutError):
                 await aside.within(self._clock, every, renew.wait())
 

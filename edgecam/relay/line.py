@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -59,10 +60,7 @@ async def dial(url: Url, clock: Clock) -> "Line":
     port = parts.port or _PORTS[parts.scheme]
     try:
         tls = await aside.run(ssl.create_default_context) if parts.scheme == "rtsps" else None
-        opening = asyncio.open_connection(
-            parts.hostname, port, limit=_LARGEST, ssl=tls, ssl_shutdown_timeout=1.0 if tls else None
-        )
-        reader, writer = await aside.within(clock, ANSWER_WITHIN, opening)
+        reader, writer = await aside.within(clock, ANSWER_WITHIN, _connected(parts.hostname or "", port, tls))
     except ssl.SSLCertVerificationError as error:
         raise Refused(
             f"{url.safe}: the certificate is not to be trusted ({error.verify_message}); "
@@ -79,6 +77,28 @@ async def dial(url: Url, clock: Clock) -> "Line":
         line.hang_up()
         raise
     return line
+
+
+async def _connected(
+    host: str, port: int, tls: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """To the first of the host's addresses that takes us. The name is looked up on a thread of its own: one of the
+    loop's would be lost with a name server that hangs. Raises OSError.
+    """
+    found = await aside.run(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+
+    async def take(place: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if tls is None:
+            return await asyncio.open_connection(place, port, limit=_LARGEST)
+        return await asyncio.open_connection(
+            place, port, limit=_LARGEST, ssl=tls, server_hostname=host, ssl_shutdown_timeout=1.0
+        )
+
+    *others, last = [str(address[0]) for *_, address in found]
+    for place in others:
+        with suppress(OSError):
+            return await take(place)
+    return await take(last)
 
 
 def _words(error: OSError) -> str:
@@ -209,7 +229,7 @@ class Line:
             head = first + await self._reader.readuntil(b"\r\n\r\n")
             answer = self._parse(head.decode("utf-8", "replace"))
             length = answer.header("content-length")
-            await self._reader.readexactly(min(int(length), _LARGEST) if length.isdecimal() else 0)
+            await self._reader.readexactly(min(int(length[:9]), _LARGEST) if length.isdecimal() else 0)
         except asyncio.LimitOverrunError:
             raise self._stranger("") from None
         except asyncio.IncompleteReadError as error:

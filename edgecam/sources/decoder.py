@@ -3,6 +3,8 @@
 What was not decoded since the last keyframe is kept, so that whoever begins to look need not wait for the next one.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import av
@@ -13,6 +15,9 @@ from edgecam.frame import Frame, Kind
 MOST_FRAMES = 600
 MOST_BYTES = 16_000_000
 """A group of pictures beyond this is not kept: whoever begins to look within it waits for the next one."""
+
+SLICE = 1.0
+"""Seconds of catching up after which the stream is read on: a small board needs longer than a camera may be silent."""
 
 MOST_HELD = 16
 """Pictures that a decoder of H.264 or H.265 holds back at most."""
@@ -32,7 +37,8 @@ class Decoder:
     What cannot be decoded costs its own pictures only.
     """
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._codec: av.VideoCodecContext = av.CodecContext.create("h264" if kind is Kind.H264 else "hevc", "r")
         self._codec.thread_count = 1
         self._waiting: list[Frame] = []  # since the last keyframe, not yet decoded
@@ -55,14 +61,20 @@ class Decoder:
             self._waiting, self._bytes, self._lost = [], 0, True
 
     def decode(self) -> list[Seen]:
-        """Decode all that waits; returns the pictures that came out, of frames that were already late only the newest.
+        """Decode what waits; returns the pictures that came out, of frames that were already late only the newest.
 
-        With B-frames they come some frames later.
+        With B-frames they come some frames later. What takes longer than SLICE goes on with the next call, and gives
+        nothing until it has caught up.
         """
         if self._torn:
             self._forget()
-        late = len(self._waiting) > 1
-        found = [seen for frame in self._waiting for seen in self._give(frame)]
+        late, found, end = len(self._waiting) > 1, list[Seen](), self._now() + SLICE
+        for done, frame in enumerate(self._waiting, 1):
+            found += self._give(frame)
+            if self._now() >= end and done < len(self._waiting):
+                self._bytes -= sum(len(given.data) for given in self._waiting[:done])
+                del self._waiting[:done]
+                return []
         self._waiting, self._bytes = [], 0
         return found[-1:] if late else found
 
@@ -89,6 +101,8 @@ class Decoder:
         if frame.keyframe and frame.extradata and self._codec.extradata is None and not self._codec.is_open:
             self._codec.extradata = frame.extradata
         self._inside[frame.number] = frame
+        while len(self._inside) > MOST_HELD + 1:
+            del self._inside[min(self._inside)]  # nothing came of it: some streams can be read and not decoded
         return self._out(packet)
 
     def _out(self, packet: "av.Packet[Stream] | None") -> list[Seen]:

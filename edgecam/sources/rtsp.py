@@ -5,6 +5,7 @@ With `detect_url` a second, smaller stream of the same camera is what motion loo
 
 import asyncio
 import ipaddress
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -14,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 import av
 from av.container import InputContainer
 
+from edgecam import aside
 from edgecam.config import model
 from edgecam.frame import Frame, Sound, Stamp, Use
 from edgecam.sources import Broken, Rig
@@ -55,7 +57,7 @@ class Link:
             return
         try:
             async with asyncio.timeout(self._silence):
-                await asyncio.get_running_loop().getaddrinfo(host, None)
+                await aside.run(socket.getaddrinfo, host, None)
         except TimeoutError:
             raise Broken(f"no name server says where {host} is; check the network, or write its number") from None
         except OSError as error:

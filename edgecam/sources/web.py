@@ -176,7 +176,7 @@ class WebCamera:
         """`Retry-After` (RFC 9110, 10.2.3) in seconds from now: a number, or a date."""
         try:
             wait = float(asked) if asked.isdecimal() else parsedate_to_datetime(asked).timestamp() - self._clock.wall()
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
         return min(LONGEST_PAUSE, max(0.0, wait))
 

@@ -134,6 +134,10 @@ class Fanout:
                 if viewer.behind and viewer.is_free(len(data)):
                     viewer.offer(data, mono)
 
+    def forget(self) -> None:
+        """Nobody is owed the newest frame any more."""
+        self._newest = None
+
     def check(self) -> None:
         for viewer in self.viewers:
             viewer.check()

@@ -31,7 +31,9 @@ class Live:
         self.id, self.config, self.hub, self.status = id, config, hub, status
         self.original = Fanout()
         """Viewers of the picture as it comes."""
-        self.plain = Variant(Look(), quality=config.image.quality, clock=clock, pool=pool, fanout=self.original)
+        self.plain = Variant(
+            Look(), quality=config.image.quality, hub=hub, clock=clock, pool=pool, fanout=self.original
+        )
         """Makes that picture where the camera gives none that people can be shown as it is."""
         self._variants: dict[Look, Variant] = {}
         self._clock, self._pool = clock, pool
@@ -84,7 +86,7 @@ class Live:
             if len(self._variants) >= MOST:
                 sentence = f"{self.id} is already shown in {MOST} other sizes or qualities, ask for one of those"
                 raise Refused(503, "too_many_variants", sentence, retry_after=int(KEPT))
-            found = Variant(look, quality=self.config.image.quality, clock=self._clock, pool=self._pool)
+            found = Variant(look, quality=self.config.image.quality, hub=self.hub, clock=self._clock, pool=self._pool)
             self._variants[look] = found
         return found
 
@@ -103,22 +105,28 @@ class Live:
                 self.status.clients -= 1
 
     async def shown(self, frame: Frame | None, variant: Variant | None, max_age: float) -> Frame | None:
-        """`frame` as a JPEG in that variant; one of up to `max_age` seconds will do. None: damaged, or none there."""
+        """`frame` as a JPEG in that variant; one of up to `max_age` seconds will do.
+
+        None: damaged, none there, or forgotten meanwhile.
+        """
         if frame is None or (variant is None and frame.image is None):
             return frame
         try:
-            return await (variant or self.plain).of(frame, max_age)
+            shown = await (variant or self.plain).of(frame, max_age)
         except ValueError:
             return None
+        return shown if self.hub.remembers(shown) else None
 
     async def tick(self) -> None:
         """Once a second: late frames to those who missed them, dead viewers out, the placeholder while offline."""
         checking = next(self._ticks) % CHECK_EVERY == 0
+        private = self.status.state is CameraState.PRIVACY
         for fanout in self.fanouts:
+            if private:
+                fanout.forget()
             fanout.catch_up()
             if checking:
                 fanout.check()
-        private = self.status.state is CameraState.PRIVACY
         if private:
             self._last = None
         if self.status.online and not private:

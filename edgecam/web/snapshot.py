@@ -35,6 +35,8 @@ class Stills:
         max_age = 0.0 if query.switch(request.query, "fresh") else live.config.snapshot.max_age
         frame = await self._frame(live, fresh=query.switch(request.query, "fresh"))
         shown = await live.shown(frame, variant, max_age)
+        if shown is None and live.status.state is CameraState.PRIVACY:
+            raise _none(live)
         if shown is None:
             raise Refused(503, "damaged", f"{live.id} sent a damaged picture", retry_after=1)
         return self._answer(request, shown)

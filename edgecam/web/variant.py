@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from edgecam.clock import Clock
 from edgecam.frame import Frame, Kind
+from edgecam.hub import FrameHub
 from edgecam.web import query
 from edgecam.web.fanout import Fanout
 
@@ -69,10 +70,15 @@ def encode(frame: Frame, look: Look, quality: int) -> tuple[bytes, int, int]:
 
 
 class Variant:
-    """One look of one camera. Loop thread only; pixels are touched in the pool."""
+    """One look of one camera. Loop thread only; pixels are touched in the pool.
 
-    def __init__(self, look: Look, *, quality: int, clock: Clock, pool: Executor, fanout: Fanout | None = None) -> None:
-        self.fanout = fanout or Fanout()
+    What the hub has forgotten meanwhile is not shown, whenever it was encoded.
+    """
+
+    def __init__(
+        self, look: Look, *, quality: int, hub: FrameHub, clock: Clock, pool: Executor, fanout: Fanout | None = None
+    ) -> None:
+        self.fanout, self._hub = fanout or Fanout(), hub
         self._look, self._quality, self._clock, self._pool = look, quality, clock, pool
         self._used = clock.monotonic()
         self._ready: Frame | None = None
@@ -92,8 +98,9 @@ class Variant:
         Raises ValueError for a damaged JPEG.
         """
         self._used = self._clock.monotonic()
-        if self._ready is not None and self._used - self._ready.mono <= max_age:
-            return self._ready
+        ready = self._ready
+        if ready is not None and self._used - ready.mono <= max_age and self._hub.remembers(ready):
+            return ready
         if self._encoding is None or self._number != frame.number:
             self._number = frame.number
             self._encoding = asyncio.create_task(self._encode(frame), name=f"encode {frame.camera}")
@@ -116,7 +123,9 @@ class Variant:
             while (frame := self._next) is not None:
                 self._next = None
                 with suppress(ValueError):  # one damaged picture: the stream goes on with the next
-                    self.fanout.deliver(await self.of(frame))
+                    shown = await self.of(frame)
+                    if self._hub.remembers(shown):
+                        self.fanout.deliver(shown)
         finally:
             self._feeding = None
 

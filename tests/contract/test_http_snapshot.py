@@ -1,9 +1,11 @@
 """`snapshot.jpg`: one picture that is true now, or the reason why there is none."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
+from typing import Any
 
 import aiohttp
 import numpy as np
@@ -12,6 +14,7 @@ import simplejpeg
 
 from edgecam.health import CameraState
 from edgecam.hub import Want
+from edgecam.web.variant import encode
 from fakes import settle
 from pictures import jpeg
 from webhouse import House
@@ -104,6 +107,48 @@ async def test_with_privacy_on_the_answer_is_that_and_comes_at_once(pool: Thread
         status, told, _ = await _ask(client)
         assert (status, told["reason"]) == (503, "privacy")
         assert "privacy is on" in told["error"]
+
+
+def _go_private(house: House) -> None:
+    house.status["birdbox"].state = CameraState.PRIVACY
+    house.hubs["birdbox"].clear()
+
+
+async def test_after_privacy_no_picture_of_before_is_given_again(pool: ThreadPoolExecutor) -> None:
+    house = House(pool)
+    async with house.open() as client:
+        house.publish(size=(640, 480))
+        before = await _read(client, "?width=320")
+        _go_private(house)
+        house.clock.tick(1)
+        house.status["birdbox"].state = CameraState.RUNNING
+        house.publish(size=(640, 480), data=jpeg(7, 640, 480))
+        assert await _read(client, "?width=320") != before
+
+
+async def test_a_picture_that_was_being_coded_as_privacy_began_is_not_given(
+    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(*args: Any) -> tuple[bytes, int, int]:
+        begun.set()
+        go.wait()
+        return encode(*args)
+
+    monkeypatch.setattr("edgecam.web.variant.encode", slow)
+    house = House(pool)
+    try:
+        async with house.open() as client:
+            house.publish(size=(640, 480))
+            asking = asyncio.create_task(_ask(client, "?width=320"))
+            await house.until(begun.is_set)
+            _go_private(house)
+            go.set()
+            status, told, _ = await asking
+            assert (status, told["reason"]) == (503, "privacy")
+    finally:
+        go.set()
 
 
 @pytest.mark.parametrize(("query", "size"), [("", (240, 320)), ("?width=160", (120, 160)), ("?grey=1", (240, 320))])

@@ -363,6 +363,34 @@ async def test_an_idle_camera_is_closed_and_opened_for_the_next_who_wants_it(cap
     assert "nobody wants frames, the camera is closed until somebody does" in caplog.text
 
 
+async def test_privacy_that_came_and_went_over_an_idle_camera_is_off() -> None:
+    world = World(steady(60.0), idle_after=20.0)
+    async with world.running():
+        await world.clock.advance(30.0)
+        world.settings.set("birdbox", "privacy", True)
+        await settle()
+        states = [world.status.state]
+        world.settings.set("birdbox", "privacy", False)
+        await settle()
+        states.append(world.status.state)
+        with world.hub.want(Want.SNAPSHOT):
+            await world.clock.advance(0.2)
+            states.append(world.status.state)
+    assert states == [CameraState.PRIVACY, CameraState.IDLE, CameraState.RUNNING]
+
+
+async def test_a_look_at_the_light_does_not_wake_an_idle_camera() -> None:
+    world = World(steady(60.0), idle_after=20.0)
+    async with world.running():
+        with world.hub.want(Want.LIGHT):
+            await world.clock.advance(60.0)
+            assert (world.sources, world.status.state) == ([], CameraState.IDLE)
+            with world.hub.want(Want.VIEWER):
+                await world.clock.advance(1.0)
+            await world.clock.advance(21.0)
+            assert (len(world.sources), world.status.state) == (1, CameraState.IDLE)
+
+
 async def test_a_camera_that_does_not_wake_up_is_offline_after_its_patience_not_before() -> None:
     world = World(steady(5.0), [], idle_after=5.0)
     async with world.running():

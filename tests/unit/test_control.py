@@ -96,6 +96,22 @@ async def test_a_disk_that_refuses_costs_the_copy_not_the_picture(
     assert "birdbox: the snapshot is not on disk: [Errno 28]" in caplog.text
 
 
+async def test_privacy_that_begins_while_the_picture_is_coded_keeps_it_from_disk_and_everybody(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def private(frame: Frame, *_: object) -> Frame:
+        house.hub.clear()
+        return frame
+
+    monkeypatch.setattr("edgecam.control.developed", private)
+    asked = asyncio.create_task(house.control.take_snapshot("birdbox"))
+    await settle()
+    house.frame(1)
+    with pytest.raises(Unavailable, match="privacy is on"):
+        await asked
+    assert (house.heard, house.saved) == ([], [])
+
+
 async def test_a_camera_that_gives_nothing_says_why(house: House) -> None:
     house.status.trouble = "no frame for 10 s from rtsp://cam.local"
     asked = asyncio.create_task(house.control.take_snapshot("birdbox"))

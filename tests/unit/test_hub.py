@@ -84,6 +84,21 @@ def test_whatever_comes_the_ring_is_decodable_ordered_and_reaches_back(steps: li
     assert held[0] is first_key or now - held[0].mono >= 5.0
 
 
+def test_a_camera_that_gives_one_keyframe_and_never_again_does_not_eat_the_memory(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("edgecam.hub.MOST_WITHOUT_KEYFRAME", 100)
+    house = hub()
+    for number in range(50):
+        house.publish(frame(number, keyframe=number == 0))
+        assert house.ring.bytes <= 100
+    assert house.ring.since(0.0) == []
+    house.publish(frame(50))
+    house.publish(frame(51, keyframe=False))
+    assert [each.number for each in house.ring.since(0.0)] == [50, 51]
+    assert caplog.text.count("birdbox: 100 bytes of video without a keyframe") == 1
+
+
 def test_an_empty_ring_reaches_nowhere() -> None:
     ring = Ring(5.0)
     filled(ring, "kkk")
@@ -178,6 +193,18 @@ def video(number: int, *, mono: float | None = None, keyframe: bool = True) -> F
     return replace(frame(number, mono=mono, keyframe=keyframe), kind=Kind.H264)
 
 
+def test_a_picture_of_before_privacy_is_not_remembered_however_long_somebody_held_it() -> None:
+    house = hub()
+    house.publish(frame(1))
+    before = frame(2)
+    house.publish(before)
+    house.lose()
+    assert house.remembers(before)
+    house.clear()
+    assert not house.remembers(before)
+    assert house.remembers(frame(3))
+
+
 async def test_a_video_camera_records_what_is_coded_and_shows_what_is_decoded() -> None:
     house, seen = hub(), list[Frame]()
     with house.tap(seen.append):
@@ -253,5 +280,5 @@ def test_demand_says_what_a_source_has_to_make() -> None:
     ):
         with house.want(want), house.want(want):
             assert (asked.people, asked.motion, asked.coded) == told
-            assert house.wanting.is_set()
+            assert house.wanting.is_set() is asked.any is (want is not Want.LIGHT)
         assert not house.wanting.is_set()

@@ -55,9 +55,9 @@ def picture(x: int | None, size: int = 40) -> bytes:
 class House:
     """One camera's hub, bus, settings and status around the component."""
 
-    def __init__(self, folder: Path, *, enabled: bool = True, pool: Executor | None = None) -> None:
+    def __init__(self, folder: Path, *, enabled: bool = True, pool: Executor | None = None, frames: int = 2) -> None:
         self.clock, self.bus, self.pool = FakeClock(), Bus(), Counting()
-        config = model.Motion(cooldown=COOLDOWN, settle=1, enabled=enabled)
+        config = model.Motion(cooldown=COOLDOWN, settle=1, enabled=enabled, min_frames=frames)
         camera = model.Camera.model_validate({"source": "synthetic", "motion": config.model_dump()})
         self.hub = FrameHub("yard", Ring(5.0))
         self.settings = Settings({"yard": camera, "other": camera}, folder / "settings.json", self.bus, self.clock)
@@ -372,6 +372,25 @@ async def test_a_slow_look_is_never_joined_by_a_second_one(tmp_path: Path) -> No
     await house.quiet(0.4)
     assert len(pool.waiting) == 1
     assert house.status.looks == 0  # the answer of the look that was switched off in flight does not count
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
+
+
+async def test_a_look_that_ends_as_privacy_begins_starts_no_event(tmp_path: Path) -> None:
+    pool = Held()
+    house = House(tmp_path, pool=pool, frames=1)
+    life = asyncio.create_task(house.motion.run())
+    for jpeg in (*[STILL] * 40, picture(100)):
+        await house.show(jpeg)
+        if jpeg is STILL:
+            for done in pool.waiting:
+                done()
+            pool.waiting.clear()
+            await settle()
+    pool.waiting.pop()()
+    house.settings.set("yard", "privacy", True)
+    await settle()
+    assert (house.told, house.status.moving) == ([], False)
     life.cancel()
     await asyncio.gather(life, return_exceptions=True)
 

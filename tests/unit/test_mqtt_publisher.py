@@ -667,3 +667,20 @@ async def test_a_camera_that_gives_video_has_a_still_as_well(furnish: Furnish) -
         await settle()
         assert board.pictures[f"{BASE}/snapshot"][0].startswith(b"\xff\xd8")
         assert board.json(f"{BASE}/snapshot/attributes")["resolution"] == "64x48"
+
+
+async def test_a_picture_that_cannot_be_coded_costs_itself_and_not_the_house(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    plane = np.full((48, 64), 90, np.uint8)
+    odd = Planes([plane, plane, plane[::2]], full=True)
+    async with living(house) as board:
+        house.hubs["birdbox"].publish(Frame("birdbox", 1, 1.0, 1.0, Kind.RAW, b"", 64, 48, image=odd))
+        await settle()
+        house.frame("gate")
+        await settle()
+        assert f"{BASE}/snapshot" not in board.pictures
+        assert board.pictures[f"{BASE}/snapshot".replace("birdbox", "gate")][0] == b"jpeg 1"
+        house.frame()
+        house.frame()
+        await house.clock.advance(61)
+        assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 3"

@@ -61,6 +61,13 @@ def test_the_jpeg_has_contrast_colour_and_size(image: Image, asked: int | None, 
     assert grey_levels.max() - grey_levels.min() > 245
 
 
+@pytest.mark.parametrize("width", [None, 159, 160, 161, 480])
+def test_whatever_height_a_smaller_width_leads_to_it_is_a_picture(width: int | None) -> None:
+    luma, colour = np.full((576, 704), 120, np.uint8), np.full((288, 352), 128, np.uint8)  # PAL: 160x131
+    data = Planes([luma, colour, colour], full=True).jpeg(80, width=width)
+    assert simplejpeg.decode_jpeg(data).shape[1] == (704 if width is None else width & ~1)
+
+
 def test_a_better_quality_takes_more_bytes() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
     image = Planes([noise, noise[::2, ::2], noise[::2, ::2]], full=True)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -344,6 +345,7 @@ async def test_a_login_is_given_when_it_is_asked_for() -> None:
         (b"220 mail\r\n", "does not speak RTSP (it says '220 mail')"),
         (b"x" * 200_000, "does not speak RTSP; check the port"),
         (b" ", "does not speak RTSP; check the port"),
+        (b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", "does not speak RTSP"),
     ],
 )
 async def test_a_server_of_another_kind_is_told(greeting: bytes, words: str) -> None:
@@ -391,6 +393,25 @@ async def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
 async def test_a_server_that_is_not_there_is_told(url: str, words: str) -> None:
     async with publishing(url) as yard:
         assert words in await yard.failed()
+
+
+async def test_a_name_server_that_hangs_holds_no_thread_that_others_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    released, asked = threading.Event(), threading.Event()
+
+    def hangs(*_: object, **__: object) -> list[object]:
+        asked.set()
+        released.wait()
+        return []
+
+    monkeypatch.setattr("socket.getaddrinfo", hangs)
+    try:
+        async with publishing("rtsp://mediamtx/cam") as yard:
+            await until("the name is asked for", asked.is_set)
+            await yard.clock.advance(line.ANSWER_WITHIN)
+            assert (await yard.failed()).endswith("does not answer")
+        assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    finally:
+        released.set()
 
 
 async def test_a_server_without_tls_is_told() -> None:

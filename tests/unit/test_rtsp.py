@@ -1,6 +1,6 @@
 """What an RTSP camera's address becomes, and cameras that say too little of themselves. A real server: tests/system."""
 
-import asyncio
+import threading
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -67,19 +67,21 @@ def link(
 
 
 async def test_a_name_server_that_never_answers_holds_up_no_capture_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(*_: object) -> None:
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", never)
+    released = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_: released.wait())
     camera, asked = link(monkeypatch, stall_timeout=0.02)
-    with pytest.raises(Broken, match="no name server says where cam is"):
-        await camera.find()
-    assert asked == []
+    try:
+        with pytest.raises(Broken, match="no name server says where cam is"):
+            await camera.find()
+        assert asked == []
+        assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    finally:
+        released.set()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[fe80::1%25eth0]", "[::1]"])
 async def test_a_number_needs_no_name_server(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", None)
+    monkeypatch.setattr("socket.getaddrinfo", None)
     camera, _ = link(monkeypatch, url=f"rtsp://{host}:554/main")
     await camera.find()
 

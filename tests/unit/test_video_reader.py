@@ -1,6 +1,7 @@
 """What PyAV reads becomes frames: untouched, with pictures when somebody looks, and not a decode more."""
 
 import logging
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from edgecam.frame import Frame, Kind, Sound, Stamp, Use
 from edgecam.hub import Want
 from edgecam.sources import Broken, Rig
 from edgecam.sources.budget import Budget
-from edgecam.sources.decoder import MOST_FRAMES, Decoder
+from edgecam.sources.decoder import MOST_FRAMES, MOST_HELD, Decoder
 from edgecam.sources.timeline import AsTold
 from edgecam.sources.tracks import Coded, Decoding, Role
 from edgecam.sources.video import VideoReader
@@ -139,6 +140,37 @@ def test_a_group_without_end_is_not_kept_for_ever(tmp_path: Path) -> None:
     made.demand[Want.VIEWER] += 1
     rest = list(items(source, made))
     assert next(frame.number for frame in rest if frame.kind is Kind.RAW) == MOST_FRAMES + 51  # the next keyframe
+
+
+def test_a_board_that_needs_long_to_catch_up_reads_on_meanwhile(tmp_path: Path) -> None:
+    made = rig()
+    path = write_video(tmp_path / "clip.mkv", 60, codec="libx264", keyframes=60, live=True)
+    frames = list(items(reader(path, made), made))
+    clock, seen = iter(range(1000)), list[list[int]]()
+    decoder = Decoder(Kind.H264, now=lambda: 0.25 * next(clock))
+    for frame in frames[:20]:
+        decoder.add(frame)
+    for frame in frames[20:40]:
+        decoder.add(frame)
+        seen.append([each.frame.number for each in decoder.decode()])
+    assert seen[:6] == [[]] * 6, "four pictures a call, and nothing of the past is shown"
+    assert seen[6:] == [[each.number] for each in frames[26:40]]
+
+
+class Referred(Frame):
+    """One whose end can be seen."""
+
+
+@pytest.mark.parametrize("kind", [Kind.H264, Kind.HEVC])
+def test_a_stream_that_nobody_can_decode_does_not_eat_the_memory(kind: Kind) -> None:
+    decoder, given = Decoder(kind), list[weakref.ref[Frame]]()
+    for number in range(1, 200):
+        frame = Referred("yard", number, number / 25, number / 25, kind, b"\0\0\0\1" + bytes(99), 64, 48, number == 1)
+        given.append(weakref.ref(frame))
+        decoder.add(frame)
+        assert decoder.decode() == []
+    del frame
+    assert sum(each() is not None for each in given) <= MOST_HELD + 1
 
 
 def test_who_comes_back_sees_nothing_that_was_held_back_when_they_left(tmp_path: Path) -> None:

@@ -299,6 +299,7 @@ async def test_a_name_server_that_hangs_is_told_and_holds_nobody_up(monkeypatch:
         ("Mon, 21 Sep 2026 14:13:35 GMT", 15.0),  # the clock stands at 14:13:20
         ("Mon, 21 Sep 2026 14:00:00 GMT", 0.0),
         ("soon", 0.0),
+        ("1 Jan 99999999999999999999 00:00 GMT", 0.0),
         ("", 0.0),
     ],
 )

@@ -91,6 +91,18 @@ async def test_a_busy_connection_skips_and_catches_up_with_the_newest() -> None:
         assert fanout.sent == Sent(2, 3, sum(map(len, wire.written)))
 
 
+async def test_what_is_forgotten_is_owed_to_nobody() -> None:
+    with socket.socket() as sock:
+        fanout, wire = Fanout(), Wire(sock)
+        async with watched(fanout, [wire]):
+            wire.held = 1
+            fanout.deliver(frame(1))
+            fanout.forget()
+            wire.held = 0
+            fanout.catch_up()
+            assert wire.written == []
+
+
 async def test_video_frames_that_are_no_pictures_are_not_shown() -> None:
     with socket.socket() as sock:
         fanout, wire = Fanout(), Wire(sock)

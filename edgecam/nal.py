@@ -23,7 +23,7 @@ def stream(frame: Frame) -> bytes:
         return (record or b"") + frame.data if frame.keyframe else frame.data
     size, sets = _read(frame.kind, record)
     units = [*(sets if frame.keyframe else ()), *_prefixed(frame.data, size)]
-    return b"".join(_START + unit for unit in units)
+    return joined(units)
 
 
 def units(frame: Frame) -> list[bytes]:
@@ -47,6 +47,18 @@ def parameters(frame: Frame) -> tuple[bytes, ...]:
 def parameter_sets(kind: Kind, units: Iterable[bytes]) -> tuple[bytes, ...]:
     """Those of `units` that are parameter sets; records of H.265 hold messages of the encoder as well."""
     return tuple(unit for unit in units if unit and unit_type(kind, unit) in _SETS[kind])
+
+
+def announced(frame: Frame) -> tuple[bytes, ...]:
+    """The parameter sets that a keyframe of a byte stream brings itself; none where they come beside it."""
+    if not frame.keyframe or (frame.extradata or b"")[:1] == b"\1":
+        return ()
+    return parameter_sets(frame.kind, _started(frame.data))
+
+
+def joined(units: Iterable[bytes]) -> bytes:
+    """Units as a byte stream."""
+    return b"".join(_START + unit for unit in units)
 
 
 def unit_type(kind: Kind, unit: bytes) -> int:

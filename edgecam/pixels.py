@@ -23,6 +23,8 @@ _LUMA_FIRST = frozenset(
     ("gray", "nv12", "nv21", *(f"yuv{j}{sampling}p" for j in ("", "j") for sampling in (410, 411, 420, 422, 444)))
 )
 """Pixel formats whose first plane is 8-bit luma."""
+_BT709 = 1
+"""AVCOL_SPC_BT709."""
 _FULL_RANGE = 2
 """AVCOL_RANGE_JPEG: 0..255. Video otherwise uses 16..235."""
 _EXPAND = np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
@@ -75,16 +77,19 @@ class Decoded:
 
     def planes(self, width: int | None) -> list[Luma]:
         """Y, U, V (4:2:0), full range, at most `width` wide."""
-        from av.video.reformatter import VideoReformatter
+        from av.video.reformatter import Colorspace, VideoReformatter
 
         frame = self._frame
         wide = min(width or frame.width, frame.width)
+        hd = frame.colorspace == _BT709  # JPEG is BT.601 (JFIF): left as they are, its greens would be off
         small = VideoReformatter().reformat(
             frame,
             width=wide,
             height=max(1, round(frame.height * wide / frame.width)),
             format="yuv420p",
             dst_color_range="JPEG",
+            src_colorspace=Colorspace.ITU709 if hd else None,
+            dst_colorspace=Colorspace.ITU601 if hd else None,
         )
         return _rows(small)
 

@@ -18,6 +18,12 @@ FIRST_WAIT, LONGEST_WAIT = 2.0, 60.0
 """Seconds between two attempts."""
 
 
+UNUSED = 10.0
+"""Seconds for which the connection stays when nobody wants to look any more."""
+BLIND = 10.0
+"""Seconds without a picture, though packets may come, after which the main stream has to do."""
+
+
 class SubStream:
     """Runs beside the main stream for one life of the source; loop thread only.
 
@@ -37,20 +43,40 @@ class SubStream:
         self._newest: Frame | None = None
         self._told = False
         self._task: asyncio.Task[None] | None = None
+        self._ended: set[asyncio.Task[None]] = set()  # still closing their connection
+        self._used = self._seen = 0.0  # when somebody wanted to look, and when there was a picture, in the main's times
 
     def look(self, main: Frame) -> Frame | None:
         """The newest picture that was not given yet, under the number of the main stream's newest frame: a camera
-        counts its frames once. Begins to capture when somebody wants to look for the first time.
+        counts its frames once. Captures while somebody wants to look, and a little longer.
         """
-        if self._task is None and self._rig.demand.motion:
-            self._task = asyncio.create_task(self._run(), name=f"{self._rig.stamp.camera} sub-stream")
+        if self._rig.demand.motion:
+            self._used = main.mono
+            if self._task is None:
+                self._seen = main.mono
+                self._task = asyncio.create_task(self._run(), name=f"{self._rig.stamp.camera} sub-stream")
+        elif self._task is not None and main.mono - self._used > UNUSED:
+            self._hang_up()
         look, self._newest = self._newest, None
+        if look is not None or not self._rig.demand.motion:
+            self._seen = main.mono
+        elif self._role.use is Use.PEOPLE and main.mono - self._seen > BLIND:
+            self._hang_up()
+            self._fails(Broken(f"{self._where} has given no picture for {BLIND:.0f} s"))
         return look and replace(look, number=main.number)
 
-    async def close(self) -> None:
+    def _hang_up(self) -> None:
+        """The next who wants to look begins anew."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait({self._task})
+            self._ended.add(self._task)
+            self._task.add_done_callback(self._ended.discard)
+        self._task, self._role.use, self._newest = None, Use.ALL, None
+
+    async def close(self) -> None:
+        self._hang_up()
+        if self._ended:
+            await asyncio.wait(self._ended)
 
     async def _run(self) -> None:
         wait = FIRST_WAIT

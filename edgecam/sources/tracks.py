@@ -3,16 +3,18 @@
 H.264 and H.265 pass undecoded, with pictures beside them on demand; MJPEG passes; everything else is decoded.
 """
 
+import io
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Literal
 
 import av
 from av import Packet
 from av.stream import Stream
 
-from edgecam import jpeg
+from edgecam import jpeg, nal
 from edgecam.frame import Frame, Kind, Use
 from edgecam.pixels import Decoded
 from edgecam.sources import Broken, Rig
@@ -68,6 +70,7 @@ class Coded:
         context = stream.codec_context
         self._size = context.width, context.height
         self._extradata = bytes(context.extradata) if context.extradata else None
+        self._sets: tuple[bytes, ...] | None = None  # as the newest keyframe that had any announced them
         self._decoder = Decoder(kind)
         self._looks = Looks(rig.looks)
 
@@ -88,10 +91,26 @@ class Coded:
             time_base=unit,
             extradata=self._extradata,
         )
+        frame = self._as_announced(frame)
         if self._role.use is not Use.MOTION:
             yield frame
         self._decoder.add(frame)
         yield from self._shown(self._decoded(frame.mono))
+
+    def _as_announced(self, frame: Frame) -> Frame:
+        """Some cameras change their format while they stream: what a keyframe announces holds from there on."""
+        sets = nal.announced(frame)
+        if not sets or sets == self._sets:
+            return frame
+        first, self._sets = self._sets is None, sets
+        if first and self._size[0]:
+            return frame
+        size = size_of(self._kind, frame.data)
+        if size is None or size == self._size:
+            return frame
+        log.info("%s: the video is %dx%d now", self._rig.stamp.camera, *size)
+        self._size, self._extradata = size, nal.joined(sets)
+        return replace(frame, width=size[0], height=size[1], extradata=self._extradata)
 
     @property
     def _people(self) -> bool:
@@ -123,6 +142,16 @@ class Coded:
         for seen in found:
             if self._people or self._looks.due(seen.frame.mono):
                 yield pictured(seen.frame, seen.picture, self._role.use)
+
+
+def size_of(kind: Kind, keyframe: bytes) -> tuple[int, int] | None:
+    """Width and height as a keyframe with its parameter sets says; None where it cannot be read."""
+    try:
+        with av.open(io.BytesIO(keyframe), "r", format="h264" if kind is Kind.H264 else "hevc") as container:
+            context = container.streams.video[0].codec_context
+            return (context.width, context.height) if context.width else None
+    except (av.error.FFmpegError, IndexError):
+        return None
 
 
 class Jpegs:

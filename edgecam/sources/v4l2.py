@@ -35,6 +35,8 @@ whatever FFmpeg would learn, we have asked for or read ourselves.
 """
 SLICE = 0.5
 """Seconds in which the thread notices that it is to end."""
+MOST_LYING = 1.0
+"""Seconds for which a driver may say that there is a frame without giving one, beyond the camera's patience."""
 NONBLOCKING = "+4"
 """AVFMT_FLAG_NONBLOCK, which has no name among FFmpeg's options. Without it a camera that falls silent keeps the thread
 for ever, and with it the device.
@@ -178,8 +180,9 @@ class Webcam:
             try:
                 packet = next(demuxed, None)
             except av.error.BlockingIOError:
-                silent = 0.0 if self._wait() else clock.monotonic() - self._newest
-                if silent >= self._patience:
+                ready = self._wait()
+                silent = clock.monotonic() - self._newest
+                if silent >= self._patience + (MOST_LYING if ready else 0.0):
                     raise Broken(f"no frame for {silent:.1f} s from {self._device}") from None
                 demuxed = container.demux(*streams)
                 continue
@@ -202,7 +205,10 @@ class Webcam:
             return False
         poll = select.poll()
         poll.register(self.descriptor, select.POLLIN | select.POLLPRI)
-        return bool(poll.poll(SLICE * 1000))
+        events = poll.poll(SLICE * 1000)
+        if any(event & ~(select.POLLIN | select.POLLPRI) for _, event in events):
+            self.leave.wait(0.01)  # an error that no read tells of would be told at once, again and again
+        return bool(events)
 
     # ---- words
 

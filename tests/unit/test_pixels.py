@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 import simplejpeg
-from av.video.reformatter import ColorRange
+from av.video.reformatter import ColorRange, Colorspace
 
 from edgecam.frame import Image
 from edgecam.pixels import Decoded, Planes, reduced
@@ -72,3 +72,14 @@ def test_a_better_quality_takes_more_bytes() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
     image = Planes([noise, noise[::2, ::2], noise[::2, ::2]], full=True)
     assert len(image.jpeg(90)) > 1.5 * len(image.jpeg(40))
+
+
+def test_green_stays_green_in_video_of_either_matrix() -> None:
+    green = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    green[:, :, 1] = 192
+    for matrix in (Colorspace.ITU601, Colorspace.ITU709):
+        frame = av.VideoFrame.from_ndarray(green, format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace=matrix, dst_color_range=ColorRange.MPEG)
+        frame.colorspace = matrix
+        shown = simplejpeg.decode_jpeg(Decoded(frame).jpeg(95)).reshape(-1, 3).mean(axis=0)
+        assert shown == pytest.approx([0, 192, 0], abs=8), matrix

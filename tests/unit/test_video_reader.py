@@ -372,3 +372,20 @@ def test_jpegs_pass(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mkv", 5)
     made = rig(Want.VIEWER, Want.MOTION, Want.RECORD)
     assert [(frame.kind, frame.use) for frame in items(reader(path, made), made)] == [(Kind.JPEG, Use.ALL)] * 5
+
+
+def test_a_camera_that_changes_its_size_while_it_streams_is_believed(tmp_path: Path) -> None:
+    whole = tmp_path / "both.h264"
+    parts = [write_video(tmp_path / f"{w}.h264", 24, codec="libx264", size=(w, h)) for w, h in ((320, 240), (640, 480))]
+    whole.write_bytes(b"".join(part.read_bytes() for part in parts))
+    made = rig(Want.VIEWER, Want.RECORD)
+    found = items(reader(whole, made), made)
+    coded = [frame for frame in found if frame.is_coded]
+    assert {(frame.width, frame.height) for frame in coded[:20]} == {(320, 240)}
+    assert {(frame.width, frame.height) for frame in coded[26:]} == {(640, 480)}
+    change = next(at for at, frame in enumerate(coded) if frame.width == 640)
+    assert coded[change].keyframe
+    assert coded[change].extradata != coded[0].extradata
+    pictures = [frame for frame in found if not frame.is_coded]
+    sizes = {frame.number: (frame.width, frame.height) for frame in coded}
+    assert all(sizes[frame.number] == (frame.width, frame.height) for frame in pictures)

@@ -171,7 +171,7 @@ def test_a_push_target_is_not_built_yet() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["picamera2", "v4l2:/dev/video0", "rtsp://cam/stream", {"type": "rtsp", "url": "rtsps://cam", "detect_url": None}],
+    ["v4l2:/dev/video0", "rtsp://cam/stream", {"type": "rtsp", "url": "rtsps://cam", "detect_url": None}],
 )
 def test_a_source_that_comes_next_is_not_built_yet(source: object) -> None:
     with pytest.raises(ValidationError) as caught:

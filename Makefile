@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check generate clean
+.PHONY: demo test check generate picamera clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgecam demo $(ARGS)
@@ -34,6 +34,10 @@ $(VENV)/.demo: setup.cfg pyproject.toml | $(VENV)/bin/python
 $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.demo
+
+# The daemon on the real picamera2 with libcamera's virtual camera, in a Debian root of its own. As root.
+picamera:
+	tests/system/picamera/check.py docs/picamera2-run.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -3,7 +3,8 @@
 What is known of the real one and kept here: one thread a camera runs jobs, callbacks and encoders in turn, and whatever
 is raised there ends it for good, silently. Frames cease without a word. A capture that timed out stays at the head of
 the queue, so that `stop` waits behind it for ever. The last frame is kept and served once more when it is old. A
-control that is not advertised is refused at once, a value of the wrong type only when it reaches a request. Rows are padded.
+control that is not advertised is refused at once, a value of the wrong type only when it reaches a request. Rows are
+padded.
 """
 
 import os

@@ -55,7 +55,10 @@ def bridge(library: ModuleType) -> None:
 
         def __init__(self) -> None:
             super().__init__()
-            self.mapped_buffers, self.streams, self.files, self.sync = {}, {}, [], Mapped
+            self.mapped_buffers: dict[object, object] = {}
+            self.streams: dict[object, object] = {}
+            self.files: list[int] = []
+            self.sync = Mapped
 
         def allocate(self, configuration, use_case):  # type: ignore[no-untyped-def]
             self.close()

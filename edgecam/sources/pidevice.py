@@ -17,7 +17,7 @@ import numpy as np
 from edgecam.config import model
 from edgecam.pixels import Luma, Planes
 from edgecam.sources import Broken
-from edgecam.sources.controls import Asked, Limits, fit
+from edgecam.sources.picontrols import Asked, Limits, fit
 from edgecam.sources.pi import Camera, ColourSpace, Encoder, Library, Request
 from edgecam.sources.sensor import Mode, Size, choose, modes, small
 

@@ -1,4 +1,4 @@
-"""A camera's controls: what a person asks for, fitted to what the device offers. Pure.
+"""Controls of a Pi camera: what a person asks for, fitted to what the camera offers. Pure.
 
 A value that does not fit never reaches the device: some libraries notice it much later, in a thread of their own.
 """

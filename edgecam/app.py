@@ -260,6 +260,7 @@ class Daemon:
             looks=camera.motion.fps,
             video=camera.video,
             tone=tone,
+            audio=camera.audio,
         )
         capture = Camera(
             id=id,

@@ -1,4 +1,5 @@
-"""Real servers for the tests: mosquitto, rclone's S3 and Azurite, each on a free loopback port, in its own folder.
+"""Real servers for the tests: mosquitto, rclone's S3, Azurite and a network camera that speaks RTSP, each on a free
+loopback port, in its own folder.
 
 Blocking. `up` returns when the server answers, `down` when it is gone; a second `up` takes the same port and the same
 data. What `tests/install-peers` installs must be there.
@@ -9,6 +10,7 @@ import ipaddress
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 ROOT = Path(__file__).parents[1]
 READY_WITHIN = 30.0
@@ -253,3 +256,39 @@ class Azurite(Peer):
             *(program("node"), str(script), "--blobHost", self.host, "--blobPort", str(self.port)),
             *("--location", str(self.folder / "data"), "--skipApiVersionCheck", "--disableTelemetry"),
         ]
+
+
+class RtspCam(Peer):
+    """A network camera on GStreamer's own RTSP server; `options` are those of `tests/rtspcam.py`.
+
+    With a `password` it wants the user anna. `freeze` stops it as a hung camera does: its port still takes connections.
+    """
+
+    user = "anna"
+
+    def __init__(self, folder: Path, *, password: str = "", auth: str = "digest", **options: str | int) -> None:
+        super().__init__(folder)
+        self.password, self._auth, self._options = password, auth, options
+
+    def url(self, path: str = "main", *, password: str | None = None) -> str:
+        """With the login percent-encoded."""
+        password = self.password if password is None else password
+        login = f"{self.user}:{quote(password, safe='')}@" if password else ""
+        return f"rtsp://{login}{self.host}:{self.port}/{path}"
+
+    def command(self) -> list[str]:
+        login = ("--auth", self._auth, "--user", self.user, "--password", self.password) if self.password else ()
+        options = [text for key, value in self._options.items() for text in (f"--{key}", str(value))]
+        # Debian's Python has the bindings to GStreamer.
+        return ["/usr/bin/python3", str(ROOT / "tests/rtspcam.py"), "--port", str(self.port), *login, *options]
+
+    def freeze(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def down(self, kill: bool = False) -> None:
+        if self._process is not None:
+            self.thaw()
+        super().down(kill)

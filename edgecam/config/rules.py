@@ -12,6 +12,7 @@ from edgecam.config.model import (
     FileSource,
     MjpegSource,
     Mqtt,
+    RtspSource,
     S3Store,
     StillSource,
     SyntheticSource,
@@ -95,6 +96,19 @@ def _camera(camera: Camera) -> Iterator[Finding]:
         yield ("image", "day_night", "colour_above"), "must be above grey_below, or day and night would alternate"
     if isinstance(source, SyntheticSource) and source.schedule.move > source.schedule.every:
         yield ("source", "schedule", "move"), "must be shorter than every"
+    if isinstance(source, RtspSource):
+        for here in _changes_pixels(camera):
+            yield here, "cannot be done: the video passes undecoded; set this in the camera's own settings"
+
+
+def _changes_pixels(camera: Camera) -> Iterator[Path]:
+    """What needs every picture decoded, changed and coded again."""
+    for key in ("rotate", "hflip", "vflip"):
+        if getattr(camera.source, key):
+            yield "source", key
+    for key in ("grey", "day_night"):
+        if getattr(camera.image, key):
+            yield "image", key
 
 
 def doubts(config: Config) -> Iterator[Finding]:
@@ -113,6 +127,6 @@ def doubts(config: Config) -> Iterator[Finding]:
         here: Path = ("cameras", name)
         if config.offload is None and isinstance(camera.offload, tuple):
             yield (*here, "offload"), "has no effect without an offload section"
-        if isinstance(camera.source, FileSource | MjpegSource | StillSource):
+        if isinstance(camera.source, FileSource | MjpegSource | RtspSource | StillSource):
             for key in sorted(camera.source.model_fields_set & {"size", "fps"}):
                 yield ((*here, "source", key), f"has no effect: type {camera.source.type} gives what it has")

@@ -7,7 +7,6 @@ NOT_BUILT = frozenset(
     {
         # sources
         "V4l2Source.type",
-        "RtspSource.type",
         "CameraSource.rotate",
         "CameraSource.hflip",
         "CameraSource.vflip",

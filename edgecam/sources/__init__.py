@@ -10,6 +10,7 @@ from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.frame import Frame, Sound, Stamp
 from edgecam.hub import Demand
+from edgecam.sources.budget import Budget
 from edgecam.supervisor import Trouble
 
 
@@ -83,12 +84,17 @@ class Rig:
     video: model.Video = field(default_factory=model.Video)
     """How to code where the source codes video itself."""
     tone: Tone = field(default_factory=Tone)
+    audio: model.Audio | None = None
+    """How to code the camera's sound; None: its sound is left alone."""
+    budget: Budget = field(default_factory=Budget)
+    """What decoding for motion alone may cost."""
 
 
 SOURCES: Mapping[str, str] = {
     "file": "edgecam.sources.file:File",
     "mjpeg": "edgecam.sources.mjpeg:Mjpeg",
     "picamera2": "edgecam.sources.picamera:Picamera",
+    "rtsp": "edgecam.sources.rtsp:Rtsp",
     "still": "edgecam.sources.still:Still",
     "synthetic": "edgecam.sources.synthetic:Synthetic",
 }

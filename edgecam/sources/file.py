@@ -1,127 +1,152 @@
 """A video file as a camera: at its own pace, over and over, or once.
 
-It always gives JPEG: the packets of an MJPEG file untouched, any other codec decoded and encoded with `image.quality`.
+H.264, H.265 and MJPEG pass as they are, with pictures on demand; anything else is decoded, and coded as JPEG on demand.
 """
 
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
-from av.container import InputContainer
 
 from edgecam.config import model
-from edgecam.frame import Frame, Kind
-from edgecam.pixels import Decoded
+from edgecam.frame import Frame, Sound
 from edgecam.sources import Broken, Finished, Rig
 from edgecam.sources.pace import Pace
-from edgecam.sources.sieve import Sieve
+from edgecam.sources.sound import SoundTrack
 from edgecam.sources.threaded import CaptureThread
+from edgecam.sources.timeline import AsTold
+from edgecam.sources.tracks import Role, track
+
+if TYPE_CHECKING:
+    from av import Packet
+    from av.container import InputContainer
+    from av.stream import Stream
 
 USUAL_RATE = 25.0
 """Frames per second of a file that does not say."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One JPEG and when it is due, in seconds from the first picture of the first round."""
+class Played:
+    """What one packet of the file becomes, and when it is due, in seconds from the first frame of the first round."""
 
     at: float
-    data: bytes
-    width: int
-    height: int
+    item: Frame | Sound
     keyframe: bool = True
 
 
 class Player:
-    """Reads pictures in the capture thread. Raises Broken for a file that is missing, damaged or without pictures."""
+    """Reads frames and sound in the capture thread. Raises Broken for a file that is missing or without video."""
 
-    def __init__(self, path: Path, loop: bool, quality: int, camera: str) -> None:
-        self._path, self._loop, self._quality = path, loop, quality
-        self._sieve = Sieve(camera)
-        self._pictures = self._rounds()
+    def __init__(self, path: Path, loop: bool, rig: Rig, pace: Pace) -> None:
+        self._path, self._loop, self._rig, self._pace = path, loop, rig, pace
+        self._times, self._role = AsTold(), Role()
+        self._end = 0.0
+        self._first: float | None = None  # see Reel
+        self._played = self._rounds()
 
     def open(self) -> None:
         """The file is opened by the first read."""
 
-    def read(self) -> Picture | None:
-        return next(self._pictures, None)
+    def read(self) -> Played | None:
+        return next(self._played, None)
 
     def close(self) -> None:
-        self._pictures.close()
+        self._played.close()
 
-    def _rounds(self) -> Generator[Picture, None, None]:
-        begin = 0.0
+    def _rounds(self) -> Generator[Played, None, None]:
         while True:
-            duration = 0.0
-            for at, step, data in self._round():
-                if size := self._sieve.size(data):
-                    duration = at + step
-                    yield Picture(begin + at, data, *size)
-            if not duration:
+            seen = False
+            try:
+                with av.open(str(self._path)) as container:
+                    if not container.streams.video:
+                        raise Broken(f"{self._path} has no video in it")
+                    for played in self._round(container):
+                        seen |= isinstance(played.item, Frame)
+                        yield played
+            except av.error.FFmpegError as error:
+                raise Broken(f"{self._path}: {error.strerror or error}") from error
+            if not seen:
                 raise Broken(f"{self._path} holds no picture that can be decoded")
             if not self._loop:
                 return
-            begin += duration
 
-    def _round(self) -> Iterator[tuple[float, float, bytes]]:
-        """Seconds from the first picture, always growing; how long a picture usually lasts; the JPEG."""
-        try:
-            with av.open(str(self._path)) as container:
-                if not container.streams.video:
-                    raise Broken(f"{self._path} has no video in it")
-                stream = container.streams.video[0]
-                step = 1 / float(stream.average_rate or USUAL_RATE)
-                unit = stream.time_base or Fraction(0)
-                pictures = self._passed if stream.codec_context.name == "mjpeg" else self._decoded
-                first, newest = None, -step
-                for pts, data in pictures(container):
-                    if pts is not None and first is None:
-                        first = pts
-                    at = newest + step if pts is None or first is None else float((pts - first) * unit)
-                    if at > newest:
-                        newest = at
-                        yield at, step, data
-        except av.error.FFmpegError as error:
-            raise Broken(f"{self._path}: {error.strerror or error}") from error
+    def _round(self, container: "InputContainer") -> Generator[Played, None, None]:
+        rig, video = self._rig, container.streams.video[0]
+        audio = container.streams.audio[0] if rig.audio and container.streams.audio else None
+        pictures = track(video, rig, self._times, self._role, "full")
+        sound = SoundTrack(audio, rig.audio, rig, self._times) if rig.audio and audio else None
+        clock = Reel(self._end, 1 / float(video.average_rate or USUAL_RATE), self._first)
+        for packet in container.demux(*filter(None, (video, audio))):
+            if packet.stream is video:
+                at = clock.frame(packet)
+                for frame in pictures.take(packet, self._pace.due(at)):
+                    yield Played(at, frame)
+                self._end, self._first = clock.end, clock.first
+            elif sound is not None:
+                clock.move(packet)
+                for heard in sound.take(packet, self._pace.due(clock.newest)):
+                    yield Played(clock.newest, heard)
 
-    @staticmethod
-    def _passed(container: InputContainer) -> Iterator[tuple[int | None, bytes]]:
-        for packet in container.demux(video=0):
-            if packet.size:
-                yield packet.pts, bytes(packet)
 
-    def _decoded(self, container: InputContainer) -> Iterator[tuple[int | None, bytes]]:
-        """A packet that cannot be decoded costs its own pictures only."""
-        for packet in container.demux(video=0):
-            try:
-                frames = packet.decode()
-            except av.error.InvalidDataError:
-                continue
-            for frame in frames:
-                if isinstance(frame, av.VideoFrame):
-                    yield frame.pts, Decoded(frame).jpeg(self._quality)
+class Reel:
+    """Times of one round, in seconds from the first frame of the first round: they go on where the last round ended."""
+
+    def __init__(self, begin: float, step: float, first: float | None) -> None:
+        """`step`: how long a frame usually lasts; `first`: what the first round added to the file's own times."""
+        self.newest, self.first = begin - step, first
+        self._step = step
+        self._add: float | None = None
+
+    @property
+    def end(self) -> float:
+        return self.newest + self._step
+
+    def frame(self, packet: "Packet[Stream]") -> float:
+        """When the packet is due, always growing; moves it."""
+        if not packet.size:
+            return self.newest
+        at = self.end
+        if packet.dts is not None:
+            own = float(packet.dts * packet.time_base)
+            if self._add is None or self._add + own <= self.newest:
+                self._add = at - own
+            at = self._add + own
+        if self.first is None:
+            self.first = self._add
+        self.newest = at
+        self.move(packet)
+        return at
+
+    def move(self, packet: "Packet[Stream]") -> None:
+        """Let its own times go on where the last round ended."""
+        ticks = round(((self._add or 0.0) - (self.first or 0.0)) / packet.time_base)
+        if packet.pts is not None:
+            packet.pts += ticks
+        if packet.dts is not None:
+            packet.dts += ticks
 
 
 class File:
-    """Paced by the file's own times on the monotonic clock; `loop: false` ends the source with its last picture."""
+    """Paced by the file's own times on the monotonic clock; `loop: false` ends the source with its last frame."""
 
     def __init__(self, config: model.FileSource, rig: Rig) -> None:
-        self._path, self._rig = Path(config.path), rig
+        self._path = Path(config.path)
         self._pace = Pace(rig.clock)
-        player = Player(self._path, config.loop, rig.quality, rig.stamp.camera)
+        player = Player(self._path, config.loop, rig, self._pace)
         self._capture = CaptureThread(player, rig.stamp.camera, rig.lost, patient=True, ahead=2)
 
     def describe(self) -> str:
         return str(self._path)
 
-    async def frames(self) -> AsyncGenerator[Frame, None]:
-        async with aclosing(self._capture.items()) as pictures:
-            async for picture in pictures:
-                await self._pace.until(picture.at)
-                yield self._rig.stamp(Kind.JPEG, picture.data, picture.width, picture.height)
+    async def frames(self) -> AsyncGenerator[Frame | Sound, None]:
+        async with aclosing(self._capture.items()) as played:
+            async for one in played:
+                await self._pace.until(one.at)
+                yield one.item
         raise Finished(f"the file {self._path} has ended")
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ class Pace:
     """Maps the running time of a recording or a generator (s from its start) to the clock.
 
     After a halt longer than `LAG` (a suspended machine) it goes on from there instead of racing after what was missed.
-    `until` on the loop, `wall` from any thread.
+    `until` on the loop, `wall` and `due` from any thread.
     """
 
     LAG = 1.0
@@ -26,6 +26,12 @@ class Pace:
             self._began = True
         else:
             await self._clock.sleep(-late)
+
+    def due(self, at: float) -> float:
+        """Monotonic time at which `at` is due; where nothing was due before, that is now."""
+        if not self._began:
+            self._start, self._began = self._clock.monotonic() - at, True
+        return self._start + at
 
     def wall(self, at: float) -> float:
         """Unix seconds at which `at` is due."""

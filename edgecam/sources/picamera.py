@@ -80,6 +80,8 @@ class Appetite:
             every = 0.0
         elif demand.motion:
             every = 1 / self._rig.looks
+        elif demand.coded:
+            return False  # coded frames come, and say that the camera is there
         else:
             every = LIFE
         if seconds - self._last < every - self._slack:
@@ -119,7 +121,7 @@ class PiReader:
         with self._turn():
             _holders[name] = current_thread()
             try:
-                self._device.open(self._sightings.saw)
+                self._device.open(self._sightings.saw, self._sightings.coded if self._rig.demand.coded else None)
             except NoMemory as error:
                 if self._rig.stamp.next > 1:  # it was there before: what is left lies in pieces
                     raise Fatal(f"{name}: {error}; a new process may get it again") from error
@@ -149,7 +151,8 @@ class PiReader:
             if frame is not None:
                 return frame
             if (silent := self._rig.clock.monotonic() - self._seen) > self._patience:
-                raise Broken(f"no frame for {silent:.1f} s from {self.what}")
+                again = ", only the last one again and again" if self._sightings.stale else ""
+                raise Broken(f"no frame for {silent:.1f} s from {self.what}{again}")
         return None
 
     def _follow(self) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 from edgecam.config import model
 from edgecam.pixels import Luma, Planes
 from edgecam.sources import Broken
-from edgecam.sources.picontrols import Asked, Limits, fit
 from edgecam.sources.pi import Camera, ColourSpace, Encoder, Library, Request
+from edgecam.sources.picontrols import Asked, Limits, fit
 from edgecam.sources.sensor import Mode, Size, choose, modes, small
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,13 @@ _CODEC_WIDTH = 1920
 """Pixels across that the Pi's H.264 block takes."""
 _HD: Size = (1280, 720)
 
+Put = Callable[[bytes, bool, int], None]
+"""Takes a coded frame: its data, whether it is a keyframe, microseconds."""
+
 _modes: dict[str, list[Mode]] = {}
 """Each sensor's modes, by its id: finding them sets the camera up once for each, so it is done once in a process."""
+_told: set[tuple[str, str]] = set()
+"""What was said of which camera: a camera that is opened again and again says it once."""
 
 
 class NoMemory(Broken):
@@ -55,13 +60,13 @@ class Device:
         self._cam: Camera | None = None
         self._grey = False
         self._saturation: object = None  # what to set when it is no longer grey; None: there is no such control
-        self._told: set[str] = set()
 
     # ---- opening
 
-    def open(self, saw: Callable[[Request], None]) -> None:
+    def open(self, saw: Callable[[Request], None], coded: Put | None = None) -> None:
         """Find it, open it, set it up and start it; `saw` is called on the camera's thread with each frame.
 
+        With `coded` it codes from the first frame on, as `encode` does.
         Raises Broken. `close` is called in any case.
         """
         self._library = library = Library()
@@ -75,6 +80,8 @@ class Device:
             self._cam = cam = library.open(number, tuning)
             self._set_up(cam)
             cam.pre_callback = saw
+            if coded and self.is_h264:
+                self.encode(coded)
             cam.start()
         except Broken:
             raise
@@ -138,13 +145,16 @@ class Device:
     def _mode(self, cam: Camera) -> Mode | None:
         wish, id = self._config.sensor_mode, self._id
         if id not in _modes:
-            _modes[id] = modes(cam.sensor_modes)
+            try:
+                _modes[id] = modes(cam.sensor_modes)
+            except Exception as error:  # each mode takes buffers of its own for a moment
+                self._tell(f"the modes of the sensor cannot be read ({error}): the view may be cropped")
         try:
-            mode = choose(_modes[id], wish, self.size, self.fps)
+            mode = choose(_modes.get(id, []), wish, self.size, self.fps)
         except ValueError as error:
             raise Broken(str(error)) from error
         if mode is not None:
-            log.info("%s: %s reads its sensor as %s, %.0f fps at most", self._name, self.what, mode, mode.fps)
+            self._tell(f"{self.what} reads its sensor as {mode}, {mode.fps:.0f} fps at most", logging.INFO)
         return mode
 
     def _configure(self, cam: Camera, mode: Mode | None, buffers: int) -> None:
@@ -184,7 +194,7 @@ class Device:
             self._streams[name] = stream["size"], stream["stride"]
         size, _ = self._streams["main"]
         if size != self.size:
-            log.warning("%s: %s gives %dx%d, not %dx%d", self._name, self.what, *size, *self.size)
+            self._tell(f"{self.what} gives {size[0]}x{size[1]}, not {self.size[0]}x{self.size[1]}")
         self.size = size
         space = cast(ColourSpace | None, got.get("colour_space"))
         self._full = self._library.is_full_range(space) if space is not None else not self.is_h264
@@ -204,7 +214,7 @@ class Device:
         if limits is not None and "FrameDurationLimits" not in fitted.values:
             fitted.values["FrameDurationLimits"] = self._duration(limits)
         for complaint in fitted.complaints:
-            self._complain(complaint)
+            self._tell(complaint)
         self._saturation = fitted.values.get("Saturation", 1.0) if "Saturation" in offered else None
         cam.set_controls(fitted.values)
 
@@ -213,7 +223,7 @@ class Device:
         fitted = fit({"fps": round(1e6 / self.fps)}, {"fps": limits}).values["fps"]
         micros = cast(int, fitted)
         if abs(1e6 / micros - self.fps) > 0.05 * self.fps:
-            self._complain(f"{self.what} gives {1e6 / micros:.1f} frames per second in this mode, not {self.fps:g}")
+            self._tell(f"{self.what} gives {1e6 / micros:.1f} frames per second in this mode, not {self.fps:g}")
             self.fps = 1e6 / micros
         return micros, micros
 
@@ -223,12 +233,13 @@ class Device:
             return
         self._grey = grey
         if self._saturation is None:
-            self._complain(f"{self.what} cannot take the colour out of its video; pictures are grey all the same")
+            self._tell(f"{self.what} cannot take the colour out of its video; pictures are grey all the same")
         else:
             self._cam.set_controls({"Saturation": 0.0 if grey else self._saturation})
 
-    def _complain(self, what: str) -> None:
-        log.warning("%s: %s", self._name, what)
+    def _tell(self, what: str, level: int = logging.WARNING) -> None:
+        log.log(logging.DEBUG if (self._name, what) in _told else level, "%s: %s", self._name, what)
+        _told.add((self._name, what))
 
     # ---- frames
 
@@ -246,7 +257,7 @@ class Device:
 
     # ---- H.264
 
-    def encode(self, put: Callable[[bytes, bool, int], None]) -> None:
+    def encode(self, put: Put) -> None:
         """Code from now on; `put` is called on a thread of the library with data, keyframe and microseconds since boot.
         Raises Broken."""
         hardware = not self._software and has_encoder() and self.size[0] <= _CODEC_WIDTH
@@ -266,9 +277,8 @@ class Device:
             self.encode(put)
             return
         self.encoder = encoder
-        if not hardware and "software" not in self._told:
-            self._told.add("software")
-            log.info("%s: H.264 is coded in software: this board has no encoder for it", self._name)
+        if not hardware:
+            self._tell("H.264 is coded in software: this board has no encoder that could", logging.INFO)
 
     def stop_encoding(self) -> Thread | None:
         """The thread that hangs in it, where it does."""
@@ -316,7 +326,7 @@ def has_encoder() -> bool:
         return False
 
 
-def _placed(encoder: Encoder, put: Callable[[bytes, bool, int], None]) -> Callable[[bytes, bool, int], None]:
+def _placed(encoder: Encoder, put: Put) -> Put:
     """`put` with microseconds since boot instead of since the encoder's first frame; nothing is raised."""
 
     def place(data: bytes, keyframe: bool, micros: int) -> None:

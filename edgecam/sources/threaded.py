@@ -10,22 +10,28 @@ from collections.abc import AsyncGenerator
 from threading import Condition, Thread
 from typing import Generic, Protocol, TypeVar
 
+from edgecam.frame import Frame, Sound, Use
 from edgecam.sources import LostThreads
 
 log = logging.getLogger(__name__)
 
 AHEAD = 32
 """Items that wait while the loop is busy: about two seconds of a live camera."""
+MOST_SOUND = 96
+"""Packets of sound that wait beside them: about two seconds at 48 kHz."""
 GRACE = 2.0
 """Seconds a thread gets to come back from its library when its source is closed."""
 
 
-class Item(Protocol):
-    """What a reader reads: decodable by itself when `keyframe`, else only after the items since the last one."""
+class Keyed(Protocol):
+    """Decodable by itself when `keyframe`, else only after the items since the last one."""
 
     @property
     def keyframe(self) -> bool: ...
 
+
+Item = Keyed | Frame | Sound
+"""What a reader reads."""
 
 T = TypeVar("T", bound=Item)
 T_co = TypeVar("T_co", bound=Item, covariant=True)
@@ -43,12 +49,18 @@ class Reader(Protocol[T_co]):
     def close(self) -> None: ...
 
 
+def _is_picture(item: Item) -> bool:
+    """Only to look at: the newest is worth as much as all."""
+    return isinstance(item, Frame) and not item.is_coded
+
+
 class CaptureThread(Generic[T]):
     """Runs `reader` in a thread and hands its items to the loop in order.
 
     A `patient` reader (a file) pauses while `ahead` items wait; another one (a live camera) loses what does not
-    fit, from there to the next keyframe, and `dropped` counts it. A thread that does not end within `grace` seconds
-    of `close` is given up: what it still brings is thrown away, and `lost` counts it.
+    fit, from there to the next keyframe, and `dropped` counts it. Of a live camera's pictures (`Kind.RAW`) only the
+    newest waits, and sound takes nobody's room. A thread that does not end within `grace` seconds of `close` is given
+    up: what it still brings is thrown away, and `lost` counts it.
     """
 
     def __init__(
@@ -131,12 +143,28 @@ class CaptureThread(Generic[T]):
         with self._room:
             if self._patient:
                 self._room.wait_for(lambda: self._closed or len(self._buffer) < self._ahead)
-            self._broken = len(self._buffer) >= self._ahead or (self._broken and not item.keyframe)
-            if self._broken:
-                self.dropped += 1
-            elif not self._closed:
+            if not self._closed and (self._patient or self._fits(item)):
                 self._buffer.append(item)
             return not self._closed
+
+    def _fits(self, item: T) -> bool:
+        """Whether there is room; what finds none is lost."""
+        if isinstance(item, Sound):
+            return len(self._buffer) < self._ahead + MOST_SOUND
+        if isinstance(item, Frame) and _is_picture(item):
+            self._forget_picture(item.use)
+            return True
+        waiting = sum(not isinstance(old, Sound) and not _is_picture(old) for old in self._buffer)
+        self._broken = waiting >= self._ahead or (self._broken and not item.keyframe)
+        self.dropped += self._broken
+        return not self._broken
+
+    def _forget_picture(self, use: Use) -> None:
+        """The one of this use that waits, if any."""
+        for at, old in enumerate(self._buffer):
+            if isinstance(old, Frame) and _is_picture(old) and old.use is use:
+                del self._buffer[at]
+                return
 
     def _tell(self, *events: asyncio.Event) -> None:
         for event in events:

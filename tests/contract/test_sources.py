@@ -1,23 +1,28 @@
-"""What every source promises: whole JPEGs, growing numbers and times, an end that says why, and nothing left behind."""
+"""What every source promises: whole frames, growing numbers and times, an end that says why, nothing left behind."""
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import TypeAdapter
 
+import picam
 from edgecam import jpeg
 from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.frame import Frame, Kind, Stamp
+from edgecam.hub import Demand, Want
 from edgecam.sources import SOURCES, Broken, Finished, LostThreads, Rig, Source, open_source
 from fakes import frames_of, until
 from httpcam import Fault, HttpCam
+from peers import RtspCam
 from pictures import jpeg as picture
 from video import write_video
 
@@ -33,13 +38,19 @@ class Case:
     pull_the_plug: Callable[[], Awaitable[None]]
     lost: LostThreads
     stamp: Stamp
+    kind: Kind = Kind.JPEG
+    codec: Literal["auto", "mjpeg"] = "auto"
 
-    def open(self) -> Source:
-        return open_source(self.config, Rig(self.stamp, SystemClock(), lost=self.lost))
+    def open(self, *wants: Want) -> Source:
+        demand = Demand()
+        for want in wants:
+            demand[want] += 1
+        video = model.Video(codec=self.codec)
+        return open_source(self.config, Rig(self.stamp, SystemClock(), lost=self.lost, demand=demand, video=video))
 
     @asynccontextmanager
-    async def life(self) -> AsyncGenerator[AsyncIterator[Frame], None]:
-        source = self.open()
+    async def life(self, *wants: Want) -> AsyncGenerator[AsyncIterator[Frame], None]:
+        source = self.open(*(wants or (Want.RECORD,)))
         try:
             async with aclosing(frames_of(source)) as frames:
                 yield frames
@@ -54,11 +65,38 @@ def config(**keys: object) -> model.SourceConfig:
 async def _nothing() -> None: ...
 
 
-@pytest.fixture(params=sorted(SOURCES))
-async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Case]:
+VIDEO = {"file h264": Kind.H264, "file h265": Kind.HEVC, "picamera2": Kind.H264, "rtsp": Kind.H264}
+"""Those that give video; all others give JPEG."""
+CASES = sorted({*SOURCES, *VIDEO, "file mpeg4", "picamera2 mjpeg"})
+
+
+@pytest.fixture(params=CASES)
+async def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Case]:
+    name: str = request.param
+    kind = VIDEO.get(name, Kind.JPEG)
+    if name == "rtsp":
+        with RtspCam(tmp_path, password=PASSWORD, fps=30, gop=5) as peer:
+
+            async def kill() -> None:
+                peer.down(kill=True)
+
+            url = peer.url() + f"?key={PASSWORD}"
+            yield Case(config(type="rtsp", url=url), kill, LostThreads(), Stamp("birdbox", SystemClock()), kind)
+        return
+    if name.startswith("picamera2"):
+        board = picam.install(monkeypatch)
+
+        async def pull_the_cable() -> None:
+            board.device.unplugged = True
+
+        pi = config(type="picamera2", size="320x240", stall_timeout=1)
+        codec: Literal["auto", "mjpeg"] = "mjpeg" if name.endswith("mjpeg") else "auto"
+        yield Case(pi, pull_the_cable, LostThreads(), Stamp("birdbox", SystemClock()), kind, codec)
+        return
     pictures = [picture(seed) for seed in range(10)]
     async with HttpCam(pictures, login=f"anna:{PASSWORD}") as camera:
-        video = write_video(tmp_path / "clip.avi", 10)
+        coded = {"file h264": "libx264", "file h265": "libx265", "file mpeg4": "mpeg4"}.get(name, "mjpeg")
+        video = write_video(tmp_path / "clip.mkv", 10, codec=coded)
 
         async def cut_the_video() -> None:
             video.write_bytes(b"not a video any more")
@@ -72,10 +110,10 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             "mjpeg": (config(type="mjpeg", url=login(camera.url)), camera.stop),
             "still": (config(type="still", url=login(camera.still), every=0.02), camera.stop),
         }
-        yield Case(*configs[request.param], LostThreads(), Stamp("birdbox", SystemClock()))
+        yield Case(*configs[name.split()[0]], LostThreads(), Stamp("birdbox", SystemClock()), kind)
 
 
-BREAKABLE = sorted(SOURCES.keys() - {"synthetic"})
+BREAKABLE = sorted(set(CASES) - {"synthetic"})
 
 
 def capturing() -> list[str]:
@@ -93,19 +131,44 @@ async def take(frames: AsyncIterator[Frame], count: int) -> list[Frame]:
     return found
 
 
-async def test_frames_are_whole_pictures_in_order(case: Case) -> None:
+async def test_frames_are_whole_and_in_order(case: Case) -> None:
     async with case.life() as frames:
         found = await take(frames, 12)
-    assert all((frame.camera, frame.kind, frame.keyframe) == ("birdbox", Kind.JPEG, True) for frame in found)
-    assert all(jpeg.size(frame.data) == (frame.width, frame.height) for frame in found)
+    assert all((frame.camera, frame.kind) == ("birdbox", case.kind) for frame in found)
+    if case.kind is Kind.JPEG:
+        assert all(frame.keyframe for frame in found)
+        assert all(jpeg.size(frame.data) == (frame.width, frame.height) for frame in found)
+    else:
+        assert found[0].keyframe
+        assert all(frame.data and frame.width and frame.height for frame in found)
     assert [frame.number for frame in found] == list(range(1, 13))
     assert all(one.mono < two.mono and one.wall < two.wall for one, two in pairwise(found))
 
 
+@pytest.mark.parametrize("case", sorted(VIDEO), indirect=True)
+async def test_a_video_camera_makes_pictures_only_while_somebody_looks(case: Case) -> None:
+    async with case.life(Want.RECORD) as frames:
+        assert all(frame.is_coded for frame in await take(frames, 12))
+    async with case.life(Want.RECORD, Want.VIEWER) as frames:
+        found = await take(frames, 24)
+    coded = {frame.number: frame for frame in found if frame.is_coded}
+    pictures = [frame for frame in found if frame.kind is Kind.RAW]
+    assert len(pictures) >= 8
+    for frame in pictures:
+        of = coded[frame.number]
+        assert (frame.mono, frame.wall, frame.width, frame.height) == (of.mono, of.wall, of.width, of.height)
+        assert frame.image is not None
+        assert jpeg.size(frame.image.jpeg(80)) == (frame.width, frame.height)
+
+
 async def test_the_next_life_goes_on_counting(case: Case) -> None:
-    for expected in (1, 3, 5):
+    last = 0
+    for _ in range(3):
         async with case.life() as frames:
-            assert [frame.number for frame in await take(frames, 2)] == [expected, expected + 1]
+            first, second = [frame.number for frame in await take(frames, 2)]
+        assert last < first < last + 40  # what was read already and never shown has its number
+        assert second == first + 1
+        last = second
 
 
 async def test_closing_leaves_no_thread_and_no_socket(case: Case, sockets: Callable[[], int]) -> None:
@@ -150,7 +213,7 @@ async def test_what_is_not_there_is_told_at_once_and_in_words(case: Case) -> Non
         with pytest.raises(Broken) as broken:
             await take(frames, 1)
     assert PASSWORD not in str(broken.value)
-    assert "clip.avi" in str(broken.value) or "cannot reach http://" in str(broken.value)
+    assert re.search(r"clip\.mkv|cannot reach (http|rtsp)://|from the Pi camera", str(broken.value))
 
 
 async def test_its_description_shows_no_secret(case: Case) -> None:

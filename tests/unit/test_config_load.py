@@ -215,6 +215,10 @@ def test_a_secret_in_a_file_that_others_can_read_is_a_warning(tmp_path: Path) ->
             'cameras: {a: {source: {type: mjpeg, url: "http://c", fps: 5}}}',
             "1:59: cameras.a.source.fps: has no effect: type mjpeg gives what it has",
         ),
+        (
+            'cameras: {a: {source: {type: rtsp, url: "rtsp://c", size: 640x480}}}',
+            "1:59: cameras.a.source.size: has no effect: type rtsp gives what it has",
+        ),
     ],
 )
 def test_what_is_seldom_meant_is_a_warning(tmp_path: Path, text: str, said: str) -> None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from edgecam.clock import SystemClock
+from edgecam.frame import Frame, Kind, Sound, Stamp, Use
 from edgecam.sources import LostThreads
-from edgecam.sources.threaded import CaptureThread
+from edgecam.sources.threaded import MOST_SOUND, CaptureThread
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,84 @@ async def test_after_a_loss_the_next_item_is_a_keyframe() -> None:
     seen += [item.value async for item in items]
     await capture.close()
     assert seen == [0, 1, 6]
+
+
+class Live:
+    """A camera that gives all of `items` while the loop is busy."""
+
+    def __init__(self, *items: Frame | Sound) -> None:
+        self._items = iter(items)
+        self.given = threading.Event()
+
+    def open(self) -> None: ...
+
+    def read(self) -> Frame | Sound | None:
+        item = next(self._items, None)
+        if item is None:
+            self.given.set()
+        return item
+
+    def close(self) -> None: ...
+
+
+async def while_busy(*items: Frame | Sound, patient: bool = False) -> list[Frame | Sound]:
+    """What arrives of items that were all read before the loop came to them; four coded frames may wait."""
+    live = Live(*items)
+    capture = CaptureThread[Frame | Sound](live, "birdbox", LostThreads(), ahead=4, patient=patient)
+    found = capture.items()
+    first = asyncio.ensure_future(anext(found))
+    await asyncio.sleep(0)
+    assert patient or live.given.wait(5)
+    arrived = [await first] + [item async for item in found]
+    await capture.close()
+    return arrived
+
+
+def picture(stamp: Stamp, use: Use = Use.ALL) -> Frame:
+    return stamp(Kind.RAW, b"", 64, 48, use=use)
+
+
+def coded(stamp: Stamp, *, keyframe: bool = False) -> Frame:
+    return stamp(Kind.H264, b"x", 64, 48, keyframe=keyframe)
+
+
+def sound() -> Sound:
+    return Sound("birdbox", 0.0, b"x", 0.02, 48000, 1, b"")
+
+
+async def test_only_the_newest_picture_of_each_use_waits() -> None:
+    stamp = Stamp("birdbox", SystemClock())
+    looks = [picture(stamp, use) for use in (Use.PEOPLE, Use.MOTION) * 20]
+    assert await while_busy(*looks) == looks[-2:]
+
+
+async def test_pictures_and_sound_take_no_coded_frame_s_room() -> None:
+    stamp = Stamp("birdbox", SystemClock())
+    items: list[Frame | Sound] = []
+    for n in range(4):
+        items += [coded(stamp, keyframe=not n), picture(stamp), sound(), sound()]
+    arrived = await while_busy(*items)
+    assert [item for item in arrived if isinstance(item, Sound) or item.is_coded] == [
+        item for item in items if isinstance(item, Sound) or item.is_coded
+    ]
+    assert [item for item in arrived if isinstance(item, Frame) and not item.is_coded] == items[-3:-2]
+
+
+async def test_a_picture_does_not_mend_a_broken_group() -> None:
+    stamp = Stamp("birdbox", SystemClock())
+    frames = [coded(stamp, keyframe=not n) for n in range(5)]
+    late: list[Frame | Sound] = [picture(stamp), coded(stamp), sound()]
+    assert await while_busy(*frames, *late) == [*frames[:4], late[0], late[2]]
+
+
+async def test_sound_is_bounded() -> None:
+    assert len(await while_busy(*(sound() for _ in range(1000)))) == 4 + MOST_SOUND
+
+
+async def test_a_patient_reader_loses_no_picture() -> None:
+    stamp = Stamp("birdbox", SystemClock())
+    looks = [picture(stamp) for _ in range(20)]
+    assert await while_busy(*looks, patient=True) == looks
 
 
 async def test_a_thread_that_hangs_in_its_library_is_given_up_and_what_it_still_brings_is_thrown_away() -> None:

@@ -1,0 +1,40 @@
+"""Rules over several keys."""
+
+import pytest
+
+from edgecam.config.model import Config, DayNight, Image
+from edgecam.config.rules import conflicts
+from edgecam.config.source import RtspSource
+
+
+def camera(source: dict[str, object], image: dict[str, object]) -> Config:
+    """An RTSP camera, whatever of it is built yet."""
+    config = Config.model_validate({"cameras": {"a": {"source": "rtsp://cam/stream"}}})
+    plain = config.cameras["a"]
+    assert isinstance(plain.source, RtspSource)
+    changed = plain.model_copy(
+        update={"source": plain.source.model_copy(update=source), "image": Image().model_copy(update=image)}
+    )
+    return config.model_copy(update={"cameras": {"a": changed}})
+
+
+@pytest.mark.parametrize(
+    ("source", "image", "place"),
+    [
+        ({"hflip": True}, {}, ("source", "hflip")),
+        ({"vflip": True}, {}, ("source", "vflip")),
+        ({"rotate": 180}, {}, ("source", "rotate")),
+        ({}, {"grey": True}, ("image", "grey")),
+        ({}, {"day_night": DayNight()}, ("image", "day_night")),
+    ],
+)
+def test_what_would_change_the_pixels_of_a_video_that_passes_undecoded_is_refused(
+    source: dict[str, object], image: dict[str, object], place: tuple[str, str]
+) -> None:
+    ((where, said),) = conflicts(camera(source, image))
+    assert where == ("cameras", "a", *place)
+    assert "set this in the camera's own settings" in said
+
+
+def test_an_rtsp_camera_as_it_comes_is_fine() -> None:
+    assert list(conflicts(camera({}, {}))) == []

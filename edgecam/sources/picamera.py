@@ -17,7 +17,8 @@ from threading import Lock, Thread, current_thread
 from edgecam.config import model
 from edgecam.frame import Frame, Kind
 from edgecam.sources import Broken, Rig
-from edgecam.sources.pidevice import STEP, Device, NoMemory
+from edgecam.sources.pidevice import STEP, Device
+from edgecam.sources.pitrouble import NoMemory
 from edgecam.sources.sightings import Packet, Seen, Sightings
 from edgecam.sources.threaded import CaptureThread
 from edgecam.supervisor import Fatal

@@ -5,9 +5,8 @@ Used from one capture thread. Everything that may hang while it ends does so in 
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from errno import EBUSY, ENOMEM
 from pathlib import Path
 from threading import Thread
 from typing import cast
@@ -19,6 +18,7 @@ from edgecam.pixels import Luma, Planes
 from edgecam.sources import Broken
 from edgecam.sources.pi import Camera, ColourSpace, Encoder, Library, Request
 from edgecam.sources.picontrols import Asked, Limits, fit
+from edgecam.sources.pitrouble import is_memory, trouble
 from edgecam.sources.sensor import Mode, Size, choose, modes, small
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ STEP = 2.0
 """Seconds that each step of closing may take."""
 TUNING = "LIBCAMERA_RPI_TUNING_FILE"
 _TUNING_FOLDERS = ("/usr/local/share/libcamera/ipa/rpi", "/usr/share/libcamera/ipa/rpi")
+FEWEST = 2
+"""Buffers with which a camera can run at all: one is filled while another is looked at."""
 _CODEC = Path("/sys/class/video4linux/video11/name")
 _CODEC_DEVICE = Path("/dev/video11")
 _CODEC_WIDTH = 1920
@@ -38,12 +40,12 @@ Put = Callable[[bytes, bool, int], None]
 
 _modes: dict[str, list[Mode]] = {}
 """Each sensor's modes, by its id: finding them sets the camera up once for each, so it is done once in a process."""
+_open: set[str] = set()
+"""The names of the cameras that are open."""
+_tuned: list[str | None] = []
+"""The tuning that libcamera's manager was made with, while there is one: it holds for every camera."""
 _told: set[tuple[str, str]] = set()
 """What was said of which camera: a camera that is opened again and again says it once."""
-
-
-class NoMemory(Broken):
-    """The kernel has no memory left that a camera can write to, in one piece."""
 
 
 class Device:
@@ -77,16 +79,15 @@ class Device:
             os.environ[TUNING] = tuning
         try:
             number, self._id = self._find(library.cameras())
+            self._share(tuning)
             self._cam = cam = library.open(number, tuning)
-            self._set_up(cam)
+            _open.add(self._name)
             cam.pre_callback = saw
-            if coded and self.is_h264:
-                self.encode(coded)
-            cam.start()
+            self._start(cam, self._mode(cam), coded if self.is_h264 else None)
         except Broken:
             raise
         except Exception as error:
-            raise self._trouble(error) from error
+            raise trouble(self.what, error) from error
         finally:
             os.environ.pop(TUNING, None)
 
@@ -128,19 +129,33 @@ class Device:
         self.what = f"the Pi camera {known[fitting[0]][0] or fitting[0]}"
         return fitting[0], known[fitting[0]][1]
 
-    def _set_up(self, cam: Camera) -> None:
-        mode = self._mode(cam)
+    def _share(self, tuning: str | None) -> None:
+        if not _tuned:
+            _tuned.append(tuning)
+        elif _tuned[0] != tuning:
+            first = _tuned[0] or "libcamera's own"
+            self._tell(f"all Pi cameras of a process have the tuning of the one that is opened first: {first}")
+
+    def _start(self, cam: Camera, mode: Mode | None, coded: Put | None) -> None:
+        """With fewer buffers when there is no memory for as many as asked."""
         buffers = self._config.buffers
         try:
-            self._configure(cam, mode, buffers)
+            self._start_with(cam, mode, coded, buffers)
         except Exception as error:
-            if not _says(error, ENOMEM, "memory", "allocat") or buffers <= 2:
+            if not is_memory(error) or buffers <= FEWEST:
                 raise
-            fewer = max(2, buffers - 2)
+            fewer = max(FEWEST, buffers - 2)
             log.warning("%s: no memory for %d camera buffers, trying with %d", self._name, buffers, fewer)
-            self._configure(cam, mode, fewer)
+            self.stop_encoding()
+            self._start_with(cam, mode, coded, fewer)
+
+    def _start_with(self, cam: Camera, mode: Mode | None, coded: Put | None, buffers: int) -> None:
+        self._configure(cam, mode, buffers)
         self._read_back(cam.camera_configuration())
         self._control(cam)
+        if coded:
+            self.encode(coded)
+        cam.start()
 
     def _mode(self, cam: Camera) -> Mode | None:
         wish, id = self._config.sensor_mode, self._id
@@ -297,6 +312,10 @@ class Device:
         """
         hung = self.stop_encoding()
         cam, self._cam = self._cam, None
+        if self._name in _open:
+            _open.discard(self._name)
+            if not _open:
+                _tuned.clear()  # with its last camera picamera2 lets the manager go
         if cam is None:
             return hung
         cam.pre_callback = None
@@ -305,17 +324,6 @@ class Device:
         for name, call in (("stop", cam.stop), ("close", cam.close)):
             hung = _step(name, call) or hung
         return hung
-
-    def _trouble(self, error: BaseException) -> Broken:
-        """What a failure to open means to the person who must act."""
-        if _says(error, EBUSY, "busy", "in use"):
-            return Broken(f"{self.what} is in use by another program, or by another camera of this configuration")
-        if _says(error, ENOMEM, "memory", "allocat"):
-            return NoMemory(
-                f"no memory for the buffers of {self.what}{_free()}: lower source.size or source.buffers, or give the "
-                "kernel more with cma= (/boot/firmware/cmdline.txt)"
-            )
-        return Broken(f"{self.what} cannot be opened: {'; '.join(_texts(error))}")
 
 
 def has_encoder() -> bool:
@@ -361,30 +369,3 @@ def _step(name: str, call: Callable[[], None]) -> Thread | None:
     thread.start()
     thread.join(STEP)
     return thread if thread.is_alive() else None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def _texts(error: BaseException) -> list[str]:
-    """What each error in the chain says, the cause first, nothing twice."""
-    return list(dict.fromkeys(str(one) or type(one).__name__ for one in reversed(list(_chain(error)))))
-
-
-def _says(error: BaseException, number: int, *words: str) -> bool:
-    chain = list(_chain(error))
-    known = any(isinstance(one, OSError) and one.errno == number for one in chain)
-    return known or any(word in text.lower() for text in _texts(error) for word in words)
-
-
-def _free() -> str:
-    """How much of the memory that cameras need is left, where the kernel tells."""
-    with suppress(OSError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("CmaFree:"):
-                return f" ({int(line.split()[1]) // 1024} MiB of CMA are free)"
-    return ""

@@ -35,6 +35,8 @@ OLD = 3.0
 """Seconds after which a frame that arrives is no news."""
 TURN = 20.0
 """Seconds to wait until another Pi camera has been opened."""
+GRACE = 4 * STEP
+"""Seconds for the steps of closing, all together; within the ten that stopping edgecam may take."""
 MICROS = Fraction(1, 1_000_000)
 HEAD = 1024
 """Bytes at the beginning of a keyframe in which its parameter sets are."""
@@ -72,7 +74,7 @@ class Appetite:
 
     def __init__(self, rig: Rig, fps: float, *, jpeg: bool) -> None:
         self._rig, self._slack, self._jpeg = rig, 0.5 / fps, jpeg
-        self._last = float("-inf")
+        self._due = float("-inf")
 
     def __call__(self, at: int) -> bool:
         """`at` in nanoseconds of the sensor."""
@@ -85,9 +87,9 @@ class Appetite:
             return False  # coded frames come, and say that the camera is there
         else:
             every = LIFE
-        if seconds - self._last < every - self._slack:
+        if seconds < min(self._due, seconds + every) - self._slack:
             return False
-        self._last = seconds
+        self._due = max(self._due, seconds - every) + every  # in the long run as many as wanted, whatever the rate
         return True
 
 
@@ -103,6 +105,7 @@ class PiReader:
         self._moments: OrderedDict[int, Moment] = OrderedDict()
         self._offset: float | None = None  # from the sensor's clock to ours
         self._extradata: bytes | None = None
+        self._coded_at = 0  # the newest coded frame, as its packet says
         self._coded_until = 0.0
         self.hung: Thread | None = None
 
@@ -208,8 +211,12 @@ class PiReader:
         return moment
 
     def _coded(self, packet: Packet) -> Frame | None:
-        """The coded frame, with number and times of the frame that it was made of."""
-        moment = self._moments.pop(packet.at, None) or self._moment(packet.at * 1000, self._now() - packet.at / 1e6)
+        """The coded frame, with number and times of the frame that it was made of; None when that was no news."""
+        moment, age = self._moments.pop(packet.at, None), self._now() - packet.at / 1e6
+        if packet.at <= self._coded_at or (moment is None and age > OLD):
+            return None  # an encoder may be some frames late, but the sensor's frame was news when it came
+        self._coded_at = packet.at
+        moment = moment or self._moment(packet.at * 1000, age)
         if packet.keyframe:
             self._extradata = parameter_sets(packet.data) or self._extradata
         return replace(
@@ -264,7 +271,7 @@ class Picamera:
     def __init__(self, config: model.Picamera2Source, rig: Rig) -> None:
         self._rig = rig
         self._reader = PiReader(config, rig)
-        self._capture = CaptureThread[Frame](self._reader, rig.stamp.camera, rig.lost, grace=4 * STEP)
+        self._capture = CaptureThread[Frame](self._reader, rig.stamp.camera, rig.lost, grace=GRACE)
 
     def describe(self) -> str:
         return self._reader.what

@@ -102,6 +102,8 @@ class Sensor:
     """Frames come, with the time of the last one."""
     most_buffers: int = 100
     """There is memory for this many."""
+    most_running: int = 100
+    """It starts with this many."""
     hangs: set[str] = field(default_factory=set)
     """The calls that do not return: stop, close, stop_encoder, start, open."""
     opened: "Picamera2 | None" = None
@@ -341,6 +343,7 @@ class Picamera2:
         self.post_callback: Callable[[CompletedRequest], None] | None = None
         self.encoders: set[Encoder] = set()
         self.configuration: dict[str, Any] = {}
+        self.circle = self  # the real one is held by a circle of objects: only the collector frees its memory
         self.controls: dict[str, object] = {}
         self.set: dict[str, object] = {}
         """What the camera was told and has taken."""
@@ -398,6 +401,8 @@ class Picamera2:
 
     def start(self) -> None:
         self.sensor.pass_through("start")
+        if self.configuration["buffer_count"] > self.sensor.most_running:
+            raise RuntimeError("Failed to start camera: Cannot allocate memory")
         self.apply_controls()
         if self.thread is None:
             self.abort.clear()

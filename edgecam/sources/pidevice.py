@@ -3,6 +3,7 @@
 Used from one capture thread. Everything that may hang while it ends does so in a thread with a deadline.
 """
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -323,6 +324,8 @@ class Device:
             cam.cancel_all_and_flush()
         for name, call in (("stop", cam.stop), ("close", cam.close)):
             hung = _step(name, call) or hung
+        del cam, call
+        gc.collect()  # a closed Picamera2 and its buffers are held by a circle, and the next camera needs that memory
         return hung
 
 

@@ -157,8 +157,12 @@ async def test_frames_that_nobody_wanted_are_counted(board: picam.Board, monkeyp
 
 async def test_a_picture_is_whole_and_its_own(board: picam.Board) -> None:
     """No padding of a row shows, and the camera writes the next frame elsewhere."""
-    frame = await one_picture(config(), rig(Want.VIEWER))
-    assert frame.image is not None
+    async with life(config(), rig(Want.VIEWER)) as frames:
+        frame = await anext(frames)
+        assert frame.image is not None
+        before = frame.image.luma(640).copy()
+        await take(frames, lambda found: len(found) == 12)
+        assert (frame.image.luma(640) == before).all()
     assert (frame.width, frame.height) == (640, 480)
     shown = cv2.imdecode(np.frombuffer(frame.image.jpeg(95), np.uint8), cv2.IMREAD_COLOR)
     assert shown is not None
@@ -166,6 +170,7 @@ async def test_a_picture_is_whole_and_its_own(board: picam.Board) -> None:
     luma = frame.image.luma(640)
     assert luma.shape == (480, 640)
     assert (luma == luma[0]).all()
+    assert np.ptp(luma) == 255
 
 
 @pytest.mark.parametrize("codec", ["auto", "mjpeg"])

@@ -1,8 +1,10 @@
 """The Pi camera when it fails: whatever happens has an end, words, and a next life; what cannot be freed is counted."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import aclosing, suppress
@@ -57,16 +59,18 @@ async def seen(source: Source, count: int = 3) -> list[Frame]:
     return found
 
 
-async def ends(source: Source) -> str:
-    """Why it ends, in its own words; it is closed afterwards."""
+async def ends(source: Source, *found: list[Frame]) -> str:
+    """Why it ends, in its own words; the frames before that are appended to `found`. It is closed afterwards."""
     try:
         async with aclosing(frames_of(source)) as frames:
-            with pytest.raises(Broken) as broken:
-                async for _ in frames:
-                    pass
+            async for frame in frames:
+                for seen in found:
+                    seen.append(frame)
+    except Broken as broken:
+        return str(broken)
     finally:
         await source.close()
-    return str(broken.value)
+    raise AssertionError("it ended without a word")
 
 
 async def test_frames_that_cease_end_the_life_and_the_next_one_has_them_again(board: picam.Board) -> None:
@@ -86,9 +90,10 @@ async def test_frames_that_cease_end_the_life_and_the_next_one_has_them_again(bo
 
 
 async def test_one_frame_over_and_over_is_no_sign_of_life(board: picam.Board) -> None:
-    source = open_source(config(), rig())
+    found: list[Frame] = []
     board.device.frozen = True
-    assert "only the last one again and again" in await ends(source)
+    assert "only the last one again and again" in await ends(open_source(config(), rig()), found)
+    assert len({(frame.kind, frame.number) for frame in found}) == len(found) <= 2
 
 
 async def test_a_frame_that_arrives_much_too_late_is_no_sign_of_life(
@@ -100,7 +105,8 @@ async def test_a_frame_that_arrives_much_too_late_is_no_sign_of_life(
 
 async def test_a_capture_that_timed_out_does_not_keep_the_camera_from_stopping(board: picam.Board) -> None:
     """It stays at the head of the camera's queue, and `stop` would wait behind it for ever."""
-    source = open_source(config(), rig())
+    wish = rig()
+    source = open_source(config(), wish)
     async with aclosing(frames_of(source)) as frames:
         await anext(frames)
         camera, board.device.unplugged = board.camera, True
@@ -114,6 +120,7 @@ async def test_a_capture_that_timed_out_does_not_keep_the_camera_from_stopping(b
         assert camera.jobs
         await source.close()
     assert board.device.history[-2:] == ["stopped", "closed"]
+    assert wish.lost.count == 0
 
 
 @pytest.mark.parametrize("what", ["stop_encoder", "stop", "close"])
@@ -246,6 +253,14 @@ async def test_with_too_little_memory_it_runs_on_fewer_buffers(
     assert "birdbox: no memory for 6 camera buffers, trying with 4" in caplog.messages
 
 
+async def test_memory_that_is_missing_only_at_the_start_costs_buffers_too(board: picam.Board) -> None:
+    board.device.most_running = 3
+    source = open_source(config(buffers=5), rig())
+    assert len(await seen(source)) == 3
+    assert len(board.camera.encoders) == 1
+    await source.close()
+
+
 async def test_without_memory_it_is_told_what_to_do(board: picam.Board) -> None:
     board.device.most_buffers = 1
     words = await ends(open_source(config(), rig()))
@@ -314,3 +329,15 @@ async def test_closing_ends_even_while_nothing_comes(board: picam.Board) -> None
     await source.close()
     assert time.monotonic() - before < 10
     assert board.device.history[-1] == "closed"
+
+
+async def test_a_closed_camera_gives_its_memory_back_at_once(board: picam.Board) -> None:
+    source = open_source(config(), rig())
+    await seen(source)
+    camera = weakref.ref(board.camera)
+    gc.disable()
+    try:
+        await source.close()
+        assert camera() is None
+    finally:
+        gc.enable()

@@ -187,6 +187,17 @@ def clip(path: Path, codec: str = "h264") -> str:
     return f"{codec} {video['width']}x{video['height']}, {packets} frames in {seconds:.2f} s, luma {luma(path)}"
 
 
+def check_facts() -> None:
+    """What the stand-in for picamera2 in the tests claims, asked of the real one."""
+    asked = subprocess.run([str(HERE / "root"), "run", "python", "/rig/facts.py"], capture_output=True, text=True)
+    told = [line for line in asked.stdout.splitlines() if line.startswith(("ok", "FAIL"))]
+    for line in told:
+        say(f"{line[:5].strip():5} real picamera2: {line[5:].strip()}")
+    if asked.returncode:
+        failed.append("facts")
+        say(f"FAIL  real picamera2: exit {asked.returncode}: {asked.stderr[-500:]}")
+
+
 def first_life(root: Path, cable: Path) -> None:
     daemon = Daemon(root, "first", camera=EVENTS)
     try:
@@ -273,6 +284,14 @@ def third_life(root: Path) -> None:
         daemon.process.kill()
 
 
+def cycles(count: int) -> str:
+    """What opening and closing in one process leaves behind."""
+    command = [str(HERE / "root"), "run", "python", "/rig/cycles.py", str(count)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout or done.stderr[-500:]
+    return done.stdout.strip()
+
+
 def main() -> int:
     made = subprocess.run([str(HERE / "root"), "make"], check=True, stdout=subprocess.PIPE, text=True)
     root = Path(made.stdout.strip())
@@ -287,9 +306,12 @@ def main() -> int:
     packages = (root / "var/lib/dpkg/status").read_text()
     package = re.search(r"^Package: python3-libcamera\n(?:.+\n)*?Version: (.+)", packages, re.M)
     say(f"{told.stdout.strip()}, libcamera {package[1] if package else '?'}, {platform.machine()}")
+    check_facts()
+    cable.unlink(missing_ok=True)
     first_life(root, cable)
     second_life(root)
     third_life(root)
+    check("open and close", lambda: cycles(int(os.environ.get("CYCLES", "40"))))
     say(f"{len(failed)} failed" if failed else "all ok")
     for path in sys.argv[1:]:
         Path(path).write_text("\n".join(said) + "\n")

@@ -85,6 +85,9 @@ def bridge(library: ModuleType) -> None:
             while self.files:
                 os.close(self.files.pop())
 
+        def __del__(self) -> None:
+            self.close()
+
     def planar(request) -> None:  # type: ignore[no-untyped-def]
         """NV12 becomes YUV420 where it lies."""
         for name, stream in request.stream_map.items():

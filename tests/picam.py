@@ -7,6 +7,7 @@ control that is not advertised is refused at once, a value of the wrong type onl
 padded.
 """
 
+import atexit
 import os
 import sys
 import time
@@ -336,6 +337,7 @@ class Picamera2:
                 raise RuntimeError("Failed to acquire camera: Device or resource busy")
             except RuntimeError as error:
                 raise RuntimeError("Camera __init__ sequence did not complete.") from error
+        atexit.register(self.close)
         self.sensor.opened, self.is_open = self, True
         self.sensor.history.append("opened")
         self.lock, self.jobs, self.completed = RLock(), deque[Job](), deque[CompletedRequest]()
@@ -526,6 +528,7 @@ class Picamera2:
         return True, None
 
     def close(self) -> None:
+        atexit.unregister(self.close)
         self.sensor.pass_through("close")
         if self.thread is not None:
             self.abort.set()

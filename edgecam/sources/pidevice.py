@@ -3,6 +3,7 @@
 Used from one capture thread. Everything that may hang while it ends does so in a thread with a deadline.
 """
 
+import atexit
 import gc
 import logging
 import os
@@ -82,6 +83,7 @@ class Device:
             number, self._id = self._find(library.cameras())
             self._share(tuning)
             self._cam = cam = library.open(number, tuning)
+            atexit.unregister(cam.close)  # when it hangs, the process must end all the same
             _open.add(self._name)
             cam.pre_callback = saw
             self._start(cam, self._mode(cam), coded if self.is_h264 else None)

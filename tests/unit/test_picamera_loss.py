@@ -1,6 +1,7 @@
 """The Pi camera when it fails: whatever happens has an end, words, and a next life; what cannot be freed is counted."""
 
 import asyncio
+import atexit
 import gc
 import threading
 import time
@@ -341,3 +342,16 @@ async def test_a_closed_camera_gives_its_memory_back_at_once(board: picam.Board)
         assert camera() is None
     finally:
         gc.enable()
+
+
+async def test_a_camera_that_hangs_does_not_keep_the_process_from_ending(
+    board: picam.Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """picamera2 wants to close its cameras when the interpreter ends, and would wait for ever."""
+    at_exit: list[object] = []
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    monkeypatch.setattr(atexit, "unregister", lambda call: call in at_exit and at_exit.remove(call))
+    source = open_source(config(), rig())
+    await seen(source)
+    assert at_exit == []
+    await source.close()

@@ -286,10 +286,16 @@ def third_life(root: Path) -> None:
 
 def cycles(count: int) -> str:
     """What opening and closing in one process leaves behind."""
-    command = [str(HERE / "root"), "run", "python", "/rig/cycles.py", str(count)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout or done.stderr[-500:]
-    return done.stdout.strip()
+    command = [str(HERE / "root"), "run", "python", "-X", "faulthandler", "/rig/cycles.py", str(count)]
+    for _ in range(3):
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode == 0:
+            return done.stdout.strip()
+        if "VirtualCameraData" not in done.stderr:
+            break
+        # Once in some hundred starts the virtual camera touches a request that is gone; so it does without edgecam.
+        say("note  libcamera's virtual camera crashed by itself; once more")
+    raise AssertionError(done.stdout or done.stderr[-500:])
 
 
 def main() -> int:

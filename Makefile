@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check generate picamera clean
+.PHONY: demo test check generate day rtsp-faults picamera clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgecam demo $(ARGS)
@@ -24,6 +24,11 @@ generate: $(VENV)/.test
 	$(BIN)/python -m edgecam.config.generate
 	$(BIN)/python tests/unit/test_discovery.py
 
+# A network camera breaks 150 times, in half an hour; the tests do a few rounds of it.
+rtsp-faults: $(VENV)/.test
+	tests/install-peers
+	PYTHONPATH=tests $(BIN)/python tests/rtsp_faults.py >docs/reliability-rtsp.txt
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -34,6 +39,10 @@ $(VENV)/.demo: setup.cfg pyproject.toml | $(VENV)/bin/python
 $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.demo
+
+# A whole day of a camera whose times lie; its last output is in docs/reliability.md.
+day: $(VENV)/.test
+	PYTHONPATH=tests $(BIN)/python tests/day.py $(ARGS)
 
 # The daemon on the real picamera2 with libcamera's virtual camera, in a Debian root of its own. As root.
 picamera:

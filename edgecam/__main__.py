@@ -54,6 +54,18 @@ def _parser() -> argparse.ArgumentParser:
     config.add_argument("what", choices=("schema", "reference", "effective"))
     configured(config)
 
+    cameras = command("cameras", _cameras, "List the cameras that can be opened here, each with the YAML to paste.")
+    cameras.add_argument("--json", action="store_true", help="for programs")
+    cameras.add_argument("--write", type=Path, metavar="DIR", help="one file per camera, never over an existing one")
+
+    trials = command("test", _test, "One real round trip: says which step failed, and the likely cure.").add_subparsers(
+        required=True, metavar="WHAT", dest="what"
+    )
+    trial = trials.add_parser("camera", help="Open a camera and tell what comes.")
+    trial.add_argument("id", metavar="ID")
+    configured(trial)
+    trial.add_argument("--json", action="store_true", help="for programs")
+
     command("password", _password, "Print a hash for http.users.")
 
     scan = command("scan", _scan, "Run recorded video through the live motion detector.")
@@ -126,6 +138,23 @@ def _config(arguments: argparse.Namespace) -> int:
             return _complain(errors)
         print(reference.effective(loaded), end="")
     return OK
+
+
+def _cameras(arguments: argparse.Namespace) -> int:
+    from edgecam.finding import listing
+
+    return listing.main(as_json=arguments.json, write=arguments.write)
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    from edgecam.config.load import ConfigErrors, load
+    from edgecam.trial import camera
+
+    try:
+        config = load(_place(arguments), environ=os.environ, overrides=arguments.set).config
+    except ConfigErrors as errors:
+        return _complain(errors)
+    return camera.main(config, arguments.id, os.environ, as_json=arguments.json)
 
 
 def _password(_: argparse.Namespace) -> int:

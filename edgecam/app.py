@@ -5,6 +5,7 @@ The only file that knows everybody; it decides nothing.
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -18,11 +19,12 @@ from edgecam.clock import Clock
 from edgecam.config.model import Config
 from edgecam.control import Control
 from edgecam.events import Bus
-from edgecam.frame import Stamp
-from edgecam.health import CameraStatus, Health
+from edgecam.frame import Sound, Stamp
+from edgecam.health import CameraStatus, Health, PublishStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.identity import Identity, identify
 from edgecam.media import Layout, MediaId
+from edgecam.microphone import Microphone
 from edgecam.motion.component import Motion
 from edgecam.motion.daylight import Daylight
 from edgecam.offload.spool import Spool
@@ -34,8 +36,11 @@ from edgecam.record.library import Library
 from edgecam.record.recorder import Recorder
 from edgecam.record.recovery import Recovered, recover
 from edgecam.record.transcoder import Transcoder
+from edgecam.relay.component import LONGEST_WAIT as RELAY_WAIT
+from edgecam.relay.component import Relay
 from edgecam.settings import Settings
-from edgecam.sources import LostThreads, Rig, Tone, open_source
+from edgecam.sources import WITH_SOUND, LostThreads, Rig, Tone, alsa, open_source
+from edgecam.sources.threaded import Reader
 from edgecam.supervisor import LONGEST_WAIT, Component, Fatal, Vitals, serve
 from edgecam.systemd import Notifier, Watchdog
 from edgecam.web import Web
@@ -158,7 +163,9 @@ class Daemon:
             self._add_camera(id, finisher, lost, pool)
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
-        self.health.vitals = [vitals for room, vitals, _ in self._rooms if not isinstance(room, Camera)]
+        self.health.vitals = [
+            vitals for room, vitals, _ in self._rooms if not isinstance(room, Camera | Microphone | Relay)
+        ]
 
     def _add(self, component: Component, vitals: Vitals | None = None, longest: float = LONGEST_WAIT) -> None:
         self._rooms.append((component, vitals or Vitals(component.name), longest))
@@ -237,7 +244,7 @@ class Daemon:
             pool=pool,
             quality=camera.image.quality,
         )
-        tone = Tone(camera.image.grey)
+        tone = Tone(camera.image.grey, varies=camera.image.day_night is not None)
         if camera.image.day_night is not None:
             self._add(
                 Daylight(
@@ -251,6 +258,7 @@ class Daemon:
                     grey=lambda night: setattr(tone, "grey", night or camera.image.grey),
                 )
             )
+        listening = self._add_microphone(id)
         rig = Rig(
             Stamp(id, clock),
             clock,
@@ -260,7 +268,7 @@ class Daemon:
             looks=camera.motion.fps,
             video=camera.video,
             tone=tone,
-            audio=camera.audio,
+            audio=None if listening else camera.audio,
         )
         capture = Camera(
             id=id,
@@ -280,6 +288,52 @@ class Daemon:
         self._add(motion)
         self._add(capture, vitals, CAMERA_WAIT)
         self._add(Liveness(capture, clock))
+        self._add_relay(id)
+
+    def _add_relay(self, id: str) -> None:
+        camera, vitals = self._config.cameras[id], Vitals(f"{id} publish")
+        if camera.publish is None or camera.publish.rtsp is None:
+            return
+        board = self.health.cameras[id].publish = PublishStatus()
+        relay = Relay(
+            id=id,
+            title=camera.name,
+            url=camera.publish.rtsp,
+            hub=self._hubs[id],
+            settings=self._settings,
+            board=board,
+            bus=self.bus,
+            clock=self._clock,
+            vitals=vitals,
+        )
+        self._add(relay, vitals, RELAY_WAIT)
+
+    def _add_microphone(self, id: str) -> bool:
+        """Whether this camera has one: its source brings no sound, or the configuration names a device."""
+        camera, clock, vitals = self._config.cameras[id], self._clock, Vitals(f"{id} microphone")
+        audio = camera.audio
+        if audio is None or (audio.device == "auto" and camera.source.type in WITH_SOUND):
+            return False
+        alsa.prepare(os.environ)
+
+        def ear(device: alsa.Device) -> Reader[Sound]:
+            from edgecam.sources.ear import Ear
+
+            return Ear(id, device, audio, clock)
+
+        microphone = Microphone(
+            id=id,
+            devices=partial(alsa.devices, audio.device),
+            ear=ear,
+            hub=self._hubs[id],
+            settings=self._settings,
+            status=self.health.cameras[id],
+            bus=self.bus,
+            clock=clock,
+            vitals=vitals,
+        )
+        self._add(microphone, vitals)
+        return True
 
     def _ring(self, id: str) -> Ring:
         """Holds the pre-roll and a little more: motion is confirmed after it began."""

@@ -28,6 +28,30 @@ class CameraState(StrEnum):
     PRIVACY = "privacy"
 
 
+class PublishState(StrEnum):
+    CONNECTING = "connecting"  # no server that takes the stream
+    WAITING = "waiting"  # the server answers, the camera gives nothing yet
+    PUBLISHING = "publishing"
+    PRIVACY = "privacy"
+    UNFIT = "unfit"  # the camera gives no video that could be published
+
+
+@dataclass(slots=True)
+class PublishStatus:
+    """What is true of a camera's stream to an RTSP server. Owned by its relay; the counts are since start."""
+
+    state: PublishState = PublishState.CONNECTING
+    trouble: str | None = None
+    """Why nothing arrives there, in words."""
+    sessions: int = 0
+    reconnects: int = 0
+    """Sessions that followed one which broke."""
+    frames: int = 0
+    bytes: int = 0
+    dropped: int = 0
+    """Frames that a slow server did not get."""
+
+
 @dataclass(slots=True)
 class CameraStatus:
     """What is true of one camera now. Each field has one owner, named in brackets."""
@@ -47,17 +71,19 @@ class CameraStatus:
     last_motion_mono: float | None = None  # [motion] monotonic time of the newest moving frame, kept current
     last_motion: float | None = None  # [motion] unix seconds of the last moving frame
     recording: bool = False  # [recorder] a clip is open
+    sound: str | None = None  # [microphone] why there is no sound where some is configured, in words; no problem
     record_trouble: str | None = None  # [recorder] why clips cannot be written, in words
     clips: int = 0  # [recorder] saved since start
     last_clip: float | None = None  # [recorder] end of the last saved clip
     last_stored: float | None = None  # [uploader] when the last thing of this camera was stored
     clients: int = 0  # [web] stream viewers now
     buffer_seconds: float = 0.0  # [camera] how far back the ring reaches
+    publish: PublishStatus | None = None  # [relay] None where nothing is published
 
     @property
     def problem(self) -> str | None:
         """The worst that is wrong with this camera, in words."""
-        return self.trouble or self.record_trouble
+        return self.trouble or self.record_trouble or (self.publish.trouble if self.publish else None)
 
 
 class StoreState(StrEnum):

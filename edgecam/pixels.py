@@ -4,7 +4,8 @@ Loads numpy and simplejpeg; cv2 only where something has to be made smaller.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import simplejpeg
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 Luma = NDArray[np.uint8]
 """Brightness of one picture, shape (height, width), 0 black to 255 white."""
+
+T = TypeVar("T", bound=np.generic)
 
 _LUMA_FIRST = frozenset(
     ("gray", "nv12", "nv21", *(f"yuv{j}{sampling}p" for j in ("", "j") for sampling in (410, 411, 420, 422, 444)))
@@ -58,7 +61,11 @@ class Decoded:
         return small if full else expanded(small)
 
     def jpeg(self, quality: int, *, width: int | None = None, grey: bool = False) -> bytes:
-        """4:2:0 or grey, full range, no detour over RGB."""
+        """4:2:0 or grey, no detour over RGB."""
+        return coded(self.planes(width), quality, grey=grey)
+
+    def planes(self, width: int | None) -> list[Luma]:
+        """Y, U, V (4:2:0), full range, at most `width` wide."""
         from av.video.reformatter import VideoReformatter
 
         frame = self._frame
@@ -70,7 +77,7 @@ class Decoded:
             format="yuv420p",
             dst_color_range="JPEG",
         )
-        return coded(_rows(small), quality, grey=grey)
+        return _rows(small)
 
 
 class Planes:
@@ -89,13 +96,46 @@ class Planes:
         return small if self._full else expanded(small)
 
     def jpeg(self, quality: int, *, width: int | None = None, grey: bool = False) -> bytes:
+        return coded(self.planes(width, grey=grey), quality, grey=grey)
+
+    def planes(self, width: int | None, *, grey: bool = False) -> Sequence[Luma]:
+        """Y, U, V (4:2:0), full range, at most `width` wide; only Y where `grey`."""
         planes = self._planes[:1] if grey else self._planes
         if width and width < planes[0].shape[1]:
             wide = max(2, width & ~1)
             planes = [reduced(planes[0], wide), *(reduced(plane, wide // 2) for plane in planes[1:])]
         if not self._full:
             planes = [expanded(planes[0]), *(_full_colour(plane) for plane in planes[1:])]
-        return coded(planes, quality, grey=grey)
+        return planes
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How a picture is mirrored; both ways at once is half a turn. False when not at all."""
+
+    left_right: bool = False
+    top_bottom: bool = False
+
+    def __bool__(self) -> bool:
+        return self.left_right or self.top_bottom
+
+    def __call__(self, pixels: NDArray[T]) -> NDArray[T]:
+        """A view of pixels or of one plane, shape (height, width)."""
+        return pixels[:: -1 if self.top_bottom else 1, :: -1 if self.left_right else 1]
+
+
+class Turned:
+    """Another picture, turned, and grey whatever is asked where `grey`. An `Image`."""
+
+    def __init__(self, image: Decoded | Planes, turn: Turn, *, grey: bool = False) -> None:
+        self._image, self._turn, self._grey = image, turn, grey
+
+    def luma(self, width: int) -> Luma:
+        return np.ascontiguousarray(self._turn(self._image.luma(width)))
+
+    def jpeg(self, quality: int, *, width: int | None = None, grey: bool = False) -> bytes:
+        planes = [self._turn(plane) for plane in self._image.planes(width)]
+        return coded(planes, quality, grey=grey or self._grey)
 
 
 def coded(planes: Sequence[Luma], quality: int, *, grey: bool = False) -> bytes:

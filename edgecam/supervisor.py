@@ -22,7 +22,14 @@ class Fatal(Exception):
 
 
 class Trouble(Exception):
-    """Something that is wrong in the world and not in the code. The text is for the person who must act."""
+    """Something that is wrong in the world and not in the code. The text is for the person who must act.
+
+    `pause`: seconds to wait at least before the next life, where trying again at once would do harm.
+    """
+
+    def __init__(self, text: str, *, pause: float = 0.0) -> None:
+        super().__init__(text)
+        self.pause = pause
 
 
 class Component(Protocol):
@@ -90,7 +97,7 @@ async def keep(
             if clock.monotonic() - vitals.began >= HEALTHY:
                 recovered(vitals)
             full = min(longest, FIRST_WAIT * 2.0 ** min(vitals.attempts, 16))
-            wait = full * (0.5 + jitter() / 2)
+            wait = max(full * (0.5 + jitter() / 2), error.pause if isinstance(error, Trouble) else 0.0)
             vitals.attempts += 1
             vitals.error = reason(error)
             _complain(component.name, vitals, error, wait)

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import Executor, Future
 from contextlib import aclosing
@@ -11,7 +12,8 @@ from typing import ParamSpec, TypeVar
 from edgecam.clock import Clock
 from edgecam.events import Bus, SettingChanged
 from edgecam.frame import Frame
-from edgecam.sources import Source
+from edgecam.sources import LostThreads, Source
+from edgecam.sources.threaded import CaptureThread
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,6 +90,36 @@ class Switchboard:
     def set(self, camera: str, key: str, value: bool) -> None:
         (self._on.add if value else self._on.discard)((camera, key))
         self._bus.publish(SettingChanged(camera=camera, at=self._clock.wall(), key=key, value=value))
+
+
+class HungLibrary:
+    """A camera library whose read never returns until it is freed."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+
+    def open(self) -> None: ...
+
+    def read(self) -> None:
+        self.free.wait()
+
+    def close(self) -> None: ...
+
+
+class Hung:
+    """A source over such a library."""
+
+    def __init__(self, library: HungLibrary, lost: LostThreads) -> None:
+        self._capture = CaptureThread[Frame](library, "birdbox", lost, grace=0.001)
+
+    def frames(self) -> AsyncGenerator[Frame, None]:
+        return self._capture.items()
+
+    async def close(self) -> None:
+        await self._capture.close()
+
+    def describe(self) -> str:
+        return "camera 0"
 
 
 async def frames_of(source: Source) -> AsyncGenerator[Frame, None]:

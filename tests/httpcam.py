@@ -7,14 +7,15 @@ of its own that can be killed: `python tests/httpcam.py VIDEO --port 8080 [--fps
 
 import argparse
 import asyncio
-import base64
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from enum import StrEnum
 from hashlib import md5
 from pathlib import Path
 from typing import Self
 
+from doorkeeper import Doorkeeper
 from pictures import claims, truncated
 
 BOUNDARY = b"frame"
@@ -45,10 +46,17 @@ class Fault(StrEnum):
     REDIRECT = "redirect"  # to another host
     MISSING = "missing"  # 404
     BROKEN = "broken"  # 500
+    BUSY = "busy"  # 503 with Retry-After, as one that serves one client only
+    OFTEN = "often"  # 429
+    CIRCLE = "circle"  # redirects to itself
+    PAGE = "page"  # 200 with a web page
 
 
 class HttpCam:
-    """Serves `pictures` at `fps`, over and over or once (then it stalls), from the moment it starts."""
+    """Serves `pictures` at `fps`, over and over or once (then it stalls), from the moment it starts.
+
+    `login` (user:password) is Basic's, `door` any other. `alone`: a second connection is refused while one is open.
+    """
 
     def __init__(
         self,
@@ -57,6 +65,9 @@ class HttpCam:
         *,
         port: int = 0,
         login: str | None = None,
+        door: Doorkeeper | None = None,
+        tls: ssl.SSLContext | None = None,
+        alone: bool = False,
         loop: bool = True,
         fault: Fault = Fault.NONE,
         sleep: Callable[[float], Coroutine[None, None, None]] = asyncio.sleep,
@@ -67,17 +78,28 @@ class HttpCam:
         """The headers of each request, lower-case names; `path` too."""
         self.etag = True
         self.port = port
-        self._pictures, self._fps, self._login, self._loop, self._sleep = pictures, fps, login, loop, sleep
+        self.accepted = 0
+        """Connections that were taken."""
+        self.turned_away = 0
+        """Connections refused because one was open."""
+        self._pictures, self._fps, self._loop, self._sleep = pictures, fps, loop, sleep
+        user, _, password = (login or "").partition(":")
+        self._door = Doorkeeper(user, password, basic=True) if login else door
+        self._tls, self._alone = tls, alone
         self._clients: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/stream"
+        return f"{self._scheme}://127.0.0.1:{self.port}/stream"
 
     @property
     def still(self) -> str:
-        return f"http://127.0.0.1:{self.port}/still.jpg"
+        return f"{self._scheme}://127.0.0.1:{self.port}/still.jpg"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self._tls else "http"
 
     @property
     def connections(self) -> int:
@@ -85,7 +107,7 @@ class HttpCam:
 
     async def __aenter__(self) -> Self:
         self._began = asyncio.get_running_loop().time()
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -106,7 +128,12 @@ class HttpCam:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._alone and self._clients:
+            self.turned_away += 1
+            writer.transport.abort()
+            return
         self._clients.add(writer)
+        self.accepted += 1
         try:
             while await self._answer(reader, writer):
                 pass
@@ -124,8 +151,16 @@ class HttpCam:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
         headers["path"] = first.split(" ")[1]
         self.requests.append(headers)
-        if refusal := self._refusal(headers):
-            writer.write(refusal)
+        refusal, welcome = self._door.admit("GET", headers["path"], headers) if self._door else ([], [])
+        if refusal:
+            page = b"<html>who are you?</html>" * 1000
+            writer.write(answer("401 Unauthorized", *refusal, body=page)[: -len(page)])
+            for _ in range(10):  # a page comes after its headers
+                await asyncio.sleep(0)
+            writer.write(page)
+            return True
+        if fault := self._answer_of(self.fault):
+            writer.write(fault)
             return True
         if self.fault is Fault.SILENT:
             await asyncio.Event().wait()
@@ -140,22 +175,33 @@ class HttpCam:
                 writer.write(b"X-%d: %s\r\n" % (number, b"x" * 100))
                 await writer.drain()
         if headers["path"].startswith("/stream"):
-            await self._stream(writer)
+            await self._stream(writer, welcome)
             return False
-        return await self._still(writer, headers)
+        return await self._still(writer, headers, welcome)
 
-    def _refusal(self, headers: dict[str, str]) -> bytes | None:
-        wanted = None if self._login is None else "Basic " + base64.b64encode(self._login.encode()).decode()
-        if wanted is not None and headers.get("authorization") != wanted:
-            return b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="cam"\r\nContent-Length: 0\r\n\r\n'
-        return {
-            Fault.MISSING: b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
-            Fault.BROKEN: b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
-            Fault.REDIRECT: b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.invalid/\r\nContent-Length: 0\r\n\r\n",
-        }.get(self.fault)
+    @staticmethod
+    def _answer_of(fault: Fault) -> bytes | None:
+        match fault:
+            case Fault.MISSING:
+                return answer("404 Not Found")
+            case Fault.BROKEN:
+                return answer("500 Internal Server Error")
+            case Fault.REDIRECT:
+                return answer("302 Found", "Location: http://elsewhere.invalid/")
+            case Fault.CIRCLE:
+                return answer("302 Found", "Location: ?again")
+            case Fault.BUSY:
+                return answer("503 Service Unavailable", "Retry-After: 20")
+            case Fault.OFTEN:
+                return answer("429 Too Many Requests", "Retry-After: 40")
+            case Fault.PAGE:
+                return answer("200 OK", "Content-Type: text/html", body=b"\n<!DOCTYPE html><title>Camera</title>" * 9)
+            case _:
+                return None
 
-    async def _stream(self, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=%s\r\n\r\n" % BOUNDARY)
+    async def _stream(self, writer: asyncio.StreamWriter, welcome: list[str]) -> None:
+        kind = f"Content-Type: multipart/x-mixed-replace; boundary={BOUNDARY.decode()}"
+        writer.write("\r\n".join(["HTTP/1.0 200 OK", kind, *welcome, "", ""]).encode())
         if self.fault is Fault.PREAMBLE:
             writer.write(b"This is a stream of pictures.\r\n\r\nEnjoy!")
         async for picture in self._running():
@@ -191,16 +237,17 @@ class HttpCam:
             number += 1
         await asyncio.Event().wait()
 
-    async def _still(self, writer: asyncio.StreamWriter, headers: dict[str, str]) -> bool:
+    async def _still(self, writer: asyncio.StreamWriter, headers: dict[str, str], welcome: list[str]) -> bool:
         number = int((asyncio.get_running_loop().time() - self._began) * self._fps)
         picture = self._pictures[number % len(self._pictures)]
         picture = {Fault.TRUNCATED: truncated(picture), Fault.BOMB: claims(10_000, 6_000)}.get(self.fault, picture)
         tag = f'"{md5(picture, usedforsecurity=False).hexdigest()}"'
         if self.etag and headers.get("if-none-match") == tag:
-            writer.write(b"HTTP/1.1 304 Not Modified\r\n\r\n")
+            writer.write("\r\n".join(["HTTP/1.1 304 Not Modified", *welcome, "", ""]).encode())
             return True
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n"
-        writer.write((head + (f"ETag: {tag}\r\n" if self.etag else "") + "\r\n").encode())
+        more = [*welcome, f"ETag: {tag}"] if self.etag else welcome
+        whole = answer("200 OK", "Content-Type: image/jpeg", *more, body=picture)
+        writer.write(whole[: -len(picture)])
         if self.fault in (Fault.CLOSE, Fault.STALL):
             writer.write(picture[:100])
             await writer.drain()
@@ -210,6 +257,11 @@ class HttpCam:
         writer.write(picture)
         await writer.drain()
         return True
+
+
+def answer(status: str, *lines: str, body: bytes = b"") -> bytes:
+    """A whole HTTP answer."""
+    return "\r\n".join([f"HTTP/1.1 {status}", *lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
 def part(picture: bytes, fault: Fault = Fault.NONE, boundary: bytes = BOUNDARY) -> bytes:

@@ -19,8 +19,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 ROOT = Path(__file__).parents[1]
 READY_WITHIN = 30.0
@@ -48,8 +51,11 @@ def program(name: str) -> str:
     return found
 
 
-def self_signed(certificate: Path, key: Path) -> None:
-    """Write a certificate for 127.0.0.1 that vouches for itself, and its key, unless they are there."""
+def self_signed(certificate: Path, key: Path, by: "x509.Name | None" = None) -> None:
+    """Write a certificate for 127.0.0.1 that vouches for itself, and its key, unless they are there.
+
+    With `by` it is no authority, and names another one that nobody knows.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -61,11 +67,11 @@ def self_signed(certificate: Path, key: Path) -> None:
     now = datetime.now(UTC)
     loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     signed = (
-        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        x509.CertificateBuilder(by or name, name, private.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(loopback, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=by is None, path_length=None), critical=True)
         .sign(private, hashes.SHA256())
     )
     certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
@@ -258,6 +264,35 @@ class Azurite(Peer):
         ]
 
 
+class Lighttpd(Peer):
+    """A web server that does Digest by itself, before what another one on `behind` serves: a camera's `/stream`."""
+
+    user, password = "anna", "p@ss:w%rd"
+
+    def __init__(self, folder: Path, behind: int, *, algorithm: str = "MD5") -> None:
+        super().__init__(folder)
+        self._behind, self._algorithm = behind, algorithm
+
+    def command(self) -> list[str]:
+        users, path = self.folder / "users", self.folder / "lighttpd.conf"
+        users.write_text(f"{self.user}:{self.password}\n")
+        path.write_text(
+            f"""
+            server.modules = ("mod_auth", "mod_authn_file", "mod_proxy")
+            server.document-root = "{self.folder}"
+            server.bind = "{self.host}"
+            server.port = {self.port}
+            server.stream-response-body = 2
+            auth.backend = "plain"
+            auth.backend.plain.userfile = "{users}"
+            auth.require = ("" => ("method" => "digest", "algorithm" => "{self._algorithm}", "realm" => "camera 7",
+                                   "require" => "valid-user"))
+            proxy.server = ("" => (("host" => "{self.host}", "port" => {self._behind})))
+            """
+        )
+        return [program("lighttpd"), "-D", "-f", str(path)]
+
+
 class RtspCam(Peer):
     """A network camera on GStreamer's own RTSP server; `options` are those of `tests/rtspcam.py`.
 
@@ -266,19 +301,25 @@ class RtspCam(Peer):
 
     user = "anna"
 
-    def __init__(self, folder: Path, *, password: str = "", auth: str = "digest", **options: str | int) -> None:
+    def __init__(
+        self, folder: Path, *, password: str = "", auth: str = "digest", tls: bool = False, **options: str | int
+    ) -> None:
         super().__init__(folder)
-        self.password, self._auth, self._options = password, auth, options
+        self.password, self._auth, self._tls, self._options = password, auth, tls, options
 
     def url(self, path: str = "main", *, password: str | None = None) -> str:
         """With the login percent-encoded."""
         password = self.password if password is None else password
         login = f"{self.user}:{quote(password, safe='')}@" if password else ""
-        return f"rtsp://{login}{self.host}:{self.port}/{path}"
+        return f"rtsp{'s' * self._tls}://{login}{self.host}:{self.port}/{path}"
 
     def command(self) -> list[str]:
         login = ("--auth", self._auth, "--user", self.user, "--password", self.password) if self.password else ()
         options = [text for key, value in self._options.items() for text in (f"--{key}", str(value))]
+        if self._tls:
+            files = self.folder / "certificate.pem", self.folder / "key.pem"
+            self_signed(*files)
+            options += ["--tls", *map(str, files)]
         # Debian's Python has the bindings to GStreamer.
         return ["/usr/bin/python3", str(ROOT / "tests/rtspcam.py"), "--port", str(self.port), *login, *options]
 

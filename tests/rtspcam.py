@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A network camera: GStreamer's own RTSP server, for the system's Python (Debian's gi), one process per camera.
 
-Serves /main, and /sub when it has a size. Each picture bears its number as blocks (`edgecam.sources.overlay`); the
-first of each session is 0. `tests/peers.py` starts it; it ends with a signal.
+Serves /main, and /sub when it has a size. Each picture bears its number as blocks (`edgecam.sources.overlay`); each
+client's first is 0. `tests/peers.py` starts it; it ends with a signal.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 VIDEO = {
     "h264": "x264enc tune=zerolatency sliced-threads=false speed-preset=ultrafast bitrate=2000 key-int-max={gop} "
@@ -64,7 +64,6 @@ def factory(given: argparse.Namespace, size: str, sound: str) -> GstRtspServer.R
         f"caps=video/x-raw,format=I420,width={width},height={height},framerate={given.fps}/1,colorimetry=bt601 "
         f"! queue ! {video} {SOUND[sound]} )"
     )
-    made.set_shared(True)
 
     def feed(source: Gst.Element, _: int, count: list[int]) -> None:
         buffer = Gst.Buffer.new_wrapped(scene.draw(count[0]))
@@ -90,6 +89,8 @@ def protect(
         auth.add_digest(given.user, given.password, token)
     else:
         auth.add_basic(GstRtspServer.RTSPAuth.make_basic(given.user, given.password), token)
+    if given.tls:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(*given.tls))
     server.set_auth(auth)
     for made in factories:
         permissions = GstRtspServer.RTSPPermissions()
@@ -117,6 +118,7 @@ def main() -> None:
     parser.add_argument("--auth", choices=("none", "basic", "digest"), default="none")
     parser.add_argument("--user", default="anna")
     parser.add_argument("--password", default="")
+    parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="speaks RTSPS; with a password only")
     given = parser.parse_args()
     Gst.init(None)
     if given.check:

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from edgecam.config.fields import (
+    OFF,
     SWITCH,
     UNQUOTED,
     AlsoTakes,
@@ -20,9 +21,10 @@ from edgecam.config.fields import (
     Word,
 )
 from edgecam.config.secret import Url
-from edgecam.config.source import SourceConfig
+from edgecam.config.source import SourceConfig, with_scheme
 
 DAY = 86400.0
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 Schedule = dict[str, str] | None
 """Days to times of day, such as {"mon-fri": "10:00-20:00"}."""
 
@@ -41,13 +43,23 @@ class Video(Section):
 class Audio(Section):
     """Sound in clips and HLS."""
 
-    device: Word = Field("auto", description="The microphone.")
-    rate: int = Field(48000, ge=8000, le=192_000, description="Samples per second.")
+    device: Word = Field(
+        "auto",
+        description="As `arecord -L` names it; auto: the camera's own sound, else the first microphone that works.",
+    )
+    rate: int = Field(48000, description="Samples per second, one that AAC knows: 48000, 44100, 32000, 16000, …")
     channels: Annotated[Literal["auto", "1", "2"], AlsoTakes({"enum": [1, 2], "description": UNQUOTED})] = Field(
         "auto", description="auto: as the device has."
     )
     bitrate: Bitrate = Field(64_000, description="Of the coded sound.")
     delay: Duration = Field(0, description="Sound is shifted by this.")
+
+    @field_validator("rate")
+    @classmethod
+    def _known(cls, rate: int) -> int:
+        if rate not in AAC_RATES:
+            raise ValueError(f"must be one of {', '.join(map(str, AAC_RATES))}")
+        return rate
 
 
 class Overlay(Section):
@@ -185,7 +197,12 @@ class Record(Section):
 class Publish(Section):
     """The camera's stream sent elsewhere."""
 
-    rtsp: Url | None = Field(None, description="Such as rtsp://mediamtx:8554/birdbox.")
+    rtsp: Url | None = Field(None, description="Such as rtsp://user:password@mediamtx:8554/birdbox; rtsps:// with TLS.")
+
+    @field_validator("rtsp")
+    @classmethod
+    def _rtsp(cls, url: Url | None) -> Url | None:
+        return url and with_scheme(url, "rtsp", "rtsps")
 
 
 class Camera(Section):
@@ -202,5 +219,5 @@ class Camera(Section):
     motion: Motion = Field(Motion(), description="What counts as motion.")
     record: Record = Field(Record(), description="What is written to disk.")
     offload: Kinds = Field(True, description="true: the kinds of offload.kinds; false: nothing; or a list of kinds.")
-    publish: Publish | None = Field(None, description="The camera's stream sent elsewhere.")
+    publish: Annotated[Publish | None, *OFF] = Field(None, description="The camera's stream sent elsewhere.")
     push: tuple[str, ...] = Field((), description="Names of push targets.")

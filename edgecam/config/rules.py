@@ -3,6 +3,7 @@
 A finding is the path that a person should look at, and a sentence without any value that may be secret.
 """
 
+import re
 from collections.abc import Iterator
 
 from edgecam.config.model import (
@@ -16,6 +17,8 @@ from edgecam.config.model import (
     S3Store,
     StillSource,
     SyntheticSource,
+    Url,
+    V4l2Source,
 )
 from edgecam.config.places import Path
 from edgecam.config.units import Address, is_loopback
@@ -37,6 +40,7 @@ def conflicts(config: Config) -> Iterator[Finding]:
     for name, camera in config.cameras.items():
         for path, message in _camera(camera):
             yield ("cameras", name, *path), message
+    yield from _published(config)
 
 
 def _http(config: Config) -> Iterator[Finding]:
@@ -111,6 +115,20 @@ def _changes_pixels(camera: Camera) -> Iterator[Path]:
             yield "image", key
 
 
+def _published(config: Config) -> Iterator[Finding]:
+    taken: dict[Url, str] = {}
+    for name, camera in config.cameras.items():
+        url = camera.publish and camera.publish.rtsp
+        if not url:
+            continue
+        here: Path = ("cameras", name, "publish", "rtsp")
+        if isinstance(camera.source, MjpegSource | StillSource | SyntheticSource):
+            yield here, f"type {camera.source.type} gives JPEG pictures; H.264 or H.265 is needed, nothing is encoded"
+        if url in taken:
+            yield here, f"{taken[url]} is published there already"
+        taken.setdefault(url, name)
+
+
 def doubts(config: Config) -> Iterator[Finding]:
     """What works, and is seldom what a person wants."""
     if not config.cameras:
@@ -130,3 +148,15 @@ def doubts(config: Config) -> Iterator[Finding]:
         if isinstance(camera.source, FileSource | MjpegSource | RtspSource | StillSource):
             for key in sorted(camera.source.model_fields_set & {"size", "fps"}):
                 yield ((*here, "source", key), f"has no effect: type {camera.source.type} gives what it has")
+        if isinstance(camera.source, MjpegSource | StillSource) and camera.source.ca and not camera.source.verify:
+            yield ((*here, "source", "ca"), "has no effect: verify is false, so any certificate will do")
+        if isinstance(camera.source, V4l2Source):
+            for key, message in _usb(camera.source):
+                yield (*here, "source", key), message
+
+
+def _usb(source: V4l2Source) -> Iterator[tuple[str, str]]:
+    if re.fullmatch(r"/dev/video\d+", str(source.device)):
+        yield "device", "may be another camera after a restart; `edgecam cameras` shows the name that lasts"
+    if "buffers" in source.model_fields_set:
+        yield "buffers", "has no effect: type v4l2 has as many as the driver gives"

@@ -34,7 +34,8 @@ class CameraSource(Section):
         return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-def _address(url: Url, *schemes: str) -> Url:
+def with_scheme(url: Url, *schemes: str) -> Url:
+    """The address itself, when it begins with one of these. Raises ValueError."""
     if url.scheme not in schemes:
         raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     return url
@@ -62,31 +63,32 @@ class FileSource(CameraSource):
     loop: bool = Field(True, description="Begin anew at the end.")
 
 
-class MjpegSource(CameraSource):
+class WebSource(CameraSource):
+    """What sources over HTTP have."""
+
+    url: Url = Field(description="http:// or https://, with user:password@ where the camera wants it.")
+    verify: bool = Field(True, description="https: false takes any certificate; others on the way can then look on.")
+    ca: Place | None = Field(None, description="https: certificates to trust, PEM, such as the camera's own.")
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, url: Url) -> Url:
+        return with_scheme(url, "http", "https")
+
+
+class MjpegSource(WebSource):
     """`multipart/x-mixed-replace` over HTTP: ustreamer, mjpg-streamer, ESP32-CAM, most network cameras."""
 
     type: Literal["mjpeg"] = Field("mjpeg", description="MJPEG over HTTP; the JPEGs pass untouched.")
-    url: Url = Field(description="http:// or https://, with user:password@ where the camera wants it.")
-
-    @field_validator("url")
-    @classmethod
-    def _http(cls, url: Url) -> Url:
-        return _address(url, "http", "https")
 
 
-class StillSource(CameraSource):
+class StillSource(WebSource):
     """Single JPEGs fetched over HTTP."""
 
     type: Literal["still"] = Field("still", description="One JPEG per request over HTTP.")
-    url: Url = Field(description="http:// or https://, with user:password@ where the camera wants it.")
     every: Duration = Field(
         5, gt=0, description="Time between two pictures; stall_timeout is three of them unless you set it."
     )
-
-    @field_validator("url")
-    @classmethod
-    def _http(cls, url: Url) -> Url:
-        return _address(url, "http", "https")
 
     @model_validator(mode="before")
     @classmethod
@@ -138,7 +140,7 @@ class RtspSource(CameraSource):
     @field_validator("url", "detect_url")
     @classmethod
     def _rtsp(cls, url: Url | None) -> Url | None:
-        return url and _address(url, "rtsp", "rtsps")
+        return url and with_scheme(url, "rtsp", "rtsps")
 
 
 _KINDS: Mapping[str, type[CameraSource]] = {

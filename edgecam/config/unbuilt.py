@@ -6,15 +6,8 @@ A row is `Section.key`: every value but its default is refused. Building the thi
 NOT_BUILT = frozenset(
     {
         # sources
-        "V4l2Source.type",
-        "CameraSource.rotate",
-        "CameraSource.hflip",
-        "CameraSource.vflip",
         # cameras
-        "Camera.audio",
-        "Camera.publish",
         "Camera.push",
-        "Image.grey",
         "Image.overlay",
         "Image.privacy_masks",
         "Stream.max_width",

@@ -25,12 +25,12 @@ class NotPlayable(ValueError):
 
 
 class Unfinished(NotPlayable):
-    """Our own file, whose first fragment was still being written: nothing in it can be seen, and nothing is wrong."""
+    """Our own file, whose head or first fragment was still being written: nothing is in it, and nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """What a file holds up to the end of its last whole fragment."""
+    """What a file holds up to the end of its last whole fragment; of its tracks, the video is told."""
 
     codec: str
     """h264, hevc or mjpeg."""
@@ -45,6 +45,7 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class _Track:
+    id: int
     codec: str
     width: int
     height: int
@@ -54,25 +55,27 @@ class _Track:
 def read(file: BinaryIO) -> Video:
     """Raises NotPlayable. A torn, damaged or foreign tail is not an error: it is left out."""
     track: _Track | None = None
-    pending: tuple[int, int] | None = None  # frames and end time of a moof whose mdat is still to come
+    pending: tuple[int, int] | None = None  # frames of a moof whose mdat is still to come, and where they end
     frames = ticks = end = whole = 0
+    ours = False
     for kind, start, size, body in _boxes(file):
+        ours |= kind == b"ftyp" and not start
         try:
             if kind == b"moov":
                 track = _track(_load(file, start + body, size - body))
             elif kind == b"moof" and track:
-                pending = _fragment(_load(file, start + body, size - body))
+                pending = _fragment(_load(file, start + body, size - body), track.id, ticks)
             elif kind == b"mdat" and pending:
                 frames, ticks, end = frames + pending[0], pending[1], start + size
                 pending = None
         except (struct.error, LookupError):
             break
         whole = start + size
-    if track is None:
+    if track is None and not (ours and _torn(file, whole)):
         raise NotPlayable("it is not a video of ours")
     if not frames and _torn(file, whole):
         raise Unfinished("it ends before its first picture is whole")
-    if not frames:
+    if not frames or track is None:
         raise NotPlayable("its first pictures are damaged")
     return Video(track.codec, track.width, track.height, frames, ticks / track.timescale, end)
 
@@ -82,7 +85,7 @@ def _torn(file: BinaryIO, at: int) -> bool:
     file.seek(at)
     head = file.read(8)
     torn_at = at + int.from_bytes(head[:4], "big") > file.seek(0, 2)
-    return len(head) < 8 or (torn_at and head[4:] in (b"moof", b"mdat"))
+    return len(head) < 8 or (torn_at and head[4:] in (b"moov", b"moof", b"mdat"))
 
 
 def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int, int]]:
@@ -109,45 +112,66 @@ def _load(file: BinaryIO, start: int, size: int) -> bytes:
     return file.read(size)
 
 
+def _children(data: bytes, name: bytes) -> Iterator[bytes]:
+    """The bodies of all boxes called `name` right within `data`; raises LookupError."""
+    at = 0
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        if size < 8:
+            raise LookupError(name)
+        if kind == name:
+            yield data[at + 8 : at + size]
+        at += size
+
+
 def _child(data: bytes, *path: bytes) -> bytes:
     """The body of the first box at `path` within `data`; raises LookupError."""
     for name in path:
-        at = 0
-        while at + 8 <= len(data):
-            size, kind = struct.unpack_from(">I4s", data, at)
-            if size < 8:
-                raise LookupError(name)
-            if kind == name:
-                data = data[at + 8 : at + size]
-                break
-            at += size
-        else:
+        found = next(_children(data, name), None)
+        if found is None:
             raise LookupError(name)
+        data = found
     return data
 
 
 def _track(moov: bytes) -> _Track:
-    """The first track. Offsets: mdhd 8.4.2, sample entry 8.5.2 and 12.1.3."""
-    mdhd = _child(moov, b"trak", b"mdia", b"mdhd")
-    (timescale,) = struct.unpack_from(">I", mdhd, 20 if mdhd[0] == 1 else 12)
-    entry = _child(moov, b"trak", b"mdia", b"minf", b"stbl", b"stsd")[8:]
-    width, height = struct.unpack_from(">HH", entry, 32)
-    return _Track(_CODECS[entry[4:8]], width, height, timescale or 1)
+    """The first track of a coding that we know. Offsets: tkhd 8.3.2, mdhd 8.4.2, sample entry 8.5.2 and 12.1.3."""
+    for trak in _children(moov, b"trak"):
+        entry = _child(trak, b"mdia", b"minf", b"stbl", b"stsd")[8:]
+        if entry[4:8] not in _CODECS:
+            continue
+        tkhd, mdhd = _child(trak, b"tkhd"), _child(trak, b"mdia", b"mdhd")
+        (id,) = struct.unpack_from(">I", tkhd, 20 if tkhd[0] == 1 else 12)
+        (timescale,) = struct.unpack_from(">I", mdhd, 20 if mdhd[0] == 1 else 12)
+        width, height = struct.unpack_from(">HH", entry, 32)
+        return _Track(id, _CODECS[entry[4:8]], width, height, timescale or 1)
+    raise LookupError(b"trak")
 
 
-def _fragment(moof: bytes) -> tuple[int, int]:
-    """Number of frames of a movie fragment with one track, and the time (ticks) at which it ends."""
-    traf = _child(moof, b"traf")
-    tfhd, tfdt, trun = (_child(traf, name) for name in (b"tfhd", b"tfdt", b"trun"))
-    time = int.from_bytes(tfdt[4:12] if tfdt[0] else tfdt[4:8], "big")
+def _fragment(moof: bytes, track: int, before: int) -> tuple[int, int]:
+    """Number of frames of `track` in a movie fragment, and the time (ticks) at which they end; none end `before`."""
+    frames, end = 0, before
+    for traf in _children(moof, b"traf"):
+        tfhd = _child(traf, b"tfhd")
+        if int.from_bytes(tfhd[4:8], "big") != track:
+            continue
+        tfdt = _child(traf, b"tfdt")
+        end = int.from_bytes(tfdt[4:12] if tfdt[0] else tfdt[4:8], "big")
+        for trun in _children(traf, b"trun"):
+            count, ticks = _run(trun, _default_duration(tfhd))
+            frames, end = frames + count, end + ticks
+    return frames, end
+
+
+def _run(trun: bytes, default: int) -> tuple[int, int]:
+    """Number of samples of a run, and how long (ticks) they last."""
     flags, count = struct.unpack_from(">II", trun)
     flags &= 0xFFFFFF
     if not flags & _TRUN_DURATION:
-        return count, time + count * _default_duration(tfhd)
+        return count, count * default
     at = 8 + 4 * bool(flags & _TRUN_OFFSET) + 4 * bool(flags & _TRUN_FIRST_FLAGS)
     step = 4 * sum(bool(flags & field) for field in _TRUN_FIELDS)
-    durations = (struct.unpack_from(">I", trun, at + n * step)[0] for n in range(count))
-    return count, time + sum(durations)
+    return count, sum(struct.unpack_from(">I", trun, at + n * step)[0] for n in range(count))
 
 
 def _default_duration(tfhd: bytes) -> int:

@@ -28,6 +28,12 @@ WATCH = 2.0
 EXPIRE = 600.0
 """Seconds between two looks for what is older than its `keep`."""
 
+STEP = 3600.0
+"""Seconds by which the clock has to be set to be doubted."""
+
+TRUST = 3600.0
+"""Seconds for which it is doubted then: one that was set to the wrong year, and back, costs no recording."""
+
 SLACK = 64_000_000
 """Bytes kept free beyond the limits, for what is written between two looks; less on small storage."""
 
@@ -92,13 +98,19 @@ class Keeper:
         with ExitStack() as stack:
             stack.callback(self._bus.on(ClipSaved, lambda event: self._saved(event.media)))
             stack.callback(self._bus.on(ClipStored, lambda event: self._kept_no_longer(event.media)))
-            expired = float("-inf")
+            due, offset = float("-inf"), self._offset()
             while True:
-                if self._clock.monotonic() - expired >= EXPIRE:
-                    expired = self._clock.monotonic()
+                if abs(self._offset() - offset) > STEP:
+                    offset, due = self._offset(), self._clock.monotonic() + TRUST
+                    log.warning("library: the clock was set; nothing expires by age for the next hour")
+                if self._clock.monotonic() >= due:
+                    due = self._clock.monotonic() + EXPIRE
                     self._report(await aside.run(self._expire), "older than their keep")
                 await self._look()
                 await self._clock.sleep(WATCH)
+
+    def _offset(self) -> float:
+        return self._clock.wall() - self._clock.monotonic()
 
     def _saved(self, media: Sidecar) -> None:
         self._account(MediaId.parse(media.id), media.size)

@@ -1,6 +1,6 @@
-"""Plan: which frames make which clip.
+"""Plan: which frames, and which sound, make which clip.
 
-Pure. Frames and motion in, actions out, all times monotonic seconds of the frames themselves. The rules:
+Pure. Frames, sound and motion in, actions out, all times monotonic seconds of capture. The rules:
 
 * A clip begins with the keyframe at or before `pre` seconds before the motion. It may repeat the last seconds of the
   clip before: every clip shows its whole pre-roll, and back-to-back events leave no hole.
@@ -9,16 +9,27 @@ Pure. Frames and motion in, actions out, all times monotonic seconds of the fram
 * After `longest` seconds it goes on as the next part of the same event, from the next keyframe, without losing or
   repeating a frame; so it does when size or coding change. It also ends where it should when a cooldown is so long
   that the held frames would not fit into `hold` bytes: motion that then resumes begins the next part, with pre-roll.
+* A packet of sound is in the clip in which it begins. Sound is known later than the picture, so a frame is held until
+  the sound has come up to it, but no longer than SOUND_LATE. Whether a clip has sound is decided when it is begun.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edgecam.frame import Frame
+from edgecam.frame import Frame, Sound
 
 LATE = 1.0
 """Seconds that a frame may need from its capture to the plan."""
+
+SOUND_LATE = 2.0
+"""Seconds that sound may come later than the frame beside it: sound servers pass it on in large pieces."""
+
+RECENT = 2.0
+"""A clip has sound when some was heard so many seconds before it begins, or since."""
+
+_MOST_SOUND = 16_384
+"""Packets that wait for their frames: some minutes, and 3 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,8 @@ class Open:
     first: Frame
     event_id: str
     part: int
+    sound: Sound | None = None
+    """Sound like this will come with the frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +51,20 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteSound:
+    """Append a packet of sound."""
+
+    sound: Sound
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """The clip is complete. `until`: where its last frame ends, when the next part begins there."""
 
     until: float | None = None
 
 
-Action = Open | Write | Close
+Action = Open | Write | WriteSound | Close
 
 
 @dataclass(slots=True)
@@ -59,23 +79,36 @@ class _Event:
 class _Clip:
     first: Frame
     last: Frame
+    sound: Sound | None
+    step: float = 0.0
+    """Seconds from the last frame but one to the last."""
 
 
 class Plan:
     """One camera's clips. The caller carries out the actions in order. Not thread-safe.
 
-    `since(mono)` gives the newest frames from the last keyframe at or before `mono` on (FrameHub.ring.since).
+    `since(mono)` gives the newest frames from the last keyframe at or before `mono` on (FrameHub.ring.since),
+    `heard(mono)` the sound from then on (FrameHub.heard).
     """
 
     def __init__(
-        self, *, pre: float, post: float, longest: float, hold: int, since: Callable[[float], Sequence[Frame]]
+        self,
+        *,
+        pre: float,
+        post: float,
+        longest: float,
+        hold: int,
+        since: Callable[[float], Sequence[Frame]],
+        heard: Callable[[float], Sequence[Sound]] = lambda _: (),
     ) -> None:
         self._pre, self._post, self._longest, self._hold = pre, post, longest, hold
-        self._since = since
+        self._since, self._heard = since, heard
         self._event: _Event | None = None
         self._clip: _Clip | None = None
         self._held: deque[Frame] = deque()
         self._held_bytes = 0
+        self._sounds: deque[Sound] = deque(maxlen=_MOST_SOUND)  # of the open clip, not yet written, in order
+        self._sound: Sound | None = None  # the newest
         self._newest = -1  # number of the newest frame that was taken from the ring or given by the caller
         self.allowed = True
         """False: no clip is begun; `stop` closes the open one. Set again in a running event, motion opens the next."""
@@ -119,6 +152,17 @@ class Plan:
         self._keep(frame)
         return self._release()
 
+    def sound(self, sound: Sound) -> list[Action]:
+        """A new packet of sound."""
+        self._sound = sound
+        if self._clip is None:
+            return []
+        if sound.mono >= self._clip.first.mono:
+            while self._sounds and self._sounds[-1].mono >= sound.mono:
+                self._sounds.pop()  # told anew, or told wrong
+            self._sounds.append(sound)
+        return self._release()
+
     def tick(self, now: float) -> list[Action]:
         """Time passes, perhaps without frames: the camera may be lost before the post-roll is complete."""
         if self._event and self._event.over and now > self._event.last_moving + self._post + LATE:
@@ -142,16 +186,23 @@ class Plan:
         self._newest = max(self._newest, frames[-1].number)
         for frame in frames:
             self._keep(frame)
+        self._sounds.extend(self._heard(frames[0].mono))
         return [self._begin(event, frames[0]), *self._release()]
 
     def _begin(self, event: _Event, first: Frame) -> Open:
         event.parts += 1
-        self._clip = _Clip(first, first)
-        return Open(first, event.id, event.parts)
+        sound = self._sound if self._sound and self._sound.mono >= first.mono - RECENT else None
+        self._clip = _Clip(first, first, sound)
+        return Open(first, event.id, event.parts, sound)
 
     def _keep(self, frame: Frame) -> None:
         self._held.append(frame)
         self._held_bytes += len(frame.data)
+
+    def _take(self) -> Frame:
+        frame = self._held.popleft()
+        self._held_bytes -= len(frame.data)
+        return frame
 
     def _release(self) -> list[Action]:
         """Write the held frames that are due; close the clip when it has all it can get."""
@@ -159,38 +210,63 @@ class Plan:
         if event is None or self._clip is None:
             return actions
         end = event.last_moving + self._post
-        while self._held and self._held[0].mono <= end:
-            frame = self._held.popleft()
-            self._held_bytes -= len(frame.data)
-            actions += self._write(event, self._clip, frame)
-        if self._held and event.over:
+        while self._held and self._held[0].mono <= end and self._is_heard(self._clip, self._held[0]):
+            actions += self._write(event, self._clip, self._take())
+        if event.over and self._held and self._held[0].mono > end and self._is_heard(self._clip, self._held[0]):
             actions += self._finish()
         elif self._held_bytes > self._hold:
             actions += self._close()
         return actions
 
+    def _is_heard(self, clip: _Clip, frame: Frame) -> bool:
+        """Whether the sound up to a held frame is here, or waited for long enough."""
+        if clip.sound is None or self._sound is None or self._held_bytes > self._hold / 2:
+            return True
+        return self._sound.mono + self._sound.duration >= frame.mono or self._held[-1].mono - frame.mono >= SOUND_LATE
+
     def _write(self, event: _Event, clip: _Clip, frame: Frame) -> list[Action]:
         changed = _coding(frame) != _coding(clip.last)
         if changed and not frame.keyframe:
             return []  # belongs to neither part
+        sound = self._write_sound(clip, frame.mono)
         if changed or (frame.keyframe and frame.mono - clip.first.mono >= self._longest):
-            return [Close(frame.mono), self._begin(event, frame), Write(frame)]
-        clip.last = frame
-        return [Write(frame)]
+            return [*sound, Close(frame.mono), self._begin(event, frame), Write(frame)]
+        clip.step, clip.last = frame.mono - clip.last.mono, frame
+        return [*sound, Write(frame)]
+
+    def _write_sound(self, clip: _Clip, until: float) -> list[Action]:
+        """The sound that begins before `until`; what is coded otherwise than at the clip's begin is left out."""
+        due = list[Action]()
+        while self._sounds and self._sounds[0].mono < until:
+            sound = self._sounds.popleft()
+            if clip.sound and _tone(sound) == _tone(clip.sound):
+                due.append(WriteSound(sound))
+        return due
 
     def _close(self) -> list[Action]:
+        """Write what only waited for its sound, forget the rest."""
+        actions = list[Action]()
+        while self._event and self._clip and self._held and self._held[0].mono <= self._event.last_moving + self._post:
+            actions += self._write(self._event, self._clip, self._take())
+        if self._clip:
+            until = self._held[0].mono if self._held else self._clip.last.mono + self._clip.step
+            actions += [*self._write_sound(self._clip, until), Close()]
+        self._clip = None
         self._held.clear()
         self._held_bytes = 0
-        if self._clip is None:
-            return []
-        self._clip = None
-        return [Close()]
+        self._sounds.clear()
+        return actions
 
     def _finish(self) -> list[Action]:
+        actions = self._close()
         self._event = None
-        return self._close()
+        return actions
 
 
 def _coding(frame: Frame) -> tuple[object, ...]:
     """What must stay the same within one file."""
     return frame.kind, frame.width, frame.height, frame.extradata
+
+
+def _tone(sound: Sound) -> tuple[object, ...]:
+    return sound.rate, sound.channels, sound.extradata

@@ -8,14 +8,14 @@ from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.events import Bus, ClipSaved, Motion, MotionEnded, MotionStarted, RecordingStarted, SettingChanged
-from edgecam.frame import Frame, Kind
+from edgecam.frame import Frame, Kind, Sound
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
 from edgecam.media import MediaId, MediaKind
 from edgecam.record.draft import Draft
 from edgecam.record.finisher import Finisher
 from edgecam.record.library import Library
-from edgecam.record.plan import Action, Close, Open, Plan, Write
+from edgecam.record.plan import Action, Close, Open, Plan, Write, WriteSound
 from edgecam.record.writer import Writer, Written
 from edgecam.settings import Settings
 
@@ -57,7 +57,9 @@ class Recorder:
         self._status, self._library, self._finisher, self._clock = status, library, finisher, clock
         self._encode = video.codec != "mjpeg"
         event = config.event
-        self._plan = Plan(pre=event.pre, post=event.post, longest=event.max, hold=HOLD, since=hub.ring.since)
+        self._plan = Plan(
+            pre=event.pre, post=event.post, longest=event.max, hold=HOLD, since=hub.ring.since, heard=hub.heard
+        )
         self._motion: Motion | None = None
         self._draft: Draft | None = None
         self._writer: Writer | None = None
@@ -77,6 +79,7 @@ class Recorder:
             ):
                 stack.callback(leave)
             stack.enter_context(self._hub.tap(self._frame))
+            stack.enter_context(self._hub.tap_sound(self._hear))
             self._obey()
             try:
                 while True:
@@ -98,6 +101,9 @@ class Recorder:
         if (moved := self._status.last_motion_mono) is not None:
             self._do(self._plan.moving(moved))
         self._do(self._plan.frame(frame))
+
+    def _hear(self, sound: Sound) -> None:
+        self._do(self._plan.sound(sound))
 
     def _motion_started(self, motion: MotionStarted) -> None:
         if motion.camera == self._id:
@@ -136,6 +142,9 @@ class Recorder:
                 case Write(frame):
                     if self._writer:
                         self._writer.put(frame)
+                case WriteSound(sound):
+                    if self._writer:
+                        self._writer.hear(sound)
                 case Close(until):
                     self._close(until)
         if self._writer:
@@ -154,7 +163,7 @@ class Recorder:
             part=action.part,
             encode=self._encode and first.kind is Kind.JPEG,
         )
-        self._writer = Writer(self._described(self._draft), self._library)
+        self._writer = Writer(self._described(self._draft), self._library, action.sound)
         task = asyncio.create_task(self._follow(self._writer), name=f"{self.name} clip")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

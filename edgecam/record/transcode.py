@@ -1,4 +1,5 @@
 """`python -m edgecam.record.transcode IN OUT`: JPEG video becomes H.264, in a process that may be heavy or hang.
+Sound is copied as it is.
 
 Runs niced, tells its progress on stdout, reads its own work back before it exits 0, and exits at once when the daemon
 that holds its stdin is gone. On failure the last line on stderr says why.
@@ -10,15 +11,16 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from av import VideoFrame
+    from av import AudioStream, Packet, VideoFrame
     from av.container import InputContainer, OutputContainer
+    from av.stream import Stream
     from av.video.stream import VideoStream
 
 NICE = 10
@@ -52,6 +54,8 @@ class Tally:
     frames: int = 0
     damaged: int = 0
     seconds: float = 0.0
+    sounds: int = 0
+    """Packets."""
 
 
 def transcode(source: Path, target: Path, coding: Coding) -> Tally:
@@ -67,6 +71,8 @@ def compare(made: Tally, found: Tally) -> None:
     """Raises Failed unless what was read back is what was made."""
     if found.damaged or found.frames != made.frames:
         raise Failed(f"{found.frames} frames of {made.frames} can be read back from the H.264 video")
+    if found.sounds != made.sounds:
+        raise Failed(f"{found.sounds} packets of sound of {made.sounds} can be read back beside the H.264 video")
     if abs(found.seconds - made.seconds) > max(0.05, TOLERANCE * made.seconds):
         raise Failed(f"the H.264 video lasts {found.seconds:.1f} s instead of {made.seconds:.1f} s")
 
@@ -81,8 +87,9 @@ def _code(source: Path, target: Path, coding: Coding) -> Tally:
     with av.open(str(source)) as given, av.open(str(target), "w", format="mp4", options=_MP4) as container:
         incoming = given.streams.video[0]
         stream = _output(container, incoming, coding)
+        voice = _copied(container, given)
         next_key = 0.0
-        for frame, duration in _decoded(given, incoming, made):
+        for frame, duration in _decoded(given, incoming, made, voice):
             # Frames decoded from JPEG say that they are intra pictures; left so, x264 makes each one a keyframe.
             key = float(frame.time or 0.0) >= next_key
             picture = frame.reformat(stream.width, stream.height, "yuv420p", dst_color_range=ColorRange.MPEG)
@@ -96,7 +103,12 @@ def _code(source: Path, target: Path, coding: Coding) -> Tally:
     return made
 
 
-_MP4 = {"movflags": "frag_keyframe+empty_moov+default_base_moof+global_sidx", "video_track_timescale": "90000"}
+_MP4 = {
+    "movflags": "frag_keyframe+empty_moov+default_base_moof+frag_discont+global_sidx",
+    "video_track_timescale": "90000",
+    "avoid_negative_ts": "disabled",
+    "use_editlist": "0",
+}
 """As the recorder's own, with an index in front, by which players know the length at once."""
 
 
@@ -119,16 +131,37 @@ def _output(container: "OutputContainer", incoming: "VideoStream", coding: Codin
     return stream
 
 
-def _decoded(given: "InputContainer", stream: "VideoStream", tally: Tally) -> Iterator[tuple["VideoFrame", int]]:
-    """Every frame that can be decoded, with its duration in the stream's ticks; damaged ones are counted."""
+def _copied(container: "OutputContainer", given: "InputContainer") -> Callable[["Packet[Stream]"], None]:
+    """What takes the packets of the sound, when there is any."""
+    if not given.streams.audio:
+        return lambda packet: None
+    voice: AudioStream = container.add_stream_from_template(given.streams.audio[0])
+
+    def copy(packet: "Packet[Stream]") -> None:
+        packet.stream = voice
+        container.mux(packet)
+
+    return copy
+
+
+def _decoded(
+    given: "InputContainer", stream: "VideoStream", tally: Tally, voice: Callable[["Packet[Stream]"], None]
+) -> Iterator[tuple["VideoFrame", int]]:
+    """Every frame that can be decoded, with its duration in the stream's ticks; damaged ones are counted. Sound goes
+    to `voice`.
+    """
     import av
 
-    for packet in given.demux(stream):
+    for packet in given.demux(stream, *given.streams.audio[:1]):
         if packet.pts is None or packet.time_base is None:
+            continue
+        if packet.stream is not stream:
+            tally.sounds += 1
+            voice(packet)
             continue
         duration = packet.duration or 0
         try:
-            frames = packet.decode()
+            frames = stream.decode(packet)
         except av.error.InvalidDataError:
             tally.damaged += 1
             continue
@@ -154,7 +187,10 @@ def _read_back(path: Path) -> Tally:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        for packet in container.demux(stream):
+        for packet in container.demux(stream, *container.streams.audio[:1]):
+            if packet.stream is not stream:
+                found.sounds += packet.pts is not None
+                continue
             try:
                 found.frames += len(packet.decode())
             except av.error.InvalidDataError:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from edgecam import aside, durable
-from edgecam.frame import Frame
+from edgecam.frame import Frame, Sound
 from edgecam.record import boxes
 from edgecam.record.draft import Draft
 from edgecam.record.mp4 import Mp4
@@ -64,12 +64,15 @@ def create(path: Path) -> BinaryIO:
 
 
 class Writer:
-    """Begins writing at once. `put` and `close` on the loop thread; `done` tells the outcome and never fails."""
+    """Begins writing at once; a frame comes first. With `sound` the clip has a track for sound that is coded alike.
 
-    def __init__(self, draft: Draft, drafts: Drafts) -> None:
-        self._draft, self._drafts = draft, drafts
+    `put`, `hear` and `close` on the loop thread; `done` tells the outcome and never fails.
+    """
+
+    def __init__(self, draft: Draft, drafts: Drafts, sound: Sound | None = None) -> None:
+        self._draft, self._drafts, self._sound = draft, drafts, sound
         self._ready = threading.Condition()
-        self._queue: deque[Frame] = deque()
+        self._queue: deque[Frame | Sound] = deque()
         self._bytes = 0
         self._limit = math.inf
         self._closed = False
@@ -90,6 +93,14 @@ class Writer:
             self._bytes += len(frame.data)
             self._ready.notify()
 
+    def hear(self, sound: Sound) -> None:
+        """Queue a packet of sound, unless the queue is full."""
+        with self._ready:
+            if self._bytes + len(sound.data) <= self._limit:
+                self._queue.append(sound)
+                self._bytes += len(sound.data)
+                self._ready.notify()
+
     def begun(self) -> None:
         """The pre-roll is in: it lay in memory anyway, however much it is. From now on the queue is bounded."""
         self._limit = min(self._limit, self._bytes + QUEUE_LIMIT)
@@ -105,14 +116,14 @@ class Writer:
         """Bytes that wait for the disk."""
         return self._bytes
 
-    def _next(self) -> Frame | None:
+    def _next(self) -> Frame | Sound | None:
         with self._ready:
             self._ready.wait_for(lambda: self._queue or self._closed)
             if not self._queue:
                 return None
-            frame = self._queue.popleft()
-            self._bytes -= len(frame.data)
-            return frame
+            item = self._queue.popleft()
+            self._bytes -= len(item.data)
+            return item
 
     def _write_clip(self) -> Written:
         """The thread."""
@@ -126,19 +137,22 @@ class Writer:
         return self._complete(path, lost, broken=False)
 
     def _write(self, path: Path) -> None:
-        frame = self._next()
-        if frame is None:
+        item = self._next()
+        if not isinstance(item, Frame):
             return
         with create(path) as file:
-            mp4 = Mp4(file, frame)
+            mp4 = Mp4(file, item, self._sound)
             try:
-                synced = frame.mono
-                while frame is not None:
-                    mp4.write(frame)
-                    if frame.mono - synced >= SYNC_EVERY:
+                synced = item.mono
+                while item is not None:
+                    if isinstance(item, Sound):
+                        mp4.hear(item)
+                    else:
+                        mp4.write(item)
+                    if item.mono - synced >= SYNC_EVERY:
                         os.fdatasync(file.fileno())
-                        synced = frame.mono
-                    frame = self._next()
+                        synced = item.mono
+                    item = self._next()
                 mp4.close(self._until)
                 os.fdatasync(file.fileno())
             finally:

@@ -66,6 +66,8 @@ class Tone:
     """Whether pictures are grey now. Set on the loop's thread, read from any."""
 
     grey: bool = False
+    varies: bool = False
+    """Whether that may change while the camera lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Rig:
     """How to code the camera's sound; None: its sound is left alone."""
     budget: Budget = field(default_factory=Budget)
     """What decoding for motion alone may cost."""
+    told: set[str] = field(default_factory=set)
+    """What was said already and need not be said again in the next life. Capture threads only."""
 
 
 SOURCES: Mapping[str, str] = {
@@ -97,11 +101,33 @@ SOURCES: Mapping[str, str] = {
     "rtsp": "edgecam.sources.rtsp:Rtsp",
     "still": "edgecam.sources.still:Still",
     "synthetic": "edgecam.sources.synthetic:Synthetic",
+    "v4l2": "edgecam.sources.v4l2:V4l2",
 }
+
+
+WITH_SOUND = frozenset({"file", "rtsp"})
+"""Types whose own stream may bring sound."""
+
+RETOUCHED = frozenset(("file", "mjpeg", "still", "synthetic", "v4l2"))
+"""Sources whose pictures we turn and grey; the others do it themselves, or cannot."""
+
+
+def is_retouched(config: model.SourceConfig, rig: Rig) -> bool:
+    """Whether pictures are, or may be, changed on their way: video that passes undecoded will not do."""
+    return bool(config.rotate or config.hflip or config.vflip or rig.tone.grey or rig.tone.varies)
 
 
 def open_source(config: model.SourceConfig, rig: Rig) -> Source:
     """The source that `config.type` names, not yet opened. Raises Broken when its library is missing."""
+    source = _bare(config, rig)
+    if config.type not in RETOUCHED or not is_retouched(config, rig):
+        return source
+    from edgecam.sources.retouch import Retouched
+
+    return Retouched(source, config, rig)
+
+
+def _bare(config: model.SourceConfig, rig: Rig) -> Source:
     module, _, name = SOURCES[config.type].partition(":")
     try:
         build: Callable[[model.SourceConfig, Rig], Source] = getattr(import_module(module), name)

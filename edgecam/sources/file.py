@@ -1,6 +1,7 @@
 """A video file as a camera: at its own pace, over and over, or once.
 
-H.264, H.265 and MJPEG pass as they are, with pictures on demand; anything else is decoded, and coded as JPEG on demand.
+H.264, H.265 and MJPEG pass as they are, with pictures on demand; anything else, and video whose pictures are to be
+turned or grey, is decoded, and coded as JPEG on demand.
 """
 
 from collections.abc import AsyncGenerator, Generator
@@ -13,9 +14,9 @@ import av
 
 from edgecam.config import model
 from edgecam.frame import Frame, Sound
-from edgecam.sources import Broken, Finished, Rig
+from edgecam.sources import Broken, Finished, Rig, is_retouched
 from edgecam.sources.pace import Pace
-from edgecam.sources.sound import SoundTrack
+from edgecam.sources.sound import SoundTrack, audible
 from edgecam.sources.threaded import CaptureThread
 from edgecam.sources.timeline import AsTold
 from edgecam.sources.tracks import Role, track
@@ -41,8 +42,9 @@ class Played:
 class Player:
     """Reads frames and sound in the capture thread. Raises Broken for a file that is missing or without video."""
 
-    def __init__(self, path: Path, loop: bool, rig: Rig, pace: Pace) -> None:
-        self._path, self._loop, self._rig, self._pace = path, loop, rig, pace
+    def __init__(self, config: model.FileSource, rig: Rig, pace: Pace) -> None:
+        self._path, self._loop, self._rig, self._pace = Path(config.path), config.loop, rig, pace
+        self._pixels = is_retouched(config, rig)
         self._times, self._role = AsTold(), Role()
         self._end = 0.0
         self._first: float | None = None  # see Reel
@@ -76,8 +78,8 @@ class Player:
 
     def _round(self, container: "InputContainer") -> Generator[Played, None, None]:
         rig, video = self._rig, container.streams.video[0]
-        audio = container.streams.audio[0] if rig.audio and container.streams.audio else None
-        pictures = track(video, rig, self._times, self._role, "full")
+        audio = audible(container) if rig.audio else None
+        pictures = track(video, rig, self._times, self._role, "full", pixels=self._pixels)
         sound = SoundTrack(audio, rig.audio, rig, self._times) if rig.audio and audio else None
         clock = Reel(self._end, 1 / float(video.average_rate or USUAL_RATE), self._first)
         for packet in container.demux(*filter(None, (video, audio))):
@@ -136,7 +138,7 @@ class File:
     def __init__(self, config: model.FileSource, rig: Rig) -> None:
         self._path = Path(config.path)
         self._pace = Pace(rig.clock)
-        player = Player(self._path, config.loop, rig, self._pace)
+        player = Player(config, rig, self._pace)
         self._capture = CaptureThread(player, rig.stamp.camera, rig.lost, patient=True, ahead=2)
 
     def describe(self) -> str:

@@ -16,7 +16,7 @@ class Mjpeg:
 
     def __init__(self, config: model.MjpegSource, rig: Rig) -> None:
         self._rig = rig
-        self._camera = WebCamera(config.url, config.stall_timeout)
+        self._camera = WebCamera(config, rig.clock)
 
     def describe(self) -> str:
         return self._camera.describe()
@@ -29,11 +29,14 @@ class Mjpeg:
                     yield stamp(Kind.JPEG, picture, *size)
 
     async def _pictures(self) -> AsyncGenerator[bytes, None]:
-        parts = Parts()
+        parts, first = Parts(), True
         async with self._camera.get() as response:
             if response.content_type == "image/jpeg":
                 raise Broken(f"{self.describe()} gives single pictures, not a stream; use source type still")
             async for chunk in response.content.iter_any():
+                if first:
+                    self._camera.no_page(chunk)
+                    first = False
                 for picture in parts.feed(chunk):
                     yield picture
         raise Broken(f"{self.describe()} ended the stream")

@@ -3,7 +3,8 @@
 With `detect_url` a second, smaller stream of the same camera is what motion looks at.
 """
 
-import errno
+import asyncio
+import ipaddress
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -18,7 +19,7 @@ from edgecam.frame import Frame, Sound, Stamp, Use
 from edgecam.sources import Broken, Rig
 from edgecam.sources.substream import SubStream
 from edgecam.sources.threaded import CaptureThread
-from edgecam.sources.tracks import Decoding, Role
+from edgecam.sources.tracks import Decoding, Role, codec_of
 from edgecam.sources.video import VideoReader
 
 OF_PATIENCE = 0.8
@@ -35,25 +36,45 @@ class Link:
 
     def __init__(self, url: model.Url, key: str, config: model.RtspSource, rig: Rig) -> None:
         """`key` is where the address stands in the configuration."""
-        self._url, self._key, self._config = url, key, config
+        self._url, self._key, self._config, self._clock = url, key, config, rig.clock
         self._media = "video+audio" if rig.audio else "video"
         self._silence = min(OF_PATIENCE * config.stall_timeout, LONGEST_SILENCE)
+        self._asked = 0.0  # when it was last opened (monotonic)
 
     @property
     def where(self) -> str:
         return self._url.safe
 
+    async def find(self) -> None:
+        """Resolve the host's name before a capture thread has to: FFmpeg would wait for that without bound.
+
+        Raises Broken.
+        """
+        host = self._url.host
+        if _is_number(host):
+            return
+        try:
+            async with asyncio.timeout(self._silence):
+                await asyncio.get_running_loop().getaddrinfo(host, None)
+        except TimeoutError:
+            raise Broken(f"no name server says where {host} is; check the network, or write its number") from None
+        except OSError as error:
+            raise Broken(f"cannot find {host}: {error.strerror}; check the address in {self._key}") from None
+
     def connect(self) -> InputContainer:
-        """Raises what PyAV raises."""
+        """Raises what PyAV raises, and Broken when there is no video."""
         container = self._open(AT_ONCE)
-        video = container.streams.video
-        if video and video[0].codec_context.name in ("h264", "hevc") and not video[0].codec_context.width:
+        if _is_vague(container):
             container.close()
             container = self._open({"fpsprobesize": "0"})
+        if not container.streams.video:
+            container.close()
+            raise Broken(f"{self.where} gives no video; check the path in {self._key}")
         return container
 
     def _open(self, options: dict[str, str]) -> InputContainer:
         options = {"rtsp_transport": self._config.transport, "allowed_media_types": self._media, **options}
+        self._asked = self._clock.monotonic()
         times = min(self._silence, LONGEST_OPEN), self._silence
         return av.open(address(self._url.reveal()), "r", format="rtsp", options=options, timeout=times)
 
@@ -69,14 +90,31 @@ class Link:
             case ConnectionRefusedError():
                 return f"cannot reach {where}: Connection refused; check that the camera is on and serves RTSP there"
             case av.error.ExitError() | TimeoutError():
-                return f"{where} is silent for {self._silence:.1f} s; check the camera and the network to it"
+                return self._silent()
             case av.error.InvalidDataError():
+                if self._clock.monotonic() - self._asked >= 0.9 * min(self._silence, LONGEST_OPEN):
+                    return self._silent()  # FFmpeg's word for an answer that broke off at the time-out, too
                 return f"{where} does not answer in RTSP; check the port in {key}"
-            case OSError(errno=errno.EIO):  # what FFmpeg says when a name cannot be resolved
-                return f"cannot reach {where}: unknown host, or it hung up; check the address in {key}"
             case av.error.FFmpegError():
                 return f"cannot reach {where}: {error.strerror or type(error).__name__}; check the address in {key}"
         return f"{where}: {type(error).__name__}"
+
+    def _silent(self) -> str:
+        return f"{self.where} is silent for {self._silence:.1f} s; check the camera and the network to it"
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _is_vague(container: InputContainer) -> bool:
+    """Whether the camera's description leaves out what a frame needs: its size."""
+    video = container.streams.video
+    return not video or (codec_of(video[0]) in ("h264", "hevc") and not video[0].codec_context.width)
 
 
 def address(url: str) -> str:
@@ -98,14 +136,14 @@ class Rtsp:
         if config.detect_url is not None:
             looking = replace(rig, stamp=Stamp(rig.stamp.camera, rig.clock), audio=None)
             link = Link(config.detect_url, "source.detect_url", config, looking)
-            self._sub = SubStream(
-                partial(_capture, link, looking, Role(Use.MOTION), "full"), self._role, rig, link.where
-            )
+            capture = partial(_capture, link, looking, Role(Use.MOTION), "full")
+            self._sub = SubStream(link.find, capture, self._role, rig, link.where)
 
     def describe(self) -> str:
         return self._link.where
 
     async def frames(self) -> AsyncGenerator[Frame | Sound, None]:
+        await self._link.find()
         async with aclosing(self._main.items()) as items:
             async for item in items:
                 yield item

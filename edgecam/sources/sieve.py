@@ -26,12 +26,17 @@ class Sieve:
         try:
             size = jpeg.size(data)
         except jpeg.BadJpeg as bad:
-            self._drop(bad)
+            self.drop(bad)
             return None
-        self._in_a_row = 0
+        self.keep()
         return size
 
-    def _drop(self, bad: jpeg.BadJpeg) -> None:
+    def keep(self) -> None:
+        """One was good."""
+        self._in_a_row = 0
+
+    def drop(self, bad: jpeg.BadJpeg) -> None:
+        """One was bad. Raises Broken when nothing else comes."""
         self.dropped += 1
         self._in_a_row += 1
         if self._in_a_row > MOST_IN_A_ROW:

@@ -20,7 +20,7 @@ class Still:
 
     def __init__(self, config: model.StillSource, rig: Rig) -> None:
         self._rig, self._every = rig, config.every
-        self._camera = WebCamera(config.url, config.stall_timeout)
+        self._camera = WebCamera(config, rig.clock)
         self._newest: Frame | None = None
         self._conditions: dict[str, str] = {}
 
@@ -60,6 +60,7 @@ class Still:
             data += chunk
             if len(data) > MAX_PART:
                 raise Broken(f"{self.describe()} sends a picture of more than {MAX_PART} bytes")
+        self._camera.no_page(data)
         return bytes(data)
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -25,8 +25,15 @@ class SubStream:
     again with back-off.
     """
 
-    def __init__(self, capture: Callable[[], CaptureThread[Frame | Sound]], role: Role, rig: Rig, where: str) -> None:
-        self._capture, self._role, self._rig, self._where = capture, role, rig, where
+    def __init__(
+        self,
+        find: Callable[[], Awaitable[None]],
+        capture: Callable[[], CaptureThread[Frame | Sound]],
+        role: Role,
+        rig: Rig,
+        where: str,
+    ) -> None:
+        self._find, self._capture, self._role, self._rig, self._where = find, capture, role, rig, where
         self._newest: Frame | None = None
         self._told = False
         self._task: asyncio.Task[None] | None = None
@@ -50,6 +57,7 @@ class SubStream:
         while True:
             capture = self._capture()
             try:
+                await self._find()
                 async with aclosing(capture.items()) as items:
                     async for item in items:
                         if isinstance(item, Frame):

@@ -71,7 +71,7 @@ class Timeline:
         if step == 0:
             return arrival
         self._own = own
-        self._offset += min(step, 1.0) * self._slew
+        self._offset += step * self._slew
         late = arrival - own - self._offset
         if late < 0 or late > LATE:
             return self._tie(own, arrival)
@@ -100,11 +100,13 @@ class AsTold:
 
     def __init__(self) -> None:
         self._offset: float | None = None
+        self._newest = float("-inf")
 
     def __call__(self, own: float | None, arrival: float) -> float:
         if own is not None:
             self._offset = arrival - own
-        return arrival
+        self._newest = max(arrival, self._newest + TICK)  # a decoder may give two pictures at once
+        return self._newest
 
     def beside(self, own: float | None, arrival: float) -> float:
         return arrival if own is None or self._offset is None else own + self._offset

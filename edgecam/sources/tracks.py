@@ -12,9 +12,10 @@ import av
 from av import Packet
 from av.stream import Stream
 
+from edgecam import jpeg
 from edgecam.frame import Frame, Kind, Use
 from edgecam.pixels import Decoded
-from edgecam.sources import Rig
+from edgecam.sources import Broken, Rig
 from edgecam.sources.decoder import Decoder, Seen
 from edgecam.sources.sieve import Sieve
 from edgecam.sources.timeline import Times, seconds
@@ -133,7 +134,7 @@ class Jpegs:
 
     def take(self, packet: "Packet[Stream]", arrival: float) -> Iterator[Frame]:
         """Raises Broken when nothing but bad pictures comes."""
-        data = bytes(packet)
+        data = jpeg.complete(bytes(packet))
         if data and (size := self._sieve.size(data)):
             mono = self._times(seconds(packet.pts, packet.time_base), arrival)
             yield self._rig.stamp(Kind.JPEG, data, *size, mono=mono)
@@ -179,16 +180,31 @@ def pictured(frame: Frame, picture: av.VideoFrame, use: Use) -> Frame:
     return Frame(frame.camera, frame.number, *times, Kind.RAW, b"", *size, image=Decoded(picture), use=use)
 
 
+def codec_of(stream: av.VideoStream | av.AudioStream) -> str | None:
+    """None for a codec that this build of FFmpeg does not know: PyAV's types do not say that there is none."""
+    context: av.CodecContext | None = stream.codec_context
+    return context.name if context is not None else None
+
+
 Track = Coded | Jpegs | Pixels
 _PASSED = {"h264": Kind.H264, "hevc": Kind.HEVC}
 
 
-def track(stream: av.VideoStream, rig: Rig, times: Times, role: Role, decoding: Decoding) -> Track:
-    """What suits the stream's codec."""
+def track(
+    stream: av.VideoStream, rig: Rig, times: Times, role: Role, decoding: Decoding, *, pixels: bool = False
+) -> Track:
+    """What suits the stream's codec; `pixels`: video does not pass as it is, since its pictures are changed.
+
+    Raises Broken for a codec that nobody here can read.
+    """
+    name = codec_of(stream)
+    if name is None:
+        raise Broken(
+            "its video is coded in a way that is not known here; choose H.264 or H.265 in the camera's settings"
+        )
     stream.codec_context.thread_count = 1
-    name = stream.codec_context.name
     if name == "mjpeg":
         return Jpegs(rig, times)
-    if name in _PASSED:
+    if name in _PASSED and not pixels:
         return Coded(stream, _PASSED[name], rig, times, role, decoding)
     return Pixels(rig, times)

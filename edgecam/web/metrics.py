@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from edgecam import __version__
-from edgecam.health import CameraStatus, Health
+from edgecam.health import CameraStatus, Health, PublishState, PublishStatus
 from edgecam.web.fanout import Sent
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,6 +23,14 @@ _CAMERA: Mapping[str, tuple[str, str, Callable[[CameraStatus], float | None]]] =
     "last_clip_timestamp_seconds": ("gauge", "End of the last saved clip", lambda it: it.last_clip),
     "last_stored_timestamp_seconds": ("gauge", "When something was last stored", lambda it: it.last_stored),
     "problem": ("gauge", "1 while something is wrong with the camera", lambda it: it.problem is not None),
+}
+
+_PUBLISH: Mapping[str, tuple[str, str, Callable[[PublishStatus], float]]] = {
+    "publishing": ("gauge", "1 while the RTSP server takes the stream", lambda it: it.state is PublishState.PUBLISHING),
+    "published_frames_total": ("counter", "Frames given to the RTSP server", lambda it: it.frames),
+    "published_bytes_total": ("counter", "Bytes given to the RTSP server", lambda it: it.bytes),
+    "publish_dropped_total": ("counter", "Frames that the RTSP server was too slow for", lambda it: it.dropped),
+    "publish_reconnects_total": ("counter", "Sessions after one that broke", lambda it: it.reconnects),
 }
 
 _BOX: Mapping[str, tuple[str, str, Callable[[Health], float | None]]] = {
@@ -58,6 +66,9 @@ def render(health: Health, sent: Mapping[str, Sent]) -> str:
     for name, (kind, words, value) in _CAMERA.items():
         samples = [(_label(id), value(camera)) for id, camera in health.cameras.items()]
         lines += _family(f"edgecam_camera_{name}", kind, words, samples)
+    for name, (kind, words, told) in _PUBLISH.items():
+        published = [(_label(id), told(it.publish)) for id, it in health.cameras.items() if it.publish]
+        lines += _family(f"edgecam_camera_{name}", kind, words, published)
     for name, (words, count) in _SENT.items():
         counts = [(_label(id), count(it)) for id, it in sent.items()]
         lines += _family(f"edgecam_camera_{name}", "counter", words, counts)

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 import yarl
 
+from edgecam.health import PublishState, PublishStatus
 from edgecam.media import MediaId, MediaKind
 from edgecam.supervisor import Fatal
 from edgecam.web.page import POLICY
@@ -98,12 +99,16 @@ async def test_metrics_are_prometheus_text(pool: ThreadPoolExecutor) -> None:
         house.publish()
         await viewer.part()
         house.status["garden"].moving = True
+        house.status["garden"].publish = PublishStatus(PublishState.PUBLISHING, dropped=7)
         async with client.get("/metrics") as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             lines = (await answer.text()).splitlines()
         assert 'edgecam_camera_stream_clients{camera="birdbox"} 1' in lines
         assert 'edgecam_camera_stream_frames_total{camera="birdbox"} 1' in lines
         assert 'edgecam_camera_motion{camera="garden"} 1' in lines
+        assert 'edgecam_camera_publishing{camera="garden"} 1' in lines
+        assert 'edgecam_camera_publish_dropped_total{camera="garden"} 7' in lines
+        assert not [line for line in lines if "publish" in line and "birdbox" in line], "nothing of it is published"
         assert not [line for line in lines if line.startswith("edgecam_mqtt_connected")], "MQTT is not configured"
         names = [line.split()[2] for line in lines if line.startswith("# TYPE")]
         assert len(names) == len(set(names))

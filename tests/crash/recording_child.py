@@ -10,6 +10,7 @@ from clips import h264, jpegs
 from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.events import Bus, MotionStarted
+from edgecam.frame import Frame
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import Layout, MediaId, MediaKind
@@ -22,6 +23,7 @@ from edgecam.record.recovery import CODED, Recovered
 from edgecam.record.transcode import Coding, transcode
 from edgecam.record.transcoder import Transcoder
 from edgecam.settings import Settings
+from sounds import sounds
 
 FRAMES = 250
 FPS = 15
@@ -59,7 +61,10 @@ async def film(folder: Path, codec: str) -> None:
     )
     rooms = [asyncio.create_task(room.run()) for room in (finisher, recorder)]
     await asyncio.sleep(0)
+    heard = list(sounds(1.0 + FRAMES / FPS, mono=999.0))
     for frame in jpegs(FRAMES, fps=FPS):
+        while heard and heard[0].mono + 0.1 < frame.mono:
+            hub.hear(heard.pop(0))
         status.last_motion_mono = frame.mono
         hub.publish(frame)
         if frame.number == 0:
@@ -92,9 +97,13 @@ def finish(folder: Path, source: str, step: str, times: int) -> None:
     draft = Draft(id=id.text, start=frames[0].wall, cause="motion", event_id="e", encode=source == "jpeg")
     part = library.begin(draft)
     with part.open("wb", buffering=0) as file:
-        mp4 = Mp4(file, frames[0])
-        for frame in frames:
-            mp4.write(frame)
+        heard = sounds(40 / FPS)
+        mp4 = Mp4(file, frames[0], heard[0])
+        for item in sorted([*frames, *heard], key=lambda item: item.mono):
+            if isinstance(item, Frame):
+                mp4.write(item)
+            else:
+                mp4.hear(item)
         mp4.close()
     if source == "torn":
         os.truncate(part, part.stat().st_size - 500)

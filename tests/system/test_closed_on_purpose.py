@@ -43,6 +43,8 @@ def test_privacy_closes_the_camera_and_survives_a_crash(tmp_path: Path) -> None:
             box.up()
             until("privacy is told again", lambda: box.health()["cameras"]["gate"]["state"] == "privacy")
             assert cam.asked == asked, "the camera was opened although privacy is on"
+            online = (f"{NODE}/status", b"online")
+            ear.wait("it listens again", lambda heard: (heard.topic, heard.payload) == online, nth=2)
             ear.say(f"{NODE}/gate/privacy/set", "OFF")
             until("the camera is back", lambda: box.get("cameras/gate/snapshot.jpg")[2] in JPEGS)
             until("the broker has its picture again", lambda: ear.last("gate/snapshot") in JPEGS)

@@ -17,7 +17,7 @@ import pytest
 from clips import counters, h264, jpeg, jpegs, opened, probe
 from edgecam.config import model
 from edgecam.events import Bus, ClipSaved, MotionEnded, MotionStarted, MotionUpdated, RecordingStarted
-from edgecam.frame import Frame
+from edgecam.frame import Frame, Sound
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
 from edgecam.media import MediaId, MediaKind, Sidecar
@@ -31,6 +31,7 @@ from edgecam.record.recovery import CODED, recover
 from edgecam.record.transcoder import TranscodeFailed, Transcoder
 from edgecam.settings import Settings
 from fakes import FakeClock, settle, until
+from sounds import beeps, decodes, joined, packets, sounds, voice
 
 pytestmark = pytest.mark.system
 
@@ -77,6 +78,8 @@ class Studio:
         )
         self.saved: asyncio.Queue[Sidecar] = asyncio.Queue()
         self.begun: list[RecordingStarted] = []
+        self.waiting: list[Sound] = []
+        self.lag = 0.0
         self.bus.on(ClipSaved, lambda event: self.saved.put_nowait(event.media))
         self.bus.on(RecordingStarted, self.begun.append)
         self._lives: list[asyncio.Task[None]] = []
@@ -94,7 +97,13 @@ class Studio:
 
     def film(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
+            while self.waiting and self.waiting[0].mono + self.waiting[0].duration + self.lag <= frame.mono:
+                self.hub.hear(self.waiting.pop(0))
             self.hub.publish(frame)
+
+    def sound(self, sounds: Iterable[Sound], lag: float = 0.0) -> None:
+        """From now on this is heard beside the frames, `lag` seconds late."""
+        self.waiting, self.lag = list(sounds), lag
 
     def started(self, mono: float, event: str = "e1") -> None:
         self.status.last_motion_mono = mono
@@ -175,6 +184,57 @@ async def test_a_clip_shows_what_led_to_the_motion_and_what_followed(
         assert studio.status.last_clip == clip.end
         assert studio.status.record_trouble is None
         assert studio.open_files() == []
+
+
+@pytest.mark.parametrize(("frames", "codec"), CAMERAS.values(), ids=CAMERAS)
+async def test_a_clip_has_the_sound_of_its_frames(frames: Sequence[Frame], codec: str, tmp_path: Path) -> None:
+    """Beeps are in the pre-roll, in the motion, in the post-roll and, to be cut off, before and after the clip."""
+    async with recording(tmp_path, codec=codec) as studio:
+        studio.sound(sounds(10.0, 1.0, 2.5, 4.0, 5.5, 7.0), lag=0.3)
+        path = studio.path(await one_event(studio, frames))
+        decodes(path)
+        assert counters(path) == list(range(30, 91))
+        assert beeps(path) == pytest.approx([0.5, 2.0, 3.5], abs=0.005)
+        assert voice(path) == pytest.approx((0.0, 61 / 15), abs=1024 / 48000)
+        assert probe(path).duration == pytest.approx(61 / 15, abs=1024 / 48000)
+
+
+async def test_parts_of_a_long_event_have_all_its_sound_once(tmp_path: Path) -> None:
+    async with recording(tmp_path, max="2s") as studio:
+        frames, sound = h264(150), sounds(10.0)
+        parts = list[Sidecar]()
+        studio.sound(sound, lag=0.25)
+        studio.film(frames[:30])
+        studio.started(1002.0)
+        for frame in frames[30:]:
+            studio.status.last_motion_mono = frame.mono
+            studio.film([frame])
+            if len(studio.begun) > len(parts) + 1:
+                parts.append(await studio.clip())
+        studio.ended(frames[-1].mono)
+        await studio.stop()
+        parts = sorted([*parts, await studio.clip()], key=lambda clip: clip.part)
+        assert len(parts) == 5
+        written = [packet for clip in parts for packet in packets(studio.path(clip))]
+        heard = joined([one for one in sound if one.mono >= 1001.0])
+        assert written == heard[: len(written)]
+        assert len(written) >= len(heard) - 16  # the last were not known yet when the camera stopped
+        for clip in parts[:-1]:
+            assert voice(studio.path(clip)) == pytest.approx((0.0, clip.duration), abs=2 * 1024 / 48000)
+
+
+async def test_a_microphone_unplugged_in_the_middle_leaves_a_whole_clip(tmp_path: Path) -> None:
+    async with recording(tmp_path) as studio:
+        studio.sound(sounds(4.0, 2.5))
+        path = studio.path(await one_event(studio, jpegs(150)))
+        decodes(path)
+        assert counters(path) == list(range(30, 91))
+        assert voice(path) == pytest.approx((0.0, 2.0), abs=0.05)
+
+
+async def test_a_camera_without_sound_makes_clips_without_a_track_for_it(tmp_path: Path) -> None:
+    async with recording(tmp_path) as studio:
+        assert voice(studio.path(await one_event(studio, h264(150)))) is None
 
 
 async def test_nothing_touches_the_disk_while_nothing_moves(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ That a stall is told exactly when the time-out is over is a unit test of the cam
 """
 
 import asyncio
-import threading
-from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -13,13 +11,12 @@ from edgecam.camera import Camera, Liveness
 from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.events import Bus, CameraLost
-from edgecam.frame import Frame, Stamp
+from edgecam.frame import Stamp
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.sources import LostThreads, Rig, Source, open_source
-from edgecam.sources.threaded import CaptureThread
 from edgecam.supervisor import Vitals, keep
-from fakes import Switchboard, until
+from fakes import Hung, HungLibrary, Switchboard, until
 
 pytestmark = pytest.mark.system
 
@@ -27,36 +24,8 @@ TIME_OUT = 0.2
 """Seconds; here only to be quick, the rule is the same for 10."""
 
 
-class Hanging:
-    """A library that blocks for ever in its first read."""
-
-    def __init__(self) -> None:
-        self.free = threading.Event()
-
-    def open(self) -> None: ...
-
-    def read(self) -> None:
-        self.free.wait()
-
-    def close(self) -> None: ...
-
-
-class Hung:
-    def __init__(self, library: Hanging, lost: LostThreads) -> None:
-        self._capture = CaptureThread[Frame](library, "hung", lost, grace=0.01)
-
-    def frames(self) -> AsyncGenerator[Frame, None]:
-        return self._capture.items()
-
-    async def close(self) -> None:
-        await self._capture.close()
-
-    def describe(self) -> str:
-        return "camera 0"
-
-
 async def test_a_read_that_never_returns_is_stalled_and_replaced_and_the_other_camera_loses_no_frame() -> None:
-    clock, bus, lost, library = SystemClock(), Bus(), LostThreads(), Hanging()
+    clock, bus, lost, library = SystemClock(), Bus(), LostThreads(), HungLibrary()
     gone: dict[str, float] = {}
 
     def lose(event: CameraLost) -> None:

@@ -15,20 +15,23 @@ import pytest
 from clips import counters, jpeg, jpegs, probe
 from edgecam.clock import SystemClock
 from edgecam.config import model
-from edgecam.frame import Frame
+from edgecam.frame import Frame, Sound
 from edgecam.record import transcode, transcoder
 from edgecam.record.mp4 import Mp4
 from edgecam.record.transcoder import TranscodeFailed, Transcoder
 from fakes import FakeClock, until
+from sounds import beeps, decodes, joined, packets, sounds, voice
 
 pytestmark = pytest.mark.system
 
 
-def filmed(path: Path, frames: Sequence[Frame], until: float | None = None) -> Path:
+def filmed(path: Path, frames: Sequence[Frame], until: float | None = None, sound: Sequence[Sound] = ()) -> Path:
     with path.open("wb", buffering=0) as file:
-        mp4 = Mp4(file, frames[0])
+        mp4 = Mp4(file, frames[0], sound[0] if sound else None)
         for frame in frames:
             mp4.write(frame)
+        for one in sound:
+            mp4.hear(one)
         mp4.close(until)
     return path
 
@@ -54,6 +57,30 @@ async def test_every_frame_is_there_for_its_time_with_keyframes_as_configured(tm
     assert found.duration == pytest.approx(4.0, abs=0.001)
     assert counters(target) == list(range(60))
     assert keyframes(target) == [0.0, 2.0]
+
+
+@pytest.mark.parametrize("begin", [0.0, 0.8])
+async def test_sound_is_copied_and_stays_where_it_was(begin: float, tmp_path: Path) -> None:
+    sound = sounds(4.0 - begin, 1.0, 2.5, mono=1000.0 + begin)
+    source, target = filmed(tmp_path / "in.mp4", jpegs(60), sound=sound), tmp_path / "out.mp4"
+    await Transcoder(SystemClock()).encode(source, target, model.Video())
+    decodes(target)
+    assert probe(target).codec == "h264"
+    assert counters(target) == list(range(60))
+    assert packets(target) == joined(sound)
+    assert beeps(target) == pytest.approx([begin + 1.0, begin + 2.5], abs=0.005)
+    assert voice(target) == pytest.approx((begin, 4.0), abs=1024 / 48000)
+
+
+async def test_a_track_for_sound_that_holds_none_is_no_hindrance(tmp_path: Path) -> None:
+    source, target = filmed(tmp_path / "in.mp4", jpegs(20)), tmp_path / "out.mp4"
+    with source.open("wb", buffering=0) as file:
+        mp4 = Mp4(file, jpegs(1)[0], sounds(1.0)[0])
+        for frame in jpegs(20):
+            mp4.write(frame)
+        mp4.close()
+    await Transcoder(SystemClock()).encode(source, target, model.Video())
+    assert counters(target) == list(range(20))
 
 
 @pytest.mark.parametrize(
@@ -122,6 +149,7 @@ def test_video_without_a_single_good_picture_fails_in_words(tmp_path: Path) -> N
         (transcode.Tally(19, 0, 2.0), "19 frames of 20"),
         (transcode.Tally(20, 1, 2.0), "20 frames of 20"),
         (transcode.Tally(20, 0, 1.5), "lasts 1.5 s instead of 2.0 s"),
+        (transcode.Tally(20, 0, 2.0, 3), "3 packets of sound of 0"),
     ],
 )
 def test_a_result_that_does_not_read_back_is_not_used(found: transcode.Tally, why: str) -> None:

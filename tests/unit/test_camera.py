@@ -14,9 +14,8 @@ from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
 from edgecam.sources import Broken, Finished, LostThreads, Source
-from edgecam.sources.threaded import CaptureThread
 from edgecam.supervisor import Fatal, Vitals, keep
-from fakes import FakeClock, Switchboard, settle, until
+from fakes import FakeClock, Hung, HungLibrary, Switchboard, settle, until
 
 PATIENCE = 10.0
 Script = Sequence[float | Exception | None]
@@ -386,36 +385,6 @@ async def test_frames_of_a_cold_sensor_are_shown_to_nobody() -> None:
         await world.clock.advance(0.3)
         assert world.hub.newest is not None
         assert world.status.state is CameraState.RUNNING
-
-
-class HungLibrary:
-    """A camera library whose read never returns until it is freed."""
-
-    def __init__(self) -> None:
-        self.free = threading.Event()
-
-    def open(self) -> None: ...
-
-    def read(self) -> None:
-        self.free.wait()
-
-    def close(self) -> None: ...
-
-
-class Hung:
-    """A source over such a library."""
-
-    def __init__(self, library: HungLibrary, lost: LostThreads) -> None:
-        self._capture = CaptureThread[Frame](library, "birdbox", lost, grace=0.001)
-
-    def frames(self) -> AsyncGenerator[Frame, None]:
-        return self._capture.items()
-
-    async def close(self) -> None:
-        await self._capture.close()
-
-    def describe(self) -> str:
-        return "camera 0"
 
 
 async def test_a_library_that_never_returns_costs_its_thread_but_not_the_camera(

@@ -214,7 +214,7 @@ def test_keys_that_cannot_work_together(tmp_path: Path, text: str, said: str) ->
         ("storage: {limit: 0}", "storage.limit: must be more than 0B"),
         ("defaults: {stream: {fps: 1000}}", "defaults.stream.fps: must be at most 240"),
         ("defaults: {source: {rotate: 90}}", "defaults.source.rotate: must be 0 or 180"),
-        ("defaults: {source: {rotate: 180}}", "defaults.source.rotate: is not built yet; leave it out for now"),
+        ("defaults: {stream: {rewind: 10s}}", "defaults.stream.rewind: is not built yet; leave it out for now"),
         ("defaults: {source: {color: red}}", "defaults.source.color: unknown option for type synthetic"),
     ],
 )
@@ -236,6 +236,38 @@ def test_a_limit_is_said_in_the_units_of_the_file(tmp_path: Path, text: str, sai
 def test_a_source_whose_times_contradict_each_other(tmp_path: Path, source: str, said: str) -> None:
     (only,) = wrong(tmp_path, f"cameras: {{a: {{source: {source}}}}}")
     assert only.endswith(f"cameras.a.{said}")
+
+
+@pytest.mark.parametrize(
+    ("cameras", "said"),
+    [
+        (
+            "{a: {source: synthetic, publish: {rtsp: rtsp://h/a}}}",
+            "cameras.a.publish.rtsp: type synthetic gives JPEG pictures; H.264 or H.265 is needed, nothing is encoded",
+        ),
+        (
+            '{a: {source: "http://c/", publish: {rtsp: rtsp://h/a}}}',
+            "cameras.a.publish.rtsp: type mjpeg gives JPEG pictures; H.264 or H.265 is needed, nothing is encoded",
+        ),
+        (
+            "{a: {source: {type: still, url: http://c/}, publish: {rtsp: rtsps://h/a}}}",
+            "cameras.a.publish.rtsp: type still gives JPEG pictures; H.264 or H.265 is needed, nothing is encoded",
+        ),
+        (
+            '{a: {source: "file:a.mp4", publish: {rtsp: rtsp://h/x}}, '
+            'b: {source: "file:b.mp4", publish: {rtsp: rtsp://h/x}}}',
+            "cameras.b.publish.rtsp: a is published there already",
+        ),
+        (
+            '{a: {source: "file:a.mp4", publish: {rtsp: "http://anna:canary@h/x"}}}',
+            "cameras.a.publish.rtsp: must begin with rtsp:// or rtsps://",
+        ),
+    ],
+)
+def test_a_stream_that_cannot_be_published(tmp_path: Path, cameras: str, said: str) -> None:
+    (only,) = wrong(tmp_path, f"cameras: {cameras}")
+    assert only.endswith(said)
+    assert "canary" not in only
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,10 @@ def test_a_secret_in_a_file_that_others_can_read_is_a_warning(tmp_path: Path) ->
             "1:59: cameras.a.source.fps: has no effect: type mjpeg gives what it has",
         ),
         (
+            "cameras: {a: {source: {type: still, url: 'https://cam/', ca: cam.pem, verify: false}}}",
+            "1:62: cameras.a.source.ca: has no effect: verify is false",
+        ),
+        (
             'cameras: {a: {source: {type: rtsp, url: "rtsp://c", size: 640x480}}}',
             "1:59: cameras.a.source.size: has no effect: type rtsp gives what it has",
         ),

@@ -3,11 +3,11 @@
 import json
 import re
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from edgecam.config import model
+from edgecam.config.shape import kind_of, sections
 from edgecam.mqtt import discovery
 from edgecam.mqtt.discovery import About, messages, page_url
 from edgecam.mqtt.topics import BUTTONS, Topics
@@ -194,8 +194,7 @@ def test_another_prefix_and_base_topic_are_used_everywhere() -> None:
 
 
 def test_every_source_has_a_model() -> None:
-    types = {get_args(source.model_fields["type"].annotation) for source in model.CameraSource.__subclasses__()}
-    assert {name for (name,) in types} == set(discovery.MODELS)
+    assert {kind_of(source) for source in sections(model.SourceConfig)} == set(discovery.MODELS)
 
 
 @pytest.mark.parametrize(

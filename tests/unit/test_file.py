@@ -35,7 +35,7 @@ def play(
     rig = Rig(Stamp("birdbox", clock), clock, quality=quality, audio=audio)
     if want:
         rig.demand[want] += 1
-    player = Player(path, loop, rig, Pace(clock))
+    player = Player(model.FileSource(path=path, loop=loop), rig, Pace(clock))
     player.open()
     found: list[Played] = []
     while len(found) < count and (played := player.read()):

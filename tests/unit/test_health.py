@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgecam import health
-from edgecam.health import CameraStatus, Health, StoreState, cma_free
+from edgecam.health import CameraStatus, Health, PublishState, PublishStatus, StoreState, cma_free
 from edgecam.supervisor import Vitals
 from fakes import FakeClock
 
@@ -51,6 +51,22 @@ def test_a_store_that_is_tried_again_is_no_problem_yet(box: Health) -> None:
 def test_a_camera_that_cannot_record_has_a_problem_while_its_picture_lives(box: Health) -> None:
     box.cameras["birdbox"].record_trouble = "the disk is read-only"
     assert box.problems() == ["birdbox: the disk is read-only"]
+
+
+def test_a_stream_that_does_not_arrive_is_a_problem_and_its_counts_are_shown(box: Health) -> None:
+    camera = box.cameras["birdbox"]
+    assert health.camera_json(camera)["publish"] is None
+    camera.publish = PublishStatus(PublishState.CONNECTING, "rtsp://relay/x: cannot connect", sessions=2, reconnects=1)
+    assert box.problems() == ["birdbox: rtsp://relay/x: cannot connect"]
+    assert health.camera_json(camera)["publish"] == {
+        "state": "connecting",
+        "trouble": "rtsp://relay/x: cannot connect",
+        "sessions": 2,
+        "reconnects": 1,
+        "frames": 0,
+        "bytes": 0,
+        "dropped": 0,
+    }
 
 
 def test_times_are_iso_and_inner_clocks_stay_inside(box: Health) -> None:

@@ -1,8 +1,10 @@
-"""Size and wholeness of a JPEG without decoding it."""
+"""Size and wholeness of a JPEG without decoding it, and the tables that some cameras leave out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
+import simplejpeg
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,3 +91,55 @@ def test_it_is_unknown_until_the_headers_are_complete() -> None:
 def test_damaged_headers_are_found_before_the_picture_is_complete() -> None:
     with pytest.raises(BadJpeg, match="is damaged at byte 2"):
         jpeg.scan(b"\xff\xd8\r\n--boundary\r\n")
+
+
+# ---- Huffman tables
+
+
+def _segment(data: bytes, marker: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of each such segment of the headers."""
+    at = 2
+    while data[at + 1] != 0xDA:
+        behind = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+        if data[at + 1] == marker:
+            yield at, behind
+        at = behind
+
+
+def without_tables(data: bytes) -> bytes:
+    for begin, end in reversed(list(_segment(data, 0xC4))):
+        data = data[:begin] + data[end:]
+    return data
+
+
+@pytest.mark.parametrize("colour", ["colour", "grey"])
+def test_a_webcams_jpeg_without_huffman_tables_gets_the_standard_ones_and_decodes_to_the_same(colour: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    if colour == "grey":
+        whole = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels[:, :, :1]), 80, "GRAY", "Gray")
+    else:
+        whole = simplejpeg.encode_jpeg(pixels, 80, "RGB", "420")
+    bare = without_tables(whole)
+    assert list(_segment(bare, 0xC4)) == []
+    made = jpeg.complete(bare)
+    assert len(list(_segment(made, 0xC4))) == 1
+    assert jpeg.size(made) == (64, 48)
+    space = "GRAY" if colour == "grey" else "RGB"
+    assert np.array_equal(simplejpeg.decode_jpeg(made, space), simplejpeg.decode_jpeg(whole, space))
+
+
+def test_the_standard_tables_are_those_that_libjpeg_writes() -> None:
+    whole = simplejpeg.encode_jpeg(np.zeros((16, 16, 3), np.uint8), 80, "RGB", "420")
+    written = b"".join(whole[begin + 4 : end] for begin, end in _segment(whole, 0xC4))
+    assert jpeg.STANDARD_TABLES[4:] == written
+
+
+def test_a_jpeg_that_has_its_tables_stays_the_same_object() -> None:
+    whole = picture()
+    assert jpeg.complete(whole) is whole
+
+
+def test_what_is_no_jpeg_or_has_tables_of_another_kind_is_left_alone() -> None:
+    progressive = without_tables(picture()).replace(b"\xff\xc0", b"\xff\xc2", 1)
+    for data in (b"", b"hello", b"\xff\xd8", b"\xff\xd8\xff\xe0\x00", progressive, without_tables(picture())[:40]):
+        assert jpeg.complete(data) == data

@@ -302,3 +302,30 @@ async def test_a_real_disk_has_room(library: Library) -> None:
     task.cancel()
     await asyncio.wait({task})
     assert library.full is None
+
+
+@pytest.mark.parametrize("back_after", [None, 600.0])
+async def test_a_clock_that_is_set_far_ahead_expires_nothing_for_an_hour(
+    library: Library, back_after: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with at_work(library) as house:
+        clip = put(library, MediaKind.EVENT, house.now)
+        house.clock.step(10 * 365 * DAY)
+        for _ in range(5):
+            await house.look(EXPIRE)
+        assert house.there(clip) == "x"
+        assert "the clock was set; nothing expires by age for the next hour" in caplog.text
+        if back_after is not None:
+            house.clock.step(-10 * 365 * DAY)
+        for _ in range(5):
+            await house.look(EXPIRE)
+        assert house.there(clip) == ("-" if back_after is None else "x")
+
+
+async def test_a_clock_that_is_slewed_or_set_a_little_is_believed(library: Library) -> None:
+    async with at_work(library) as house:
+        clip = put(library, MediaKind.EVENT, house.now - 2 * DAY)
+        house.clock.step(60.0)
+        await house.look(EXPIRE)
+        await house.look(EXPIRE)
+        assert house.there(clip) == "-"

@@ -4,7 +4,7 @@ import errno
 import io
 import random
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,16 +13,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clips import counters, h264, jpegs, probe
-from edgecam.frame import Frame, Kind
-from edgecam.record import boxes, nal
-from edgecam.record.mp4 import Mp4
+from edgecam import nal
+from edgecam.frame import Frame, Kind, Sound
+from edgecam.record import boxes
+from edgecam.record.mp4 import SLACK, Mp4, Seats
+from sounds import beeps, decodes, joined, packets, sounds, voice
 
 
-def muxed(frames: Sequence[Frame], until: float | None = None) -> bytes:
-    file = io.BytesIO()
-    mp4 = Mp4(file, frames[0])
+def fill(mp4: Mp4, frames: Sequence[Frame], sound: Sequence[Sound] = ()) -> None:
+    """In the order of time; sound whose time is odd stays where it was told."""
+    waiting = list(sound)
     for frame in frames:
+        while waiting and waiting[0].mono < frame.mono:
+            mp4.hear(waiting.pop(0))
         mp4.write(frame)
+    for late in waiting:
+        mp4.hear(late)
+
+
+def muxed(frames: Sequence[Frame], until: float | None = None, sound: Sequence[Sound] = ()) -> bytes:
+    file = io.BytesIO()
+    mp4 = Mp4(file, frames[0], sound[0] if sound else None)
+    fill(mp4, frames, sound)
     mp4.close(until)
     return file.getvalue()
 
@@ -54,6 +66,95 @@ def test_our_own_reader_agrees_with_ffprobe(frames: Sequence[Frame], codec: str)
     assert found.duration == pytest.approx(3.0, abs=0.001)
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [48000, 16000])
+@pytest.mark.parametrize(("frames", "codec"), CAMERAS.values(), ids=CAMERAS)
+def test_sound_is_in_the_clip_as_it_came_and_heard_at_its_frame(
+    frames: Sequence[Frame], codec: str, rate: int, channels: int, tmp_path: Path
+) -> None:
+    path, sound = tmp_path / "clip.mp4", sounds(3.0, 15 / 15, 36 / 15, rate=rate, channels=channels)
+    path.write_bytes(muxed(frames, until=frames[0].mono + 3.0, sound=sound))
+    decodes(path)
+    assert counters(path) == list(range(45))
+    assert beeps(path) == pytest.approx([15 / 15, 36 / 15], abs=0.005)
+    assert packets(path) == joined(sound)
+    found = boxes.read(io.BytesIO(path.read_bytes()))
+    assert (found.codec, found.width, found.frames) == (codec, 320, 45)
+    assert found.duration == pytest.approx(3.0, abs=0.001)
+    assert voice(path) == pytest.approx((0.0, 3.0), abs=1024 / rate)
+
+
+@pytest.mark.parametrize("begin", [0.3, 1.7])
+def test_sound_that_begins_later_than_the_video_is_heard_later(begin: float, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    sound = sounds(3.0 - begin, 0.5, mono=1000.0 + begin)
+    path.write_bytes(muxed(jpegs(45), until=1003.0, sound=sound))
+    decodes(path)
+    assert beeps(path) == pytest.approx([begin + 0.5], abs=0.005)
+
+
+def test_a_track_without_a_single_packet_does_no_harm(tmp_path: Path) -> None:
+    path, file = tmp_path / "clip.mp4", io.BytesIO()
+    mp4 = Mp4(file, jpegs(1)[0], sounds(1.0)[0])
+    fill(mp4, jpegs(45))
+    mp4.close(1003.0)
+    path.write_bytes(file.getvalue())
+    decodes(path)
+    assert (counters(path), voice(path)) == (list(range(45)), (0.0, 0.0))
+    assert boxes.read(io.BytesIO(path.read_bytes())).duration == pytest.approx(3.0, abs=0.001)
+
+
+ODD: dict[str, Callable[[list[Sound]], list[Sound]]] = {
+    "a gap": lambda sound: sound[:30] + sound[80:],
+    "each twice": lambda sound: [one for one in sound for _ in range(2)],
+    "half a second again": lambda sound: sound[:60] + sound[36:],
+    "a step back in time": lambda sound: sound[:60] + [replace(one, mono=one.mono - 0.7) for one in sound[60:]],
+    "a leap and back": lambda sound: [*sound[:60], replace(sound[60], mono=1002.9), *sound[61:]],
+    "before the first frame": lambda sound: [replace(one, mono=one.mono - 1) for one in sound],
+    "all at once": lambda sound: [replace(one, mono=1001.0) for one in sound],
+    "uneven": lambda sound: [replace(one, mono=one.mono + 0.03 * (-1) ** n) for n, one in enumerate(sound)],
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("frames", [jpegs(45), h264(45)], ids=["jpeg", "h264"])
+def test_no_odd_time_of_a_sound_breaks_the_clip(
+    frames: Sequence[Frame], odd: Callable[[list[Sound]], list[Sound]], tmp_path: Path
+) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(muxed(frames, until=1003.0, sound=odd(list(sounds(3.0, 1.0, 2.5)))))
+    decodes(path)
+    assert counters(path) == list(range(45))
+    span = voice(path)
+    assert span is not None
+    assert span[1] <= 3.0 + 1024 / 48000 + SLACK
+
+
+@pytest.mark.parametrize(
+    ("monos", "seats"),
+    [
+        ([0, 10, 20], [0, 10, 20]),
+        ([3, 12, 24, 31], [3, 13, 23, 33]),  # a clock that trembles is no gap
+        ([0, 10, 30, 40], [0, 10, 30, 40]),
+        ([0, 10, 2, 5, 20], [0, 10, None, None, 20]),
+        ([-30, -1, 0], [None, None, 0]),
+    ],
+)
+def test_packets_of_sound_sit_side_by_side(monos: list[int], seats: list[int | None]) -> None:
+    places = Seats(rate=round(4 / SLACK))
+    assert [places.place(mono, 10) for mono in monos] == seats
+
+
+def test_sound_of_a_kind_that_has_no_name_in_mp4_leaves_the_clip_silent(tmp_path: Path) -> None:
+    path, file = tmp_path / "clip.mp4", io.BytesIO()
+    odd = replace(sounds(1.0)[0], rate=12345)
+    mp4 = Mp4(file, jpegs(1)[0], odd)
+    fill(mp4, jpegs(10), [odd])
+    mp4.close()
+    path.write_bytes(file.getvalue())
+    assert voice(path) is None
+
+
 def test_uneven_times_are_kept_and_equal_ones_are_told_apart() -> None:
     frames = [replace(frame, mono=mono) for frame, mono in zip(jpegs(4), (10, 10, 12.5, 13), strict=True)]
     assert boxes.read(io.BytesIO(muxed(frames))).duration == pytest.approx(3.5, abs=0.001)
@@ -67,22 +168,24 @@ def test_a_single_picture_is_a_short_clip() -> None:
 @pytest.mark.parametrize("frames", [jpegs(60), h264(60), h264(60, gop=250)], ids=["jpeg", "h264", "long gop"])
 def test_wherever_the_writer_dies_all_but_the_last_second_plays(frames: Sequence[Frame], tmp_path: Path) -> None:
     path, dice = tmp_path / "cut.mp4", random.Random(7)
-    for _ in range(12):
+    for sound in 4 * ((), sounds(4.0), sounds(1.0)):  # without, with, and one that falls silent
         file, alive = io.BytesIO(), dice.randrange(35, 61)
-        mp4 = Mp4(file, frames[0])
-        for frame in frames[:alive]:
-            mp4.write(frame)
+        mp4 = Mp4(file, frames[0], sound[0] if sound else None)
+        fill(mp4, frames[:alive], [one for one in sound if one.mono < frames[alive - 1].mono])
         mp4.abandon()
         torn = file.getvalue()[: file.tell() - dice.randrange(0, 400)]
         found = boxes.read(io.BytesIO(torn))
         path.write_bytes(torn[: found.end])
         assert counters(path) == list(range(found.frames))
+        decodes(path)
         assert found.frames >= alive - 2 * 15 - 2  # a fragment of a second in the making, and the torn one before it
 
 
-@given(st.binary(max_size=300), st.integers(0, 40_000), st.integers(0, 40_000))
-def test_no_damage_makes_the_reader_fail_otherwise_than_by_saying_so(junk: bytes, at: int, length: int) -> None:
-    whole = _WHOLE
+@given(st.booleans(), st.binary(max_size=300), st.integers(0, 40_000), st.integers(0, 40_000))
+def test_no_damage_makes_the_reader_fail_otherwise_than_by_saying_so(
+    sound: bool, junk: bytes, at: int, length: int
+) -> None:
+    whole = _WITH_SOUND if sound else _WHOLE
     damaged = whole[:at] + junk + whole[at + length :]
     try:
         found = boxes.read(io.BytesIO(damaged))
@@ -92,6 +195,7 @@ def test_no_damage_makes_the_reader_fail_otherwise_than_by_saying_so(junk: bytes
 
 
 _WHOLE = muxed(jpegs(20))
+_WITH_SOUND = muxed(jpegs(20), sound=sounds(1.3))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +203,10 @@ _WHOLE = muxed(jpegs(20))
     [
         (b"", "not a video of ours"),
         (b"nonsense" * 20, "not a video of ours"),
-        (_WHOLE[:700], "not a video of ours"),
+        (_WHOLE[:27], "not a video of ours"),
+        (_WHOLE[:28], "before its first picture"),
+        (_WHOLE[:700], "before its first picture"),
+        (_WHOLE[:28] + bytes(2000), "not a video of ours"),
         (_WHOLE[:900], "before its first picture"),
         (_WHOLE[:754], "before its first picture"),
         (_WHOLE[:753], "before its first picture"),
@@ -123,11 +230,17 @@ def u32(*numbers: int) -> bytes:
 
 
 def foreign(mdhd: bytes, tfhd: bytes, trun: bytes, *, large: bool = False) -> bytes:
-    """The forms that other muxers choose: long times, default durations, 64-bit boxes."""
+    """The forms that other muxers choose: long times, default durations, 64-bit boxes, the sound first, many runs."""
     entry = bytes(8) + u32(86) + b"hvc1" + bytes(24) + (640).to_bytes(2, "big") + (480).to_bytes(2, "big") + bytes(50)
     stbl = box(b"stbl", box(b"stsd", entry))
-    moov = box(b"moov", box(b"trak", box(b"mdia", box(b"mdhd", mdhd), box(b"minf", stbl))))
+    tkhd = box(b"tkhd", u32(1 << 24, 0, 0, 0, 0, 1) if large else u32(0, 0, 0, 1))
+    moov = box(b"moov", box(b"trak", tkhd, box(b"mdia", box(b"mdhd", mdhd), box(b"minf", stbl))))
     traf = box(b"traf", box(b"tfhd", tfhd), box(b"tfdt", u32(0, 1000)), box(b"trun", trun))
+    if large:
+        mp4a = box(b"stbl", box(b"stsd", bytes(8) + u32(36) + b"mp4a" + bytes(28)))
+        voice = box(b"trak", box(b"tkhd", u32(0, 0, 0, 2)), box(b"mdia", box(b"mdhd", mdhd), box(b"minf", mp4a)))
+        moov = box(b"moov", voice, moov[8:])
+        traf = box(b"traf", box(b"tfhd", u32(0, 2)), box(b"trun", u32(0, 99))) + traf
     mdat = u32(1) + b"mdat" + (20).to_bytes(8, "big") + b"1234" if large else box(b"mdat", b"1234")
     return moov + box(b"moof", traf) + mdat
 

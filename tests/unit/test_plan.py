@@ -1,4 +1,4 @@
-"""Which frames a user finds in which clip. One frame a second, its number is its time."""
+"""Which frames and which sound a user finds in which clip. One frame a second, its number is its time."""
 
 from collections.abc import Callable
 
@@ -6,23 +6,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecam.frame import Frame, Kind
+from edgecam.frame import Frame, Kind, Sound
 from edgecam.hub import Ring
-from edgecam.record.plan import Action, Close, Open, Plan, Write
+from edgecam.record.plan import LATE, RECENT, Action, Close, Open, Plan, Write, WriteSound
 
 
 def picture(number: int, *, key: bool = True, width: int = 640, mono: float | None = None) -> Frame:
     return Frame("cam", number, number if mono is None else mono, 0.0, Kind.JPEG, b"x" * 10, width, 480, key)
 
 
+def tone(mono: float, extradata: bytes = b"asc") -> Sound:
+    return Sound("cam", mono, b"~", 1.0, 1024, 1, extradata)
+
+
 class Stage:
-    """A plan with its ring, and the clips it makes as text: `a.1: 3 4 5 |` (a closed part of event a)."""
+    """A plan with its ring, and the clips it makes as text: `a.1: 3 4 ~4.5 5 |` (a closed part of event a; `~4.5` is
+    the sound that begins at 4.5, `a.1~:` a clip with a track for it).
+    """
 
     def __init__(
         self, *, pre: float = 2, post: float = 2, longest: float = 100, hold: int = 1000, gop: int = 1
     ) -> None:
         self.ring = Ring(pre + 4)  # the frames before the motion, and those until it is known
-        self.plan = Plan(pre=pre, post=post, longest=longest, hold=hold, since=self.ring.since)
+        self.tones: list[Sound] = []
+        self.plan = Plan(pre=pre, post=post, longest=longest, hold=hold, since=self.ring.since, heard=self.heard)
         self.gop = gop
         self.now = -1
         self.story: list[str] = []
@@ -31,13 +38,23 @@ class Stage:
     def do(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
-                case Open(_, event, part):
-                    self.story.append(f"{event}.{part}:")
+                case Open(_, event, part, sound):
+                    self.story.append(f"{event}.{part}{'~' if sound else ''}:")
+                case WriteSound(sound):
+                    self.story[-1] += f" ~{sound.mono:g}"
                 case Write(frame):
                     self.story[-1] += f" {frame.number}"
                 case Close(until):
                     self.story[-1] += " |"
                     self.seams.append(until)
+
+    def heard(self, mono: float) -> list[Sound]:
+        return [sound for sound in self.tones if sound.mono >= mono]
+
+    def sound(self, *monos: float, extradata: bytes = b"asc") -> None:
+        for mono in monos:
+            self.tones.append(tone(mono, extradata))
+            self.do(self.plan.sound(self.tones[-1]))
 
     def frame(self, frame: Frame) -> None:
         self.ring.add(frame)
@@ -254,3 +271,128 @@ def test_one_event_holds_every_frame_exactly_once(motion: list[int], gop: int, l
     begin = max(0, (first - 2) // gop * gop)
     assert written == list(range(begin, last + late + 2))
     assert all(int(part.split()[1]) % gop == 0 for part in stage.story)
+
+
+# -- sound -----------------------------------------------------------------------------------------------------------
+
+
+def sounding(stage: Stage, upto: int, late: int = 0) -> None:
+    """Frames up to number `upto`; sound comes in the middle between two, `late` frames after it was heard."""
+    while stage.now < upto:
+        stage.frames(stage.now + 1)
+        if stage.now >= late:
+            stage.sound(stage.now - late + 0.5)
+
+
+def test_sound_is_cut_as_the_frames_are() -> None:
+    stage = Stage()
+    sounding(stage, 10)
+    stage.do(stage.plan.started("a", 9))
+    stage.do(stage.plan.moving(10))
+    sounding(stage, 20)
+    assert stage.story == ["a.1~: 7 ~7.5 8 ~8.5 9 ~9.5 10 ~10.5 11 ~11.5 12"]
+    stage.do(stage.plan.ended())
+    assert stage.story == ["a.1~: 7 ~7.5 8 ~8.5 9 ~9.5 10 ~10.5 11 ~11.5 12 ~12.5 |"]
+
+
+def test_sound_of_a_pause_is_in_the_clip_when_motion_resumes() -> None:
+    stage = Stage()
+    sounding(stage, 10)
+    stage.do(stage.plan.started("a", 10))
+    sounding(stage, 20)
+    stage.do(stage.plan.moving(17))
+    stage.do(stage.plan.ended())
+    heard = " ".join(f"{n} ~{n}.5" for n in range(8, 20))
+    assert stage.story == [f"a.1~: {heard} |"]
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_parts_follow_each_other_without_losing_or_repeating_sound_even_when_it_is_late(late: int) -> None:
+    stage = Stage(longest=5)
+    sounding(stage, 10, late)
+    stage.do(stage.plan.started("a", 10))
+    stage.do(stage.plan.moving(20))
+    sounding(stage, 30, late)
+    stage.do(stage.plan.ended())
+    assert stage.story == [
+        "a.1~: 8 ~8.5 9 ~9.5 10 ~10.5 11 ~11.5 12 ~12.5 |",
+        "a.2~: 13 ~13.5 14 ~14.5 15 ~15.5 16 ~16.5 17 ~17.5 |",
+        "a.3~: 18 ~18.5 19 ~19.5 20 ~20.5 21 ~21.5 22 ~22.5 |",
+    ]
+
+
+def test_sound_that_stops_does_not_stop_the_picture() -> None:
+    stage = Stage()
+    sounding(stage, 10)
+    stage.do(stage.plan.started("a", 10))
+    stage.do(stage.plan.moving(30))
+    stage.frames(15)
+    assert stage.story == ["a.1~: 8 ~8.5 9 ~9.5 10 ~10.5 11 12 13"]
+    stage.do(stage.plan.stop())
+    assert stage.story == ["a.1~: 8 ~8.5 9 ~9.5 10 ~10.5 11 12 13 14 15 |"]
+
+
+def test_a_clip_begins_with_a_picture_however_late_the_sound_is() -> None:
+    stage = Stage(pre=0)
+    stage.sound(8.5)
+    stage.frames(10)
+    stage.do(stage.plan.started("a", 10))
+    assert stage.story == ["a.1~:"]
+    stage.sound(9.5, 10.5, 11.5)
+    stage.frames(12)
+    assert stage.story == ["a.1~: 10 ~10.5 11 ~11.5 12"]
+
+
+def test_frames_too_large_to_wait_for_their_sound_do_not_end_the_clip() -> None:
+    stage = Stage(hold=30)
+    sounding(stage, 10)
+    stage.do(stage.plan.started("a", 10))
+    stage.do(stage.plan.moving(30))
+    stage.frames(20)
+    assert stage.story == ["a.1~: 8 ~8.5 9 ~9.5 10 ~10.5 " + " ".join(map(str, range(11, 20)))]
+
+
+def test_a_clip_has_a_track_for_sound_only_when_some_was_heard_of_late() -> None:
+    stage = Stage(pre=0, post=3)
+    stage.sound(3.0)
+    stage.frames(3 + int(RECENT))
+    stage.do(stage.plan.started("a", stage.now))
+    stage.frames(stage.now + 1)
+    stage.do(stage.plan.started("b", stage.now))
+    stage.sound(6.5)
+    stage.frames(stage.now + 1)
+    assert stage.story == ["a.1~: 5 6 |", "b.1: 6 7"]
+
+
+def test_sound_that_is_coded_otherwise_waits_for_the_next_part() -> None:
+    stage = Stage(longest=3)
+    stage.sound(2.5)
+    stage.frames(3)
+    stage.do(stage.plan.started("a", 3))
+    stage.do(stage.plan.moving(6))
+    for mono in (3.5, 4.5, 5.5):
+        stage.sound(mono, extradata=b"new")
+        stage.frames(stage.now + 1)
+    assert stage.story == ["a.1~: 1 2 ~2.5 3 |", "a.2~: 4 ~4.5 5 ~5.5 6"]
+
+
+def test_sound_that_is_told_twice_or_for_another_time_is_in_the_clip_once() -> None:
+    stage = Stage()
+    sounding(stage, 10)
+    stage.do(stage.plan.started("a", 10))
+    stage.do(stage.plan.moving(20))
+    stage.sound(99.0, 10.6, 10.6, 10.55)
+    stage.frames(11)
+    stage.sound(11.5)
+    stage.frames(12)
+    assert stage.story == ["a.1~: 8 ~8.5 9 ~9.5 10 ~10.5 ~10.55 11 ~11.5 12"]
+
+
+def test_a_camera_lost_while_a_frame_waits_for_its_sound_keeps_the_frame() -> None:
+    stage = Stage(post=5)
+    sounding(stage, 10)
+    stage.do(stage.plan.started("a", 10))
+    stage.frames(12)
+    stage.do(stage.plan.ended())
+    stage.do(stage.plan.tick(15 + 2 * LATE))
+    assert stage.story == ["a.1~: 8 ~8.5 9 ~9.5 10 ~10.5 11 12 |"]

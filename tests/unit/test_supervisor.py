@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from edgecam.supervisor import Fatal, Vitals, keep, reason, recovered, serve
+from edgecam.supervisor import Fatal, Trouble, Vitals, keep, reason, recovered, serve
 from fakes import FakeClock, settle
 
 
@@ -55,6 +55,23 @@ async def test_a_component_that_fails_is_tried_again_with_growing_pauses(
     assert vitals.attempts == 8
     assert vitals.error == "no route to host"
     assert "cat: no route to host, trying again in 8 s (attempt 4)" in caplog.text
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_who_asks_for_a_pause_gets_it_and_the_back_off_where_that_is_longer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock, began = FakeClock(), list[float]()
+
+    async def dies() -> None:
+        began.append(clock.monotonic())
+        raise Trouble("locked out", pause=3.0)
+
+    task = asyncio.create_task(keep(Cat(*[dies] * 4, _forever), clock, Vitals("cat"), jitter=lambda: 1.0))
+    await clock.advance(300)
+    assert [later - sooner for sooner, later in itertools.pairwise(began)] == [3, 3, 4]
+    assert "cat: locked out, trying again in 3 s" in caplog.text
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -156,3 +156,4 @@ def test_who_knows_the_time_is_believed() -> None:
     assert told(5.0, 1001.0) == 1001.0
     assert told.beside(5.5, 1002.0) == 1001.5
     assert told.beside(None, 1002.0) == 1002.0
+    assert told(5.0, 1001.0) > 1001.0, "two at once are still one after the other"

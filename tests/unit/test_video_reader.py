@@ -141,6 +141,21 @@ def test_a_group_without_end_is_not_kept_for_ever(tmp_path: Path) -> None:
     assert next(frame.number for frame in rest if frame.kind is Kind.RAW) == MOST_FRAMES + 51  # the next keyframe
 
 
+def test_who_comes_back_sees_nothing_that_was_held_back_when_they_left(tmp_path: Path) -> None:
+    """B-frames: the decoder still holds pictures of the group at which somebody looked away."""
+    path = write_video(tmp_path / "clip.mkv", 60, codec="libx264", rate=GOP, keyframes=GOP, smooth=True)
+    made = rig()
+    frames = list(items(reader(path, made), made))
+    second, third = [frame.number for frame in frames if frame.keyframe][1:3]
+    decoder, seen = Decoder(Kind.H264), list[int]()
+    for frame in frames:
+        decoder.add(frame)
+        if frame.number < second - 3 or third <= frame.number:
+            seen += [one.frame.number for one in decoder.decode()]
+    assert max(number for number in seen if number < second) < second - 4  # some were held back
+    assert min(number for number in seen if number > second) == third
+
+
 # ---- motion
 
 

@@ -5,7 +5,6 @@ somebody wants that. Frames have the sensor's own times.
 """
 
 import logging
-import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -14,6 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from threading import Lock, Thread, current_thread
 
+from edgecam import nal
 from edgecam.config import model
 from edgecam.frame import Frame, Kind
 from edgecam.sources import Broken, Rig
@@ -38,8 +38,6 @@ TURN = 20.0
 GRACE = 4 * STEP
 """Seconds for the steps of closing, all together; within the ten that stopping edgecam may take."""
 MICROS = Fraction(1, 1_000_000)
-HEAD = 1024
-"""Bytes at the beginning of a keyframe in which its parameter sets are."""
 
 _opening = Lock()
 """One Pi camera is opened at a time: tuning goes through the environment of the process."""
@@ -217,10 +215,12 @@ class PiReader:
             return None  # an encoder may be some frames late, but the sensor's frame was news when it came
         self._coded_at = packet.at
         moment = moment or self._moment(packet.at * 1000, age)
+        frame = self._frame(moment, Kind.H264, packet.data)
         if packet.keyframe:
-            self._extradata = parameter_sets(packet.data) or self._extradata
+            sets = nal.parameter_sets(Kind.H264, nal.units(frame))
+            self._extradata = b"".join(b"\0\0\0\1" + unit for unit in sets) or self._extradata
         return replace(
-            self._frame(moment, Kind.H264, packet.data),
+            frame,
             keyframe=packet.keyframe,
             pts=packet.at,
             dts=packet.at,
@@ -250,17 +250,6 @@ class PiReader:
                 _holders[name] = self.hung
         if self._sightings.dropped:
             log.warning("%s: %d coded frames were lost: this computer was too busy", name, self._sightings.dropped)
-
-
-def parameter_sets(data: bytes) -> bytes:
-    """The sequence and picture parameter sets at the head of a byte stream (ITU-T H.264, annex B), as such a stream."""
-    found = b""
-    for unit in re.split(rb"\x00*\x00\x00\x01", data[:HEAD]):
-        if unit and unit[0] & 0x1F in (1, 5):
-            break
-        if unit and unit[0] & 0x1F in (7, 8):
-            found += b"\0\0\0\1" + unit
-    return found
 
 
 class Picamera:

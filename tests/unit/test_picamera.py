@@ -20,7 +20,7 @@ from edgecam.frame import Frame, Kind, Stamp
 from edgecam.hub import Want
 from edgecam.sources import Broken, Rig, open_source, picamera, pidevice
 from edgecam.sources.pi import Library
-from edgecam.sources.picamera import Appetite, Picamera, parameter_sets
+from edgecam.sources.picamera import Appetite, Picamera
 from fakes import frames_of
 
 
@@ -312,13 +312,6 @@ async def test_a_bug_in_taking_over_frames_does_not_end_the_cameras_thread(
         output.outputframe(b"frame", True, 0)
         output.outputframe(b"sound", True, 0, None, True)
         await take(frames, lambda found: len(found) == 2)
-
-
-def test_parameter_sets_are_cut_out_of_a_keyframe() -> None:
-    start, sps, pps, sei, idr = b"\0\0\0\1", b"\x67abc", b"\x68de", b"\x06x", b"\x65picture"
-    assert parameter_sets(start + sps + start + pps + b"\0\0\1" + sei + start + idr) == start + sps + start + pps
-    assert parameter_sets(start + idr + start + sps) == b""
-    assert parameter_sets(b"") == b""
 
 
 # ---- settings

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check generate day rtsp-faults clean
+.PHONY: demo test check generate day rtsp-faults picamera clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgecam demo $(ARGS)
@@ -43,6 +43,10 @@ $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 # A whole day of a camera whose times lie; its last output is in docs/reliability.md.
 day: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python tests/day.py $(ARGS)
+
+# The daemon on the real picamera2 with libcamera's virtual camera, in a Debian root of its own. As root.
+picamera:
+	tests/system/picamera/check.py docs/picamera2-run.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -105,11 +105,13 @@ class StillSource(WebSource):
 
 
 class Picamera2Source(CameraSource):
-    """A camera on the Raspberry Pi's CSI port."""
+    """A camera on the Raspberry Pi's CSI port; needs the system's package python3-picamera2."""
 
     type: Literal["picamera2"] = Field(description="A camera on the Raspberry Pi's ribbon cable.")
-    device: Word | None = Field(None, description="Index or model; the first camera when absent.")
-    sensor_mode: Word = Field("auto", description="auto: full field of view that covers size and fps.")
+    device: Word | None = Field(None, description="Index, model or id; the first camera when absent.")
+    sensor_mode: Word = Field(
+        "auto", description="auto: full field of view that covers size and fps; else an index or WIDTHxHEIGHT."
+    )
     buffers: int = Field(4, ge=1, le=32, description="Frame buffers.")
     controls: dict[str, Control] = Field({}, description="Any control of the device, by its name.")
     tuning: Place | None = Field(None, description="A tuning file of libcamera, or the name of one of its own.")

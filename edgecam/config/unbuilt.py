@@ -6,7 +6,6 @@ A row is `Section.key`: every value but its default is refused. Building the thi
 NOT_BUILT = frozenset(
     {
         # sources
-        "Picamera2Source.type",
         # cameras
         "Camera.push",
         "Image.overlay",

@@ -8,10 +8,12 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import TypeAdapter
 
+import picam
 import usbcam
 from doorkeeper import Doorkeeper
 from edgecam import jpeg
@@ -39,14 +41,15 @@ class Case:
     lost: LostThreads
     stamp: Stamp
     kind: Kind = Kind.JPEG
-
     tone: Tone = field(default_factory=Tone)
+    codec: Literal["auto", "mjpeg"] = "auto"
 
     def open(self, *wants: Want) -> Source:
         demand = Demand()
         for want in wants:
             demand[want] += 1
-        return open_source(self.config, Rig(self.stamp, SystemClock(), lost=self.lost, demand=demand, tone=self.tone))
+        rig = Rig(self.stamp, SystemClock(), lost=self.lost, demand=demand, tone=self.tone)
+        return open_source(self.config, replace(rig, video=model.Video(codec=self.codec)))
 
     @property
     def is_retouched(self) -> bool:
@@ -70,11 +73,11 @@ def config(**keys: object) -> model.SourceConfig:
 async def _nothing() -> None: ...
 
 
-VIDEO = {"file h264": Kind.H264, "file h265": Kind.HEVC, "rtsp": Kind.H264}
+VIDEO = {"file h264": Kind.H264, "file h265": Kind.HEVC, "picamera2": Kind.H264, "rtsp": Kind.H264}
 """Those that give video; all others give JPEG."""
-KINDS = sorted({*SOURCES, *VIDEO, "file mpeg4"})
-UNPACED = ("rtsp", "v4l2")
-"""Not turned at all, and played by the tests as fast as it can be read: then a stage leaves out most."""
+KINDS = sorted({*SOURCES, *VIDEO, "file mpeg4", "picamera2 mjpeg"})
+UNPACED = ("picamera2", "picamera2 mjpeg", "rtsp", "v4l2")
+"""Not turned by us, or played by the tests as fast as it can be read: then a stage leaves out most."""
 CASES = [*KINDS, *(f"{kind}, {how}" for kind in KINDS if kind not in UNPACED for how in ("turned", "grey"))]
 """As they give it, and pictures also through the stage that turns and greys them."""
 
@@ -93,10 +96,20 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
             url = peer.url() + f"?key={PASSWORD}"
             yield Case(config(type="rtsp", url=url), kill, LostThreads(), Stamp("birdbox", SystemClock()), kind)
         return
+    if name.startswith("picamera2"):
+        board = picam.install(monkeypatch)
+
+        async def pull_the_cable() -> None:
+            board.device.unplugged = True
+
+        pi = config(type="picamera2", size="320x240", stall_timeout=1)
+        codec: Literal["auto", "mjpeg"] = "mjpeg" if name.endswith("mjpeg") else "auto"
+        yield Case(pi, pull_the_cable, LostThreads(), Stamp("birdbox", SystemClock()), kind, codec=codec)
+        return
     pictures = [picture(seed) for seed in range(10)]
     async with HttpCam(pictures, login=f"anna:{PASSWORD}") as camera:
-        codec = {"file h264": "libx264", "file h265": "libx265", "file mpeg4": "mpeg4"}.get(name, "mjpeg")
-        video = write_video(tmp_path / "clip.mkv", 10, codec=codec)
+        coded = {"file h264": "libx264", "file h265": "libx265", "file mpeg4": "mpeg4"}.get(name, "mjpeg")
+        video = write_video(tmp_path / "clip.mkv", 10, codec=coded)
 
         async def cut_the_video() -> None:
             video.write_bytes(b"not a video any more")
@@ -216,6 +229,9 @@ async def test_a_break_ends_the_life_in_words(case: Case) -> None:
     assert PASSWORD not in str(broken.value)
 
 
+WORDS = r"clip\.mkv|cannot reach (http|rtsp)://|video0\.avi is not there|no frame for .* from the Pi camera"
+
+
 @pytest.mark.parametrize("case", BREAKABLE, indirect=True)
 async def test_what_is_not_there_is_told_at_once_and_in_words(case: Case) -> None:
     await case.pull_the_plug()
@@ -223,7 +239,9 @@ async def test_what_is_not_there_is_told_at_once_and_in_words(case: Case) -> Non
         with pytest.raises(Broken) as broken:
             await take(frames, 1)
     assert PASSWORD not in str(broken.value)
-    assert re.search(r"clip\.mkv|cannot reach (http|rtsp)://|video0\.avi is not there", str(broken.value))
+    assert re.search(
+        r"clip\.mkv|cannot reach (http|rtsp)://|video0\.avi is not there|from the Pi camera", str(broken.value)
+    )
 
 
 async def test_its_description_shows_no_secret(case: Case) -> None:

@@ -169,13 +169,6 @@ def test_a_push_target_is_not_built_yet() -> None:
     assert caught.value.error_count() == 1
 
 
-@pytest.mark.parametrize("source", ["picamera2"])
-def test_a_source_that_comes_next_is_not_built_yet(source: object) -> None:
-    with pytest.raises(ValidationError) as caught:
-        made(source)
-    assert [error["type"] for error in caught.value.errors()] == ["not_built"]
-
-
 def test_every_row_of_what_is_not_built_names_a_key() -> None:
     seen, rest = set(), [Config]
     while rest:

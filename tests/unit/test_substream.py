@@ -45,6 +45,9 @@ class World:
         rig = Rig(self.stamp, self.clock, demand=self.hub.demand)
         self.sub = SubStream(self.find, self.capture, self.role, rig, "rtsp://yard/sub")
 
+    def use(self) -> Use:
+        return self.role.use
+
     async def find(self) -> None: ...
 
     def capture(self) -> CaptureThread[Frame | Sound]:
@@ -82,13 +85,13 @@ async def test_it_is_open_while_somebody_wants_to_look_and_a_little_longer() -> 
         with yard.hub.want(Want.MOTION):
             await yard.second()
             assert await yard.second(picture=True) is not None
-            assert yard.role.use is Use.PEOPLE
+            assert yard.use() == Use.PEOPLE
         for _ in range(int(UNUSED)):
             await yard.second(picture=True)
         assert Feed.closed == 0
         for _ in range(3):
             await yard.second()
-        assert (Feed.opened, Feed.closed, yard.role.use) == (1, 1, Use.ALL)
+        assert (Feed.opened, Feed.closed, yard.use()) == (1, 1, Use.ALL)
         with yard.hub.want(Want.MOTION):
             await yard.second()
             await yard.second()
@@ -104,9 +107,9 @@ async def test_when_its_pictures_cease_the_main_stream_has_to_do_and_it_is_tried
             await yard.second(picture=True)
             for _ in range(int(BLIND)):
                 await yard.second()
-            assert yard.role.use is Use.PEOPLE
+            assert yard.use() == Use.PEOPLE
             await yard.second()
-            assert yard.role.use is Use.ALL
+            assert yard.use() == Use.ALL
             assert (
                 "rtsp://yard/sub has given no picture for 10 s; motion looks at the main stream meanwhile"
                 in caplog.text
@@ -114,4 +117,4 @@ async def test_when_its_pictures_cease_the_main_stream_has_to_do_and_it_is_tried
             await yard.second()
             assert Feed.opened == 2
             await yard.second(picture=True)
-            assert yard.role.use is Use.PEOPLE
+            assert yard.use() == Use.PEOPLE

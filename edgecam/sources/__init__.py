@@ -97,7 +97,7 @@ class Rig:
 SOURCES: Mapping[str, str] = {
     "file": "edgecam.sources.file:File",
     "mjpeg": "edgecam.sources.mjpeg:Mjpeg",
-    "picamera2": "edgecam.sources.picamera:Picamera",
+    "picamera2": "edgecam.sources.pi.camera:Picamera",
     "rtsp": "edgecam.sources.rtsp:Rtsp",
     "still": "edgecam.sources.still:Still",
     "synthetic": "edgecam.sources.synthetic:Synthetic",

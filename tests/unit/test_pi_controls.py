@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgecam.sources.picontrols import Asked, fit
+from edgecam.sources.pi.controls import Asked, fit
 from picam import CONTROLS
 
 WORDS = {"AfMode": {"Manual": 0, "Auto": 1, "Continuous": 2}}

@@ -18,9 +18,11 @@ from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.hub import Want
-from edgecam.sources import Broken, Rig, open_source, picamera, pidevice
-from edgecam.sources.pi import Library
-from edgecam.sources.picamera import Appetite, Picamera
+from edgecam.sources import Broken, Rig, open_source
+from edgecam.sources.pi import camera as picamera
+from edgecam.sources.pi import device as pidevice
+from edgecam.sources.pi.camera import Appetite, Picamera
+from edgecam.sources.pi.door import Library
 from fakes import frames_of
 
 

@@ -20,7 +20,9 @@ from edgecam.events import Bus
 from edgecam.frame import Frame, Stamp
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
-from edgecam.sources import Broken, LostThreads, Rig, Source, open_source, picamera, pidevice
+from edgecam.sources import Broken, LostThreads, Rig, Source, open_source
+from edgecam.sources.pi import camera as picamera
+from edgecam.sources.pi import device as pidevice
 from edgecam.supervisor import Fatal, Vitals
 from fakes import Switchboard, frames_of, until
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgecam.sources.sensor import Mode, Size, choose, modes, small
+from edgecam.sources.pi.sensor import Mode, Size, choose, modes, small
 from picam import IMX219_MODES
 
 IMX219 = modes(IMX219_MODES)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from edgecam.sources.sightings import MOST_PACKETS, MOST_SEEN, Packet, Seen, Sightings
+from edgecam.sources.pi.sightings import MOST_PACKETS, MOST_SEEN, Packet, Seen, Sightings
 
 
 class Frame:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Condition
 
-from edgecam.sources.pi import Request
+from edgecam.sources.pi.door import Request
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecam.sources import Broken
-from edgecam.sources.picontrols import Limits
+from edgecam.sources.pi.controls import Limits
 
 CURE = "sudo apt install python3-picamera2, and make the venv with --system-site-packages"
 

@@ -17,9 +17,9 @@ from edgecam import nal
 from edgecam.config import model
 from edgecam.frame import Frame, Kind
 from edgecam.sources import Broken, Rig
-from edgecam.sources.pidevice import STEP, Device
-from edgecam.sources.pitrouble import NoMemory
-from edgecam.sources.sightings import Packet, Seen, Sightings
+from edgecam.sources.pi.device import STEP, Device
+from edgecam.sources.pi.sightings import Packet, Seen, Sightings
+from edgecam.sources.pi.trouble import NoMemory
 from edgecam.sources.threaded import CaptureThread
 from edgecam.supervisor import Fatal
 

@@ -18,10 +18,10 @@ import numpy as np
 from edgecam.config import model
 from edgecam.pixels import Luma, Planes
 from edgecam.sources import Broken
-from edgecam.sources.pi import Camera, ColourSpace, Encoder, Library, Request
-from edgecam.sources.picontrols import Asked, Limits, fit
-from edgecam.sources.pitrouble import is_memory, trouble
-from edgecam.sources.sensor import Mode, Size, choose, modes, small
+from edgecam.sources.pi.controls import Asked, Limits, fit
+from edgecam.sources.pi.door import Camera, ColourSpace, Encoder, Library, Request
+from edgecam.sources.pi.sensor import Mode, Size, choose, modes, small
+from edgecam.sources.pi.trouble import is_memory, trouble
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,10 @@ _HEAD = """\
 cameras:
   birdbox:
     source: synthetic
-    # Also: http://birdbox.local:8080/?action=stream (MJPEG), file:clip.mp4, or a section with a type:
+    # Also: picamera2, v4l2:/dev/v4l/by-id/…, rtsp://…, http://… (MJPEG), file:clip.mp4, or a section with a type:
+    #   {type: picamera2, size: 1280x720, fps: 15, rotate: 180, controls: {AfMode: 2}}
+    #   {type: v4l2, device: /dev/v4l/by-id/…, size: 1280x720, fps: 15}
+    #   {type: rtsp, url: "rtsp://…/main", detect_url: "rtsp://…/sub"}
     #   {type: mjpeg, url: "http://…", stall_timeout: 10s}
     #   {type: still, url: "http://…/snapshot.jpg", every: 5s}
     #   {type: file, path: clip.mp4, loop: true}

@@ -40,7 +40,7 @@ $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.demo
 
-# A whole day of a camera whose times lie; its last output is in docs/reliability.md.
+# A whole day of a camera whose times lie; its last output is in docs/day.txt.
 day: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python tests/day.py $(ARGS)
 

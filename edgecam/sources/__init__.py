@@ -10,7 +10,7 @@ from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.frame import Frame, Sound, Stamp
 from edgecam.hub import Demand
-from edgecam.sources.budget import Budget
+from edgecam.sources.budget import FOR_MOTION, FOR_PEOPLE, Budget
 from edgecam.supervisor import Trouble
 
 
@@ -88,8 +88,10 @@ class Rig:
     tone: Tone = field(default_factory=Tone)
     audio: model.Audio | None = None
     """How to code the camera's sound; None: its sound is left alone."""
-    budget: Budget = field(default_factory=Budget)
+    looking: Budget = field(default_factory=lambda: Budget(FOR_MOTION))
     """What decoding for motion alone may cost."""
+    watching: Budget = field(default_factory=lambda: Budget(FOR_PEOPLE))
+    """What decoding for people may cost."""
     told: set[str] = field(default_factory=set)
     """What was said already and need not be said again in the next life. Capture threads only."""
 

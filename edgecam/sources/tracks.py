@@ -18,6 +18,7 @@ from edgecam import jpeg, nal
 from edgecam.frame import Frame, Kind, Use
 from edgecam.pixels import Decoded
 from edgecam.sources import Broken, Rig
+from edgecam.sources.budget import Budget
 from edgecam.sources.decoder import Decoder, Seen
 from edgecam.sources.sieve import Sieve
 from edgecam.sources.timeline import Times, seconds
@@ -50,6 +51,16 @@ class Looks:
             return False
         self._due = mono + self._step if mono - self._due > self._step else self._due + self._step
         return True
+
+
+_TOO_SLOW_TO_LOOK = (
+    "decoding every frame for motion takes more than half a processor core; motion sees keyframes only from now on. "
+    "Set source.detect_url to the camera's smaller stream, or source.decode to full"
+)
+_TOO_SLOW_TO_WATCH = (
+    "this board cannot decode the video as fast as it comes; viewers see keyframes only from now on, "
+    "and recordings stay whole. A camera that gives a smaller stream, or MJPEG, can be watched smoothly"
+)
 
 
 class Coded:
@@ -122,19 +133,21 @@ class Coded:
 
     def _decoded(self, mono: float) -> list[Seen]:
         if self._people:
-            return self._decoder.decode()
+            return self._within(self._rig.watching, mono, _TOO_SLOW_TO_WATCH)
         if not self._motion:
             return []
-        if self._decoding == "keyframes" or (self._decoding == "auto" and self._rig.budget.exceeded):
+        if self._decoding == "auto":
+            return self._within(self._rig.looking, mono, _TOO_SLOW_TO_LOOK)
+        return self._decoder.decode() if self._decoding == "full" else self._decoder.keyframe()
+
+    def _within(self, budget: Budget, mono: float, advice: str) -> list[Seen]:
+        """Every frame's picture, or keyframes only once that has cost too much."""
+        if budget.exceeded:
             return self._decoder.keyframe()
         began = self._cpu()
         found = self._decoder.decode()
-        if self._decoding == "auto" and self._rig.budget.spend(self._cpu() - began, mono):
-            log.warning(
-                "%s: decoding every frame for motion takes more than half a processor core; motion sees keyframes only "
-                "from now on. Set source.detect_url to the camera's smaller stream, or source.decode to full",
-                self._rig.stamp.camera,
-            )
+        if budget.spend(self._cpu() - began, mono):
+            log.warning("%s: %s", self._rig.stamp.camera, advice)
         return found
 
     def _shown(self, found: list[Seen]) -> Iterator[Frame]:

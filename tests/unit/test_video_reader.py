@@ -234,13 +234,25 @@ def test_a_board_that_is_too_slow_goes_to_keyframes_and_says_so_once(
     with caplog.at_level(logging.WARNING):
         found = look(long, made, "auto", cost) + look(long, made, "auto", cost)
     advice = [record.getMessage() for record in caplog.records if "detect_url" in record.getMessage()]
-    assert (len(found) > 150, len(advice), made.budget.exceeded) == (enough, int(not enough), not enough)
+    assert (len(found) > 150, len(advice), made.looking.exceeded) == (enough, int(not enough), not enough)
+
+
+@pytest.mark.parametrize(("cost", "enough"), [(0.06, True), (0.1, False)])
+def test_a_board_that_cannot_decode_as_fast_as_it_reads_shows_keyframes_and_keeps_reading(
+    long: Path, caplog: pytest.LogCaptureFixture, cost: float, enough: bool
+) -> None:
+    made = rig(Want.VIEWER, Want.RECORD)
+    with caplog.at_level(logging.WARNING):
+        found = look(long, made, "full", cost) + look(long, made, "full", cost)
+    told = [record.getMessage() for record in caplog.records if "viewers see keyframes only" in record.getMessage()]
+    assert (len(found) > 12 * GOP, len(told), made.watching.exceeded) == (enough, int(not enough), not enough)
+    assert len(found) >= 20
 
 
 def test_decode_full_means_full_whatever_it_costs(long: Path) -> None:
     made = rig(Want.MOTION)
     assert len(look(long, made, "full", cost=9.0)) > 90
-    assert not made.budget.exceeded
+    assert not made.looking.exceeded
 
 
 @pytest.mark.parametrize(
@@ -253,7 +265,7 @@ def test_decode_full_means_full_whatever_it_costs(long: Path) -> None:
     ids=["moderate", "too much", "now and then"],
 )
 def test_half_a_core_over_some_seconds_is_too_much(work: list[tuple[float, float]], verdict: bool) -> None:
-    budget = Budget()
+    budget = Budget(0.5)
     assert sum(budget.spend(cpu, at) for cpu, at in work) == int(verdict)
     assert budget.exceeded is verdict
 

@@ -67,7 +67,8 @@ class Card {
     this.find(".dot").title = camera.online ? camera.state : "offline";
     if (camera.width) this.find(".frame").style.aspectRatio = `${camera.width} / ${camera.height}`;
     if (this.live) this.taken = camera.age === null ? null : Date.now() - camera.age * 1000;
-    if (this.live) this.cover(camera.online && camera.age === null ? "Waiting for the first picture …" : "");
+    if (camera.state === "privacy") this.cover("Privacy is on");
+    else if (this.live) this.cover(camera.online && camera.age === null ? "Waiting for the first picture …" : "");
     else if (!camera.online) this.cover("Offline");
     this.facts(camera);
     if (again) this.start(this.live);
@@ -78,6 +79,8 @@ class Card {
     const add = (text, kind = "") => list.push(Object.assign(document.createElement("li"), { textContent: text, className: kind }));
     if (camera.moving) add("motion", "moving");
     if (camera.recording) add("recording", "recording");
+    if (camera.state === "idle" || camera.state === "privacy") add(camera.state);
+    if (camera.light) add(camera.light);
     if (camera.width) add(`${camera.width}×${camera.height}`);
     add(`${camera.fps} fps`);
     add(camera.clients === 1 ? "1 viewer" : `${camera.clients} viewers`);

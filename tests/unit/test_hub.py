@@ -96,6 +96,9 @@ def test_a_camera_that_gives_one_keyframe_and_never_again_does_not_eat_the_memor
     house.publish(frame(50))
     house.publish(frame(51, keyframe=False))
     assert [each.number for each in house.ring.since(0.0)] == [50, 51]
+    for number in range(52, 80):
+        house.publish(frame(number, keyframe=False))
+    assert house.ring.since(0.0) == []
     assert caplog.text.count("birdbox: 100 bytes of video without a keyframe") == 1
 
 

@@ -1,5 +1,6 @@
 """What all HTTP cameras have in common: one request that fails in words a person can act on."""
 
+import os
 import socket
 import ssl
 from collections import defaultdict
@@ -35,6 +36,13 @@ _ACTIONS = {
     429: "is asked too often (429); ask for less, or let fewer programs ask",
     503: "is busy (503); many cameras serve one client only: close other programs that use it",
 }
+
+
+def _words(error: OSError) -> str:
+    """The system's own: asyncio puts addresses in their place."""
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 class WebCamera:
@@ -77,7 +85,7 @@ class WebCamera:
         except aiohttp.ClientConnectorSSLError as error:
             raise Broken(f"cannot agree on TLS with {self.describe()}; perhaps it wants http://") from error
         except aiohttp.ClientConnectorError as error:
-            raise Broken(f"cannot reach {self.describe()}: {error.os_error.strerror or error.os_error}") from error
+            raise Broken(f"cannot reach {self.describe()}: {_words(error.os_error)}") from error
         except aiohttp.ServerDisconnectedError as error:
             raise Broken(f"{self.describe()} hung up without an answer") from error
         except aiohttp.ClientPayloadError as error:

@@ -1,7 +1,7 @@
 """The HTTP stream camera: untouched pictures, truthful ends, and a login that goes nowhere else."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
@@ -141,6 +141,11 @@ async def test_other_answers_are_told_in_words(status: int, headers: dict[str, s
     async with serving(app) as address:
         with pytest.raises(Broken, match=complaint):
             await first(1, f"{address}/")
+
+
+async def test_a_port_that_nobody_listens_on_is_told_in_the_system_s_words(free_port: Callable[[], int]) -> None:
+    with pytest.raises(Broken, match=r"cannot reach http://127\.0\.0\.1:\d+/: Connection refused$"):
+        await first(1, f"http://127.0.0.1:{free_port()}/")
 
 
 async def test_a_name_that_does_not_exist_is_told() -> None:

@@ -52,6 +52,11 @@ class Case:
         return open_source(self.config, replace(rig, video=model.Video(codec=self.codec)))
 
     @property
+    def may_skip(self) -> bool:
+        """A sensor does not wait: what a busy machine does not take in time is counted and not made."""
+        return self.is_retouched or self.config.type == "picamera2"
+
+    @property
     def is_retouched(self) -> bool:
         """The stage leaves out what a slow machine cannot change in time."""
         return self.config.rotate == 180 or self.tone.grey
@@ -163,7 +168,7 @@ async def test_frames_are_whole_and_in_order(case: Case) -> None:
     else:
         assert found[0].keyframe
         assert all(frame.data and frame.width and frame.height for frame in found)
-    assert [frame.number for frame in found] == list(range(1, 13)) or case.is_retouched
+    assert [frame.number for frame in found] == list(range(1, 13)) or case.may_skip
     assert all(one.number < two.number for one, two in pairwise(found))
     assert all(one.mono < two.mono and one.wall < two.wall for one, two in pairwise(found))
 
@@ -177,8 +182,9 @@ async def test_a_video_camera_makes_pictures_only_while_somebody_looks(case: Cas
     coded = {frame.number: frame for frame in found if frame.is_coded}
     pictures = [frame for frame in found if frame.kind is Kind.RAW]
     assert len(pictures) >= 8
-    for frame in pictures:
-        of = coded[frame.number]
+    shown = [(frame, coded[frame.number]) for frame in pictures if frame.number in coded or not case.may_skip]
+    assert shown
+    for frame, of in shown:
         assert (frame.mono, frame.wall, frame.width, frame.height) == (of.mono, of.wall, of.width, of.height)
         assert frame.image is not None
         assert jpeg.size(frame.image.jpeg(80)) == (frame.width, frame.height)
@@ -190,7 +196,7 @@ async def test_the_next_life_goes_on_counting(case: Case) -> None:
         async with case.life() as frames:
             first, second = [frame.number for frame in await take(frames, 2)]
         assert last < first < last + 40  # what was read already and never shown has its number
-        assert second == first + 1 or (case.is_retouched and second > first)
+        assert second == first + 1 or (case.may_skip and second > first)
         last = second
 
 

@@ -29,8 +29,8 @@ from fakes import Switchboard, frames_of, until
 
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch) -> Iterator[picam.Board]:
-    monkeypatch.setattr(pidevice, "STEP", 0.05)
-    monkeypatch.setattr(picamera, "STEP", 0.05)
+    monkeypatch.setattr(pidevice, "STEP", 0.3)
+    monkeypatch.setattr(picamera, "STEP", 0.3)
     monkeypatch.setattr(picamera, "WAIT", 0.01)
     board = picam.install(monkeypatch)
     yield board

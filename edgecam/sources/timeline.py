@@ -16,7 +16,7 @@ JUMP = 0.5
 LATE = 10.0
 """A single frame that is later than this (s) has a wrong time."""
 EARLY = 1.0
-"""Sound may be there before the picture of the same moment, which takes longer to code: by so much (s) it is believed."""
+"""Sound is there before the picture of the same moment, which takes longer to code: so much earlier (s) is believed."""
 TICK = 0.0001
 """Seconds between two frames whose times would go backward otherwise."""
 

@@ -167,7 +167,8 @@ def test_an_absurd_time_of_one_frame_costs_neither_the_clip_nor_its_length(leap:
     path = tmp_path / "clip.mp4"
     path.write_bytes(muxed(frames))
     found = probe(path)
-    assert (found.frames, found.duration) == (45, pytest.approx(3.0, abs=0.2))
+    assert found.frames == 45
+    assert found.duration == pytest.approx(3.0, abs=0.2)
 
 
 def test_a_single_picture_is_a_short_clip() -> None:

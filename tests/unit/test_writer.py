@@ -10,6 +10,7 @@ from edgecam.media import Layout, MediaId, MediaKind
 from edgecam.record import writer as room
 from edgecam.record.draft import Draft
 from edgecam.record.library import Library
+from edgecam.record.mp4 import Mp4
 from edgecam.record.writer import Writer
 from pictures import jpeg
 
@@ -50,7 +51,7 @@ def test_whatever_the_muxer_says_the_recorder_hears_of_it(tmp_path: Path, monkey
     def refuse(*_: object) -> None:
         raise av.error.PatchWelcomeError(0, "not yet implemented")
 
-    monkeypatch.setattr(room.Mp4, "write", refuse)
+    monkeypatch.setattr(Mp4, "write", refuse)
     library = Library(Layout(tmp_path), wanted=lambda _: False)
     library.open()
     draft = Draft(id=MediaId.new(1.79e9, "cam", MediaKind.EVENT).text, start=1.79e9, cause="motion")

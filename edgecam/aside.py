@@ -58,3 +58,4 @@ async def within(clock: Clock, seconds: float, work: Awaitable[T]) -> T:
     finally:
         late.cancel()
         task.cancel()
+        task.add_done_callback(lambda left: left.cancelled() or left.exception())  # asyncio would log what nobody asks

@@ -203,7 +203,7 @@ class Camera:
     def _recover(self, first: bool, away: float) -> None:
         attempts = recovered(self._vitals)
         status = self._status
-        status.reconnects += not first
+        status.reconnects += not first and self._last_words is not None  # not after privacy or idleness
         status.state, status.online, status.trouble, self._last_words = CameraState.RUNNING, True, None, None
         again = "frames come" if first else "frames again"
         after = f" after {attempts} attempt{'s' if attempts > 1 else ''} ({away:.0f} s)" if attempts else ""

@@ -19,6 +19,9 @@ TICK = Fraction(1, 90_000)
 FIRST_GUESS = 0.1
 """Seconds that the only frame of a clip is shown."""
 
+MOST_LATER = 5.0
+"""Seconds from a frame's place in the coding order to when it is shown; more is a mistake of the camera's clock."""
+
 SLACK = 0.04
 """Seconds that a packet of sound may come before or after the end of the one before it: no gap, no overlap."""
 
@@ -128,7 +131,8 @@ class Mp4:
             at = max(at, self._waiting.dts + 1)
         packet.dts = packet.pts = at
         if frame.pts is not None and frame.dts is not None and frame.time_base is not None:
-            packet.pts = at + max(0, round((frame.pts - frame.dts) * frame.time_base / TICK))
+            later = round((frame.pts - frame.dts) * frame.time_base / TICK)
+            packet.pts = at + (later if 0 < later * TICK < MOST_LATER else 0)
         self._mux(at)
         self._waiting = packet
 

@@ -165,7 +165,8 @@ class Plan:
 
     def tick(self, now: float) -> list[Action]:
         """Time passes, perhaps without frames: the camera may be lost before the post-roll is complete."""
-        if self._event and self._event.over and now > self._event.last_moving + self._post + LATE:
+        late = LATE + SOUND_LATE if self._clip and self._clip.sound else LATE
+        if self._event and self._event.over and now > self._event.last_moving + self._post + late:
             return self._finish()
         return []
 

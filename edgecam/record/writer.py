@@ -131,7 +131,7 @@ class Writer:
         try:
             path = self._drafts.begin(self._draft)
             self._write(path)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # FFmpeg has more ways to say no than OSError and ValueError
             return self._salvage(path, error)
         lost = f"{self.dropped} frames are missing: the disk was too slow" if self.dropped else None
         return self._complete(path, lost, broken=False)

@@ -60,6 +60,11 @@ class Decoder:
         if len(self._waiting) > MOST_FRAMES or self._bytes > MOST_BYTES:
             self._waiting, self._bytes, self._lost = [], 0, True
 
+    @property
+    def behind(self) -> bool:
+        """Whether frames before the newest one still wait."""
+        return len(self._waiting) > 1
+
     def decode(self) -> list[Seen]:
         """Decode what waits; returns the pictures that came out, of frames that were already late only the newest.
 
@@ -68,7 +73,7 @@ class Decoder:
         """
         if self._torn:
             self._forget()
-        late, found, end = len(self._waiting) > 1, list[Seen](), self._now() + SLICE
+        late, found, end = self.behind, list[Seen](), self._now() + SLICE
         for done, frame in enumerate(self._waiting, 1):
             found += self._give(frame)
             if self._now() >= end and done < len(self._waiting):

@@ -23,6 +23,8 @@ BLOCK = 1024
 """Samples that are worked on at once; the size of an AAC packet (ISO/IEC 14496-3)."""
 AHEAD = 5.0
 """Seconds of sound that a device may give beyond those that passed: more, and it hears nothing (ALSA's `null`)."""
+SPAN = 60.0
+"""Seconds over which that is counted: a card whose clock is a little fast is ahead by seconds after some hours."""
 MOST = 0.02
 """How much (of 1) sound may be stretched to stay in step; GAP and more is filled with silence or cut."""
 GAP = 0.1
@@ -136,11 +138,17 @@ class Ear:
             samples = self._block()
             count = len(samples) // 2 // self._channels
             now = self._clock.monotonic()
-            self._samples += count
-            if self._samples / self._rate > now - self._began + AHEAD:
-                raise Broken(f"{self._device.name} gives sound faster than time passes: it is no microphone")
+            self._pace(now, count)
             self._ready.extend(self._coder.take(self._steady.block(now, count), samples))
         return self._ready.popleft()
+
+    def _pace(self, now: float, count: int) -> None:
+        """Raises Broken for what cannot be heard in the time."""
+        self._samples += count
+        if self._samples / self._rate > now - self._began + AHEAD:
+            raise Broken(f"{self._device.name} gives sound faster than time passes: it is no microphone")
+        if now - self._began >= SPAN:
+            self._began, self._samples = now, 0
 
     def _block(self) -> bytes:
         """Cards give from one sample to seconds at a time: at least a block, and whole samples."""

@@ -15,6 +15,8 @@ JUMP = 0.5
 """When all frames of a window are later than this (s), the camera's times have jumped: they are tied anew at once."""
 LATE = 10.0
 """A single frame that is later than this (s) has a wrong time."""
+EARLY = 1.0
+"""Sound is there before the picture of the same moment, which takes longer to code: so much earlier (s) is believed."""
 TICK = 0.0001
 """Seconds between two frames whose times would go backward otherwise."""
 
@@ -37,13 +39,15 @@ class Times(Protocol):
 
 
 class Timeline:
-    """`Times` of a live camera: each after the one before, and none after its arrival as long as arrivals grow.
+    """`Times` of a live camera: each after the one before, and none after its arrival as long as arrivals grow. Those
+    beside may lie EARLY after theirs.
 
     Own times may be missing, stand still, jump in either direction and drift by up to MOST_SLEW.
     """
 
     def __init__(self) -> None:
         self._offset: float | None = None  # what makes own times monotonic ones
+        self._apart: float | None = None  # the same for a stream beside, when its times are others
         self._slew = 0.0  # seconds that the offset grows in a second
         self._own = 0.0
         self._newest = float("-inf")
@@ -59,10 +63,16 @@ class Timeline:
         return mono
 
     def beside(self, own: float | None, arrival: float) -> float:
-        if own is None or self._offset is None:
+        """In step with the pictures where that can be true, else evenly from when it first came: packets that arrive
+        many at once are still one after the other.
+        """
+        if own is None:
             return arrival
-        mono = own + self._offset
-        return mono if 0 <= arrival - mono < LATE else arrival
+        for offset in (self._offset, self._apart):
+            if offset is not None and -EARLY <= arrival - own - offset < LATE:
+                return own + offset
+        self._apart = arrival - own
+        return arrival
 
     def _mapped(self, own: float, arrival: float) -> float:
         step = own - self._own

@@ -144,6 +144,8 @@ class Coded:
         """Every frame's picture, or keyframes only once that has cost too much."""
         if budget.exceeded:
             return self._decoder.keyframe()
+        if self._decoder.behind:  # what was not decoded while nobody looked is work for once
+            return self._decoder.decode()
         began = self._cpu()
         found = self._decoder.decode()
         if budget.spend(self._cpu() - began, mono):

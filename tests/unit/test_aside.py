@@ -1,5 +1,7 @@
 """Blocking work beside the loop: it ends when it ends, and the house knows whether it did."""
 
+import asyncio
+import gc
 import threading
 
 import pytest
@@ -20,6 +22,16 @@ async def test_work_that_takes_too_long_is_left() -> None:
     with pytest.raises(TimeoutError):
         await aside.within(SystemClock(), 0.0, aside.run(done.wait))
     done.set()
+
+
+async def test_what_was_left_says_no_more_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    never = asyncio.Event()
+    with pytest.raises(TimeoutError):
+        await aside.within(SystemClock(), 0.0, asyncio.gather(never.wait(), never.wait()))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    gc.collect()
+    assert not caplog.records
 
 
 async def test_the_house_is_quiet_when_the_last_thread_has_ended() -> None:

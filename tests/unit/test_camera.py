@@ -359,6 +359,7 @@ async def test_an_idle_camera_is_closed_and_opened_for_the_next_who_wants_it(cap
                 await world.clock.advance(0.2)
                 assert world.hub.newest is not None
                 assert world.status.state is CameraState.RUNNING
+                assert world.status.reconnects == 0
     assert world.story == ["CameraOnline"]
     assert "nobody wants frames, the camera is closed until somebody does" in caplog.text
 

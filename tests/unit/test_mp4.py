@@ -160,6 +160,17 @@ def test_uneven_times_are_kept_and_equal_ones_are_told_apart() -> None:
     assert boxes.read(io.BytesIO(muxed(frames))).duration == pytest.approx(3.5, abs=0.001)
 
 
+@pytest.mark.parametrize("leap", [2**31, 2**60])
+def test_an_absurd_time_of_one_frame_costs_neither_the_clip_nor_its_length(leap: int, tmp_path: Path) -> None:
+    frames = list(h264(45, annexb=False, reorder=2))
+    frames[20] = replace(frames[20], pts=leap)
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(muxed(frames))
+    found = probe(path)
+    assert found.frames == 45
+    assert found.duration == pytest.approx(3.0, abs=0.2)
+
+
 def test_a_single_picture_is_a_short_clip() -> None:
     found = boxes.read(io.BytesIO(muxed(jpegs(1))))
     assert (found.frames, found.duration) == (1, 0.1)

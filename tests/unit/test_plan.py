@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgecam.frame import Frame, Kind, Sound
 from edgecam.hub import Ring
-from edgecam.record.plan import LATE, RECENT, Action, Close, Open, Plan, Write, WriteSound
+from edgecam.record.plan import LATE, RECENT, SOUND_LATE, Action, Close, Open, Plan, Write, WriteSound
 
 
 def picture(number: int, *, key: bool = True, width: int = 640, mono: float | None = None) -> Frame:
@@ -388,11 +388,22 @@ def test_sound_that_is_told_twice_or_for_another_time_is_in_the_clip_once() -> N
     assert stage.story == ["a.1~: 8 ~8.5 9 ~9.5 10 ~10.5 ~10.55 11 ~11.5 12"]
 
 
+def test_the_last_sound_of_a_clip_is_waited_for_as_any_other() -> None:
+    stage = Stage()
+    sounding(stage, 13, late=2)
+    stage.do(stage.plan.started("a", 11))
+    stage.do(stage.plan.ended())
+    stage.frames(14)
+    stage.do(stage.plan.tick(14.1))
+    stage.sound(12.5, 13.5)
+    assert stage.story == ["a.1~: 9 ~9.5 10 ~10.5 11 ~11.5 12 ~12.5 13 ~13.5 |"]
+
+
 def test_a_camera_lost_while_a_frame_waits_for_its_sound_keeps_the_frame() -> None:
     stage = Stage(post=5)
     sounding(stage, 10)
     stage.do(stage.plan.started("a", 10))
     stage.frames(12)
     stage.do(stage.plan.ended())
-    stage.do(stage.plan.tick(15 + 2 * LATE))
+    stage.do(stage.plan.tick(15.1 + LATE + SOUND_LATE))
     assert stage.story == ["a.1~: 8 ~8.5 9 ~9.5 10 ~10.5 11 12 |"]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecam.sources.timeline import JUMP, LATE, WINDOW, AsTold, Timeline
+from edgecam.record.mp4 import Seats
+from edgecam.sources.timeline import EARLY, JUMP, LATE, TICK, WINDOW, AsTold, Timeline
 
 Packet = tuple[float | None, float]
 """The camera's own time, and the arrival."""
@@ -124,7 +125,7 @@ def test_whatever_a_camera_says_times_grow_and_none_lies_in_the_future(said: lis
         arrival += pause
         mono = timeline(own, arrival)
         assert before < mono <= arrival
-        assert timeline.beside(own, arrival) <= arrival
+        assert timeline.beside(own, arrival) <= arrival + EARLY + TICK
         before = mono
 
 
@@ -145,9 +146,20 @@ def test_sound_is_dated_like_the_pictures_it_belongs_to() -> None:
     assert timeline.beside(5.0, 1005.0) == 1005.0  # nothing is known yet
     timeline(5.0, 1005.1)
     assert timeline.beside(5.02, 1005.3) == pytest.approx(1005.12)
-    assert timeline.beside(5.5, 1005.2) == 1005.2  # never in the future
+    assert timeline.beside(5.5, 1005.2) == pytest.approx(1005.6)  # its picture is still being coded
+    assert timeline.beside(7.0, 1005.2) == 1005.2  # so early there is none
     assert timeline.beside(-90.0, 1005.2) == 1005.2
     assert timeline.beside(None, 1005.2) == 1005.2
+
+
+@pytest.mark.parametrize("skew", [0.0, 0.15, 5.0, -40.0])
+def test_no_sound_is_lost_when_packets_come_many_at_once_and_before_their_pictures(skew: float) -> None:
+    timeline, seats, length = Timeline(), Seats(8000), 1024
+    timeline(0.0, 1000.2)
+    for n in range(80):
+        arrival = 1000.2 + (n // 8 * 8 + 7) * length / 8000
+        at = timeline.beside(n * length / 8000 + skew, arrival)
+        assert seats.place(round((at - 990) * 8000), length) is not None, f"packet {n}"
 
 
 def test_who_knows_the_time_is_believed() -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -247,6 +247,22 @@ def test_a_board_that_cannot_decode_as_fast_as_it_reads_shows_keyframes_and_keep
     told = [record.getMessage() for record in caplog.records if "viewers see keyframes only" in record.getMessage()]
     assert (len(found) > 12 * GOP, len(told), made.watching.exceeded) == (enough, int(not enough), not enough)
     assert len(found) >= 20
+
+
+@pytest.mark.parametrize(("cost", "enough"), [(0.04, True), (0.1, False)])
+def test_what_a_viewer_missed_of_a_long_group_is_not_held_against_the_board(
+    tmp_path: Path, watched: type[Watched], cost: float, enough: bool
+) -> None:
+    made = rig(Want.RECORD)
+    path = write_video(tmp_path / "clip.mp4", 30 * GOP, codec="libx264", rate=GOP, keyframes=20 * GOP, live=True)
+    with av.open(str(path)) as container:
+        cpu: Callable[[], float] = lambda: cost * watched.total  # noqa: E731
+        track = Coded(container.streams.video[0], Kind.H264, made, AsTold(), Role(), "full", cpu)
+        for number, packet in enumerate(container.demux()):
+            if number == 15 * GOP:
+                made.demand[Want.VIEWER] += 1
+            list(track.take(packet, 1000 + float((packet.dts or 0) * packet.time_base)))
+    assert made.watching.exceeded is not enough
 
 
 def test_decode_full_means_full_whatever_it_costs(long: Path) -> None:

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import av
+import pytest
+
 from edgecam.frame import Frame, Kind
 from edgecam.media import Layout, MediaId, MediaKind
 from edgecam.record import writer as room
 from edgecam.record.draft import Draft
 from edgecam.record.library import Library
+from edgecam.record.mp4 import Mp4
 from edgecam.record.writer import Writer
 from pictures import jpeg
 
@@ -41,3 +45,19 @@ def test_after_the_pre_roll_the_queue_is_bounded(tmp_path: Path) -> None:
     for number in range(3):
         writer.put(Frame("cam", number, 1.0 + number, 1.79e9, Kind.JPEG, large, 320, 240))
     assert writer.dropped == 2
+
+
+def test_whatever_the_muxer_says_the_recorder_hears_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise av.error.PatchWelcomeError(0, "not yet implemented")
+
+    monkeypatch.setattr(Mp4, "write", refuse)
+    library = Library(Layout(tmp_path), wanted=lambda _: False)
+    library.open()
+    draft = Draft(id=MediaId.new(1.79e9, "cam", MediaKind.EVENT).text, start=1.79e9, cause="motion")
+    writer = Writer(draft, library)
+    writer.put(Frame("cam", 1, 1.0, 1.79e9, Kind.JPEG, jpeg(1), 320, 240))
+    written = writer.done.result(10)
+    assert written.broken
+    assert "not yet implemented" in (written.trouble or "")
+    library.close()

@@ -305,6 +305,7 @@ class Daemon:
             bus=self.bus,
             clock=self._clock,
             vitals=vitals,
+            sound=camera.audio is not None,
         )
         self._add(relay, vitals, RELAY_WAIT)
 

@@ -9,9 +9,9 @@ import asyncio
 import logging
 import math
 import secrets
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
-from edgecam import nal
+from edgecam import aside, nal
 from edgecam.clock import Clock
 from edgecam.config.model import Url
 from edgecam.events import Bus, CameraLost, SettingChanged
@@ -36,6 +36,8 @@ FRESH = 1.0
 """A session begins with a keyframe of the past that is not older (s); what is older would make the stream late."""
 LATELY = 5.0
 """A camera that was heard within so many seconds has sound."""
+SOUND_WITHIN = 2.0
+"""Seconds that the first sound of a camera may come after its first picture."""
 UNUSED = 3.0
 """Seconds for which a connection may wait for the camera; servers close idle ones."""
 
@@ -62,12 +64,15 @@ class Relay:
         bus: Bus,
         clock: Clock,
         vitals: Vitals,
+        sound: bool = False,
     ) -> None:
+        """`sound`: the camera is meant to have some, so a session waits a little for it."""
         self.name = vitals.name
         self._id, self._title, self._url, self._hub, self._settings = id, title, url, hub, settings
         self._board, self._bus, self._clock, self._vitals = board, bus, clock, vitals
         self._backlog = Backlog()
         self._voice: Voice | None = None
+        self._sound, self._sounded = sound, asyncio.Event()
         self._life: asyncio.Timeout | None = None
         self._may = asyncio.Event()  # privacy is off
         self._can = asyncio.Event()  # the camera gives video, as far as we know
@@ -139,6 +144,7 @@ class Relay:
                     if not isinstance(first, Frame):
                         self._backlog.begin()
                         continue
+                    await self._until_heard(first)
                     if not line.is_fresh(UNUSED):
                         line.hang_up()
                         line = await dial(self._url, self._clock)
@@ -146,6 +152,15 @@ class Relay:
                     line.hang_up()
         finally:
             line.hang_up()
+
+    async def _until_heard(self, first: Frame) -> None:
+        """A session announces all that it will carry: one that began before the first sound would have to begin anew,
+        and its viewers with it.
+        """
+        if self._sound and not self._hub.heard(first.mono - LATELY):
+            self._sounded.clear()
+            with suppress(TimeoutError):
+                await aside.within(self._clock, SOUND_WITHIN, self._sounded.wait())
 
     def _past(self) -> list[Item]:
         """What the camera gave since its last keyframe, if that was just now."""
@@ -247,6 +262,7 @@ class Relay:
 
     def _heard(self, sound: Sound) -> None:
         self._voice = Voice.of(sound)
+        self._sounded.set()
         self._backlog.put(sound)
 
     def _camera_lost(self, lost: CameraLost) -> None:

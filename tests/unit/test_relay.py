@@ -20,7 +20,7 @@ from edgecam.frame import Frame, Use
 from edgecam.health import PublishState, PublishStatus
 from edgecam.hub import FrameHub, Ring, Want
 from edgecam.relay import line
-from edgecam.relay.component import Relay
+from edgecam.relay.component import SOUND_WITHIN, Relay
 from edgecam.supervisor import Vitals, keep
 from fakes import FakeClock, Switchboard, settle, until
 from peers import self_signed
@@ -31,7 +31,7 @@ FRAMES = h264(30)
 class Yard:
     """A camera whose stream is published, on a clock that the test moves."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, sound: bool = False) -> None:
         self.clock, self.bus = FakeClock(), Bus()
         self.settings = Switchboard(self.bus, self.clock)
         self.hub, self.board, self.vitals = FrameHub("cam", Ring(2.0)), PublishStatus(), Vitals("cam publish")
@@ -45,6 +45,7 @@ class Yard:
             bus=self.bus,
             clock=self.clock,
             vitals=self.vitals,
+            sound=sound,
         )
 
     @property
@@ -72,8 +73,8 @@ class Yard:
 
 
 @asynccontextmanager
-async def publishing(url: str, *, private: bool = False) -> AsyncIterator[Yard]:
-    yard = Yard(url)
+async def publishing(url: str, *, private: bool = False, sound: bool = False) -> AsyncIterator[Yard]:
+    yard = Yard(url, sound=sound)
     if private:
         yard.settings.set("cam", "privacy", True)
     task = asyncio.create_task(keep(yard.relay, yard.clock, yard.vitals, jitter=lambda: 0.0))
@@ -242,6 +243,24 @@ async def test_another_size_begins_another_session_with_its_keyframe() -> None:
         await yard.play(*FRAMES, *(replace(later(frame, 2), width=640) for frame in FRAMES))
         assert (yard.board.sessions, yard.board.frames, yard.board.dropped) == (2, 60, 0)
         assert server.methods().count("ANNOUNCE") == 2
+
+
+@pytest.mark.parametrize("comes", [True, False])
+async def test_the_first_session_waits_a_little_for_a_camera_s_sound(comes: bool) -> None:
+    async with stub() as server, publishing(server.url, sound=True) as yard:
+        await yard.state(PublishState.WAITING)
+        for frame in FRAMES[:5]:
+            yard.hub.publish(frame)
+        await settle()
+        assert "ANNOUNCE" not in server.methods()
+        if comes:
+            yard.hub.hear(replace(aac(1.0)[0], mono=1000.0))
+        else:
+            await yard.clock.advance(SOUND_WITHIN)
+        await until("the frames are sent", lambda: yard.board.frames == 5)
+        [announced] = [request for request in server.requests if request.method == "ANNOUNCE"]
+        assert ("m=audio" in announced.body) is comes
+        assert yard.board.sessions == 1
 
 
 async def test_sound_that_begins_later_is_added_at_the_next_keyframe_and_other_sound_too() -> None:

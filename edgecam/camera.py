@@ -109,6 +109,7 @@ class Camera:
         self._life_began = 0.0
         self._where = "the camera"
         self._last_words: tuple[CameraState, str] | None = None  # why the last life ended, until frames come again
+        self._idled = False  # it has been closed for want of consumers before
         self._opened = asyncio.Event()
         bus.on(SettingChanged, self._setting_changed)
         self._obey_privacy()
@@ -203,11 +204,13 @@ class Camera:
     def _recover(self, first: bool, away: float) -> None:
         attempts = recovered(self._vitals)
         status = self._status
-        status.reconnects += not first and self._last_words is not None  # not after privacy or idleness
+        broke = not first and self._last_words is not None  # not privacy or idleness
+        status.reconnects += broke
         status.state, status.online, status.trouble, self._last_words = CameraState.RUNNING, True, None, None
         again = "frames come" if first else "frames again"
         after = f" after {attempts} attempt{'s' if attempts > 1 else ''} ({away:.0f} s)" if attempts else ""
-        log.info("%s: %s%s from %s", self.name, again, after, self._where)
+        woken = self._idled and not broke
+        log.log(logging.DEBUG if woken else logging.INFO, "%s: %s%s from %s", self.name, again, after, self._where)
 
     def watch(self) -> float:
         """Cut a life that has stalled or that nobody needs, declare a camera offline that is; returns when to look
@@ -222,7 +225,11 @@ class Camera:
         elif self._idle_after is not None and self._life is not None and now - self._used >= self._idle_after:
             self._close(CameraState.IDLE, Cut.IDLE)
             self._hub.lose()
-            log.info("%s: nobody wants frames, the camera is closed until somebody does", self.name)
+            level, self._idled = (
+                logging.DEBUG if self._idled else logging.INFO,
+                True,
+            )  # once is news, each time is noise
+            log.log(level, "%s: nobody wants frames, the camera is closed until somebody does", self.name)
             return TICK
         overdue = now - self._seen - self._patience
         stalled = now - max(self._seen, self._life_began) - self._patience

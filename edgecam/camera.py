@@ -128,9 +128,9 @@ class Camera:
             self._offline(*self._last_words)
         except Exception as error:
             self._last_words = CameraState.STALLED if isinstance(error, Stalled) else CameraState.ERROR, reason(error)
-            if self._lost.count > MOST_LOST_THREADS:
+            if self._lost.hopeless > MOST_LOST_THREADS:
                 raise Fatal(
-                    f"{self.name}: {self._lost.count} capture threads hang in their libraries and cannot be freed"
+                    f"{self.name}: {self._lost.hopeless} capture threads hang in their libraries and cannot be freed"
                 ) from error
             raise
 

@@ -1,5 +1,6 @@
 """Sources: where frames come from. A name in the YAML leads to one class, imported on first use."""
 
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -46,19 +47,30 @@ class Finished(Exception):
 
 
 class LostThreads:
-    """Capture threads that did not come back from their library. One for the whole process; loop thread only."""
+    """Capture threads that did not come back from their library. One for the whole process; loop thread only.
 
-    def __init__(self) -> None:
-        self._threads: list[Thread] = []
+    One that was left in the middle of its library's own time-out comes back by itself: only after `patience` seconds
+    nobody hopes for it any more.
+    """
+
+    def __init__(self, patience: float = 60.0) -> None:
+        self._patience = patience
+        self._gone: list[tuple[Thread, float]] = []
 
     def add(self, thread: Thread) -> None:
-        self._threads.append(thread)
+        self._gone.append((thread, time.monotonic()))
 
     @property
     def count(self) -> int:
         """How many are still gone; one that came back late no longer counts."""
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        return len(self._threads)
+        self._gone = [(thread, since) for thread, since in self._gone if thread.is_alive()]
+        return len(self._gone)
+
+    @property
+    def hopeless(self) -> int:
+        """How many of those will not come back."""
+        now = time.monotonic()
+        return sum(thread.is_alive() and now - since >= self._patience for thread, since in self._gone)
 
 
 @dataclass(slots=True)

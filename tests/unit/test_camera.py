@@ -275,7 +275,7 @@ async def test_a_source_that_cannot_be_made_is_an_attempt_like_any_other() -> No
 
 
 async def test_a_third_capture_thread_that_hangs_ends_the_process_for_systemd_to_begin_anew() -> None:
-    lost, free = LostThreads(), threading.Event()
+    lost, free = LostThreads(patience=0.0), threading.Event()
     threads = [threading.Thread(target=free.wait, daemon=True) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -415,6 +415,22 @@ async def test_frames_of_a_cold_sensor_are_shown_to_nobody() -> None:
         await world.clock.advance(0.3)
         assert world.hub.newest is not None
         assert world.status.state is CameraState.RUNNING
+
+
+async def test_threads_that_may_still_come_back_do_not_end_the_process() -> None:
+    lost, free = LostThreads(), threading.Event()
+    threads = [threading.Thread(target=free.wait, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        lost.add(thread)
+    try:
+        assert (lost.count, lost.hopeless) == (3, 0)
+        with pytest.raises(Broken):
+            await World([Broken("hung")], lost=lost).camera.run()
+    finally:
+        free.set()
+    for thread in threads:
+        thread.join()
 
 
 async def test_a_library_that_never_returns_costs_its_thread_but_not_the_camera(

@@ -166,7 +166,7 @@ async def test_a_camera_that_hangs_while_it_is_opened_is_given_up(
 
 
 async def test_the_third_lost_thread_ends_the_process(board: picam.Board) -> None:
-    lost, clock, bus = LostThreads(), SystemClock(), Bus()
+    lost, clock, bus = LostThreads(patience=0.0), SystemClock(), Bus()
     hub = FrameHub("birdbox", Ring(1))
     status, vitals = CameraStatus("birdbox"), Vitals("birdbox")
     wish = rig(lost)

@@ -16,7 +16,7 @@ from edgecam import aside
 from edgecam.camera import LONGEST_WAIT as CAMERA_WAIT
 from edgecam.camera import Camera, Liveness
 from edgecam.clock import Clock
-from edgecam.config.model import Config
+from edgecam.config.model import Audio, Config
 from edgecam.control import Control
 from edgecam.events import Bus
 from edgecam.frame import Sound, Stamp
@@ -220,45 +220,39 @@ class Daemon:
 
     def _add_camera(self, id: str, finisher: Finisher, lost: LostThreads, pool: Executor) -> None:
         camera, hub, status = self._config.cameras[id], self._hubs[id], self.health.cameras[id]
-        bus, clock, vitals = self.bus, self._clock, Vitals(id)
+        tone = self._add_daylight(id, pool)
+        listening = self._add_microphone(id)
         recorder = Recorder(
             id=id,
             config=camera.record,
             video=camera.video,
             hub=hub,
-            bus=bus,
+            bus=self.bus,
             settings=self._settings,
             status=status,
             library=self._library,
             finisher=finisher,
-            clock=clock,
+            clock=self._clock,
         )
+        self._add(recorder)
         motion = Motion(
             id=id,
             config=camera.motion,
             hub=hub,
-            bus=bus,
+            bus=self.bus,
             settings=self._settings,
             status=status,
-            clock=clock,
+            clock=self._clock,
             pool=pool,
             quality=camera.image.quality,
         )
-        tone = Tone(camera.image.grey, varies=camera.image.day_night is not None)
-        if camera.image.day_night is not None:
-            self._add(
-                Daylight(
-                    id=id,
-                    config=camera.image.day_night,
-                    hub=hub,
-                    bus=bus,
-                    status=status,
-                    clock=clock,
-                    pool=pool,
-                    grey=lambda night: setattr(tone, "grey", night or camera.image.grey),
-                )
-            )
-        listening = self._add_microphone(id)
+        self._add(motion)
+        self._add_capture(id, lost, tone, None if listening else camera.audio)
+        self._add_relay(id)
+
+    def _add_capture(self, id: str, lost: LostThreads, tone: Tone, audio: Audio | None) -> None:
+        """`audio`: how the source is to bring sound; None where it is not."""
+        camera, hub, clock, vitals = self._config.cameras[id], self._hubs[id], self._clock, Vitals(id)
         rig = Rig(
             Stamp(id, clock),
             clock,
@@ -268,7 +262,7 @@ class Daemon:
             looks=camera.motion.fps,
             video=camera.video,
             tone=tone,
-            audio=None if listening else camera.audio,
+            audio=audio,
         )
         capture = Camera(
             id=id,
@@ -278,17 +272,32 @@ class Daemon:
             idle_after=camera.source.idle_after,
             hub=hub,
             settings=self._settings,
-            status=status,
-            bus=bus,
+            status=self.health.cameras[id],
+            bus=self.bus,
             clock=clock,
             vitals=vitals,
             lost=lost,
         )
-        self._add(recorder)
-        self._add(motion)
         self._add(capture, vitals, CAMERA_WAIT)
         self._add(Liveness(capture, clock))
-        self._add_relay(id)
+
+    def _add_daylight(self, id: str, pool: Executor) -> Tone:
+        """Whether the camera's pictures are grey, which daylight changes where the configuration asks for that."""
+        image = self._config.cameras[id].image
+        tone = Tone(image.grey, varies=image.day_night is not None)
+        if image.day_night is not None:
+            daylight = Daylight(
+                id=id,
+                config=image.day_night,
+                hub=self._hubs[id],
+                bus=self.bus,
+                status=self.health.cameras[id],
+                clock=self._clock,
+                pool=pool,
+                grey=lambda night: setattr(tone, "grey", night or image.grey),
+            )
+            self._add(daylight)
+        return tone
 
     def _add_relay(self, id: str) -> None:
         camera, vitals = self._config.cameras[id], Vitals(f"{id} publish")

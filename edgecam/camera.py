@@ -225,10 +225,8 @@ class Camera:
         elif self._idle_after is not None and self._life is not None and now - self._used >= self._idle_after:
             self._close(CameraState.IDLE, Cut.IDLE)
             self._hub.lose()
-            level, self._idled = (
-                logging.DEBUG if self._idled else logging.INFO,
-                True,
-            )  # once is news, each time is noise
+            level = logging.DEBUG if self._idled else logging.INFO  # once is news, each time is noise
+            self._idled = True
             log.log(level, "%s: nobody wants frames, the camera is closed until somebody does", self.name)
             return TICK
         overdue = now - self._seen - self._patience

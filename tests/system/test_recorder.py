@@ -199,21 +199,26 @@ async def test_a_clip_has_the_sound_of_its_frames(frames: Sequence[Frame], codec
         assert probe(path).duration == pytest.approx(61 / 15, abs=1024 / 48000)
 
 
+async def long_event(studio: Studio, frames: Sequence[Frame]) -> list[Sidecar]:
+    """Motion from 1002.0 to the last frame, each part awaited while the next one is filmed; all parts in order."""
+    parts = list[Sidecar]()
+    studio.film(frames[:30])
+    studio.started(1002.0)
+    for frame in frames[30:]:
+        studio.status.last_motion_mono = frame.mono
+        studio.film([frame])
+        if len(studio.begun) > len(parts) + 1:
+            parts.append(await studio.clip())
+    studio.ended(frames[-1].mono)
+    await studio.stop()
+    return sorted([*parts, await studio.clip()], key=lambda clip: clip.part)
+
+
 async def test_parts_of_a_long_event_have_all_its_sound_once(tmp_path: Path) -> None:
     async with recording(tmp_path, max="2s") as studio:
-        frames, sound = h264(150), sounds(10.0)
-        parts = list[Sidecar]()
+        sound = sounds(10.0)
         studio.sound(sound, lag=0.25)
-        studio.film(frames[:30])
-        studio.started(1002.0)
-        for frame in frames[30:]:
-            studio.status.last_motion_mono = frame.mono
-            studio.film([frame])
-            if len(studio.begun) > len(parts) + 1:
-                parts.append(await studio.clip())
-        studio.ended(frames[-1].mono)
-        await studio.stop()
-        parts = sorted([*parts, await studio.clip()], key=lambda clip: clip.part)
+        parts = await long_event(studio, h264(150))
         assert len(parts) == 5
         written = [packet for clip in parts for packet in packets(studio.path(clip))]
         heard = joined([one for one in sound if one.mono >= 1001.0])
@@ -248,18 +253,8 @@ async def test_nothing_touches_the_disk_while_nothing_moves(tmp_path: Path) -> N
 
 async def test_a_long_event_becomes_parts_without_a_seam_each_saved_while_it_goes_on(tmp_path: Path) -> None:
     async with recording(tmp_path, max="2s") as studio:
-        frames, parts = h264(150), list[Sidecar]()
-        studio.film(frames[:30])
-        studio.started(1002.0)
-        for frame in frames[30:]:
-            studio.status.last_motion_mono = frame.mono
-            studio.film([frame])
-            if len(studio.begun) > len(parts) + 1:
-                parts.append(await studio.clip())
-        studio.ended(frames[-1].mono)
-        await studio.stop()
-        parts.append(await studio.clip())
-        parts.sort(key=lambda clip: clip.part)
+        frames = h264(150)
+        parts = await long_event(studio, frames)
         assert [clip.part for clip in parts] == [1, 2, 3, 4, 5]
         assert {clip.event_id for clip in parts} == {"e1"}
         assert [n for clip in parts for n in counters(studio.path(clip))] == list(range(15, 150))

@@ -218,7 +218,7 @@ class PiReader:
         frame = self._frame(moment, Kind.H264, packet.data)
         if packet.keyframe:
             sets = nal.parameter_sets(Kind.H264, nal.units(frame))
-            self._extradata = b"".join(b"\0\0\0\1" + unit for unit in sets) or self._extradata
+            self._extradata = nal.joined(sets) or self._extradata
         return replace(
             frame,
             keyframe=packet.keyframe,

@@ -16,6 +16,7 @@ class Draft(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
+    """`MediaId.name`."""
     start: Time
     cause: str
     event_id: str | None = None
@@ -44,4 +45,4 @@ class Draft(BaseModel):
 
 def orphan(id: MediaId) -> Draft:
     """The draft of media whose own is lost: its name still says when and where it began."""
-    return Draft(id=id.text, start=id.start, cause="unknown")
+    return Draft(id=id.name, start=id.start, cause="unknown")

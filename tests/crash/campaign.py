@@ -196,7 +196,7 @@ def main() -> None:
     _say(
         "Two cameras, 640x360 at 15 frames a second, one JPEG and one H.264, record without end and clips of events;\n"
         "the clips go to a folder as store; storage.limit is 40 MB, so that old ones are dropped. The daemon is\n"
-        f"killed (SIGKILL) 0.3 to 6 s after it answers, or in its start. Seed {given.seed}. Repeat it with: make crash\n"
+        f"killed 0.3 to 6 s after it answers, or in its start. Repeat it with: make crash (seed {given.seed})\n"
     )
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 from edgecam.media import Layout, MediaId, MediaKind
@@ -72,10 +73,15 @@ class Shelf:
         return Item(id, size, waiting)
 
     def cheapest_first(self) -> Iterator[Item]:
-        """Everything, in the order in which it is given up. Things that go meanwhile do no harm."""
+        """Everything, in the order in which it is given up: of one worth the oldest first, whichever camera's it is.
+
+        Things that go meanwhile do no harm.
+        """
         for rank in WORTHS:
-            for day in self.days():
-                yield from (item for item in self.items(day) if worth(item.id.kind, item.waiting) == rank)
+            for _, folders in groupby(self.days(), lambda day: day.name):
+                items = [item for folder in folders for item in self.items(folder)]
+                ranked = (item for item in items if worth(item.id.kind, item.waiting) == rank)
+                yield from sorted(ranked, key=lambda item: item.id.text)
 
     def older(self, keeps: Callable[[str], Keeps], now: float) -> Iterator[Item]:
         """Stored things that began longer ago than they are kept. `keeps` is asked for each camera.

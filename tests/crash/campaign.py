@@ -193,9 +193,10 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=25, help="power cuts")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # not without clearing up
     _say(
         "Two cameras, 640x360 at 15 frames a second, one JPEG and one H.264, record without end and clips of events;\n"
-        "the clips go to a folder as store; storage.limit is 40 MB, so that old ones are dropped. The daemon is\n"
+        "the clips go to a folder as store, and are kept for a minute; storage.limit is 40 MB. The daemon is\n"
         f"killed 0.3 to 6 s after it answers, or in its start. Repeat it with: make crash (seed {given.seed})\n"
     )
     began = time.monotonic()

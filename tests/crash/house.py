@@ -55,7 +55,7 @@ def edgecam(folder: Path, video: Path, store: Path, *, limit: str) -> Edgecam:
         "motion": {"settle": "300ms", "cooldown": "1s", "fps": 8},
         "record": {
             "mode": "both",
-            "event": {"pre": "1s", "post": "1s", "max": "4s"},
+            "event": {"pre": "1s", "post": "1s", "max": "4s", "keep": "60s"},
             "continuous": {"segment": "5s", "keep": "1h"},
         },
     }

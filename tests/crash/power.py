@@ -4,6 +4,7 @@ The file system lies in an image behind a loop device. A copy of the image, take
 what a power cut leaves: pages that were not synced are not in it. Needs root and loop devices.
 """
 
+import math
 import os
 import random
 import shutil
@@ -27,6 +28,8 @@ SLACK = 1.0
 """Seconds that a cut may cost beyond what was not synced yet and the fragment that was open: a sync takes its time."""
 
 CLEAN_WITHIN = 60.0
+STARTING = 8
+"""Seconds that the cameras may already run when we begin to count."""
 
 
 @dataclass(frozen=True)
@@ -102,16 +105,17 @@ def snapshot(image: Path, copy: Path) -> None:
 class Mains:
     """A box on a disk of its own, for one power cut after the other: each begins with what the one before left."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self._folder, self._chance = folder, random.Random(seed)
-        self._video = house.film(folder / "robin.mp4", 30)
+    def __init__(self, folder: Path, seed: int, *, longest: float = 12.0) -> None:
+        """`longest`: seconds that it records before the power goes."""
+        self._folder, self._chance, self._longest = folder, random.Random(seed), longest
+        self._video = house.film(folder / "robin.mp4", math.ceil(longest) + STARTING)
         self._image = made(folder / "image")
 
-    def cut(self, shortest: float = 1.0, longest: float = 12.0) -> Cut:
+    def cut(self) -> Cut:
         """Record for a while, cut the power, look at what is left."""
         copy, began = self._folder / "copy", time.time()
         with mounted(self._image, self._folder / "disk") as disk, self._box(disk) as box:
-            last = self._record(box, self._chance.uniform(shortest, longest), copy)
+            last = self._record(box, self._chance.uniform(1.0, self._longest), copy)
         copy.replace(self._image)
         with mounted(self._image, self._folder / "disk") as disk:
             wrong = scan.whole(disk / "box" / "library")

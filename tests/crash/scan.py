@@ -60,8 +60,20 @@ def _finished(root: Path) -> list[Path]:
     return [path for room in ("recordings", "snapshots") for path in (root / room).rglob("*.[mj]p[4g]")]
 
 
-def _sidecar(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.with_suffix(".json").read_bytes())
+def _sha256(path: Path) -> str:
+    """Empty when it is gone."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def _told(path: Path) -> dict[str, Any]:
+    """What a sidecar, draft or marker says; nothing when it is gone or unreadable."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
     return found
 
 
@@ -72,7 +84,7 @@ def _media(path: Path) -> list[str]:
         data = path.read_bytes()
         if not path.with_suffix(".json").exists():
             return [f"{path} has no sidecar"] if path.exists() else []  # the keeper took both
-        sidecar = _sidecar(path)
+        sidecar = json.loads(path.with_suffix(".json").read_bytes())
         with path.open("rb") as file:
             video = boxes.read(file)
     except FileNotFoundError:
@@ -95,7 +107,7 @@ def _portrait(path: Path, told: dict[str, Any] | None) -> list[str]:
         )
     if told is None:
         return [f"{path} lies there, and the sidecar does not know"]
-    return [] if told["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest() else [f"{path} is not its sidecar's"]
+    return [] if told["sha256"] == _sha256(path) else [f"{path} is not its sidecar's"]
 
 
 def _jpeg(path: Path) -> list[str]:
@@ -141,11 +153,7 @@ def _unfinished(root: Path, before: float) -> list[str]:
         if _began(path.name) >= before:
             continue
         draft = path.with_name(path.name.partition(".")[0] + ".part.json")
-        try:
-            waits = json.loads(draft.read_bytes())["encode"]
-        except FileNotFoundError:
-            waits = False
-        if not waits:
+        if not _told(draft).get("encode"):
             found.append(f"{path} is left over")
     return found + [f"{path} is bad" for path in (root / "spool" / "bad").iterdir()]
 
@@ -159,7 +167,7 @@ def _markers(root: Path, before: float) -> list[str]:
             continue
         if not media.exists():
             found.append(f"{marker} waits for nothing")
-        elif id.beside and json.loads(marker.read_bytes())["sha256"] != hashlib.sha256(media.read_bytes()).hexdigest():
+        elif id.beside and _told(marker).get("sha256") != _sha256(media):
             found.append(f"{marker} does not tell its picture")
     return found
 
@@ -169,11 +177,8 @@ def _unmarked(root: Path, wanted: frozenset[str]) -> list[str]:
     found = []
     for path in _finished(root):
         id = MediaId.parse(path.stem)
-        if path.suffix == ".mp4" and id.kind in wanted and not (root / "spool" / "wait" / id.name).exists():
-            try:
-                receipt = _sidecar(path)["receipt"]
-            except FileNotFoundError:
-                continue
-            if receipt is None:
-                found.append(f"{path} is forgotten: it neither waits nor is stored")
+        if path.suffix != ".mp4" or id.kind not in wanted or (root / "spool" / "wait" / id.name).exists():
+            continue
+        if _told(path.with_suffix(".json")).get("receipt", "gone") is None:
+            found.append(f"{path} is forgotten: it neither waits nor is stored")
     return found

@@ -161,6 +161,9 @@ def _unfinished(root: Path, before: float) -> list[str]:
 def _markers(root: Path, before: float) -> list[str]:
     found, making = list[str](), _open(root)
     for marker in (root / "spool" / "wait").iterdir():
+        if not _began(marker.name):
+            found.append(f"{marker} is no marker of ours")
+            continue
         id = MediaId.parse(marker.name)
         media = root / "recordings" / id.camera / id.day / (id.text + id.suffix)
         if id.start >= before or id.text in making:

@@ -207,12 +207,14 @@ def frames_of(library: Library, clips: list[Sidecar]) -> list[int]:
     for clip in clips:
         path = library.find(clip.id)
         assert path is not None
-        found = probe(path)
-        assert found.complaints == ""
-        beyond = 0.15 if clip.interrupted else 2 * 1024 / 48000  # sound that was written before its frame
-        assert found.duration == pytest.approx(clip.duration, abs=0.01 + beyond)
-        assert clip.duration == pytest.approx(found.frames / FPS, abs=0.11)
-        seen += counters(path)
+        numbers = counters(path)
+        assert clip.duration == pytest.approx(len(numbers) / FPS, abs=0.11)
+        if clip.interrupted or clip is clips[0]:  # a player's opinion costs time
+            found = probe(path)
+            assert (found.frames, found.complaints) == (len(numbers), "")
+            beyond = 0.15 if clip.interrupted else 2 * 1024 / 48000  # sound that was written before its frame
+            assert found.duration == pytest.approx(clip.duration, abs=0.01 + beyond)
+        seen += numbers
         sound += packets(path)
     if clips and clips[0].camera == "cam":
         whole = joined([one for one in sounds(1.0 + 150 / FPS, mono=999.0) if one.mono >= 1000.0])

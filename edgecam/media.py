@@ -6,7 +6,7 @@ The id is UTC, sortable, unique and safe on every file system; it is given when 
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,8 +15,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_STILL = ".jpg"
 _ID = re.compile(
-    r"(?P<start>[0-9]{8}T[0-9]{9}Z)-(?P<camera>[a-z0-9_]{1,32})-(?P<kind>event|manual|continuous|timelapse|snapshot)-[a-z2-7]{6}"
+    r"(?P<id>(?P<start>[0-9]{8}T[0-9]{9}Z)-(?P<camera>[a-z0-9_]{1,32})"
+    r"-(?P<kind>event|manual|continuous|timelapse|snapshot)-[a-z2-7]{6})(?P<still>\.jpg)?"
 )
 
 
@@ -48,27 +50,46 @@ def token() -> str:
 
 @dataclass(frozen=True, slots=True)
 class MediaId:
-    """`20261121T071530123Z-birdbox-event-k3x9qa` and what it says."""
+    """`20261121T071530123Z-birdbox-event-k3x9qa` and what it says, and whether a picture is meant or a clip."""
 
     text: str
     camera: str
     kind: MediaKind
     start: float
+    still: bool = False
+    """A JPEG. The best picture of an event bears its clip's id; a timelapse has stills, and films of them."""
 
     @classmethod
-    def new(cls, start: float, camera: str, kind: MediaKind) -> "MediaId":
+    def new(cls, start: float, camera: str, kind: MediaKind, *, still: bool = False) -> "MediaId":
         """A fresh id for media that begins at `start` (unix seconds)."""
         stamp = datetime.fromtimestamp(start, UTC).strftime("%Y%m%dT%H%M%S%f")[:-3] + "Z"
-        return cls.parse(f"{stamp}-{camera}-{kind}-{token()}")
+        return cls.parse(f"{stamp}-{camera}-{kind}-{token()}{_STILL if still else ''}")
 
     @classmethod
     def parse(cls, text: str) -> "MediaId":
-        """Raises ValueError for anything that is not exactly an id: safe to use on text from a network."""
+        """Of an id, or of a still's `name`. Raises ValueError for everything else: safe on text from a network."""
         match = _ID.fullmatch(text)
         if match is None:
             raise ValueError("not a media id")
         start = datetime.strptime(match["start"][:-1] + "000Z", "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
-        return cls(text, match["camera"], MediaKind(match["kind"]), start.timestamp())
+        kind = MediaKind(match["kind"])
+        still = match["still"] is not None or kind is MediaKind.SNAPSHOT
+        return cls(match["id"], match["camera"], kind, start.timestamp(), still)
+
+    @property
+    def name(self) -> str:
+        """The id, with `.jpg` where that tells a still from a clip: what its marker is called."""
+        return self.text + _STILL if self.still and self.kind is not MediaKind.SNAPSHOT else self.text
+
+    @property
+    def beside(self) -> bool:
+        """Whether this is an event's picture: it lies beside its clip and has no sidecar of its own."""
+        return self.still and self.kind is MediaKind.EVENT
+
+    @property
+    def picture(self) -> "MediaId":
+        """The best picture of this event's clip."""
+        return replace(self, still=True)
 
     @property
     def day(self) -> str:
@@ -77,7 +98,7 @@ class MediaId:
 
     @property
     def suffix(self) -> str:
-        return ".jpg" if self.kind is MediaKind.SNAPSHOT else ".mp4"
+        return _STILL if self.still else ".mp4"
 
     def key(self, prefix: str, node: str) -> str:
         """The object key without its suffix; the media goes to `.mp4` or `.jpg`, the manifest to `.json`."""
@@ -98,6 +119,20 @@ class Receipt(BaseModel):
     size: int
     etag: str | None = None
     at: Time
+
+
+class Picture(BaseModel):
+    """The best picture of an event, which lies beside its clip."""
+
+    model_config = ConfigDict(frozen=True)
+
+    time: Time
+    """Of capture."""
+    width: int
+    height: int
+    size: int
+    sha256: str
+    md5: str
 
 
 class Sidecar(BaseModel):
@@ -130,7 +165,14 @@ class Sidecar(BaseModel):
     """The recorder died; the media ends with its last whole fragment."""
     note: str | None = None
     """What a person should know, such as why a clip stayed MJPEG."""
+    picture: Picture | None = None
+    """Of an event's clip."""
     receipt: Receipt | None = None
+
+    @property
+    def media(self) -> MediaId:
+        id = MediaId.parse(self.id)
+        return id.picture if self.codec == "jpeg" else id
 
     def dump(self) -> bytes:
         return self.model_dump_json(indent=1).encode() + b"\n"
@@ -168,8 +210,9 @@ class Layout:
         return self.root / "recordings", self.root / "snapshots"
 
     def folder(self, id: MediaId) -> Path:
+        """Stills lie in `snapshots`, but for an event's best picture: that one lies beside its clip."""
         recordings, snapshots = self.rooms
-        return (snapshots if id.kind is MediaKind.SNAPSHOT else recordings) / id.camera / id.day
+        return (snapshots if id.still and not id.beside else recordings) / id.camera / id.day
 
     def part(self, id: MediaId) -> Path:
         """The media while it is written."""
@@ -183,7 +226,13 @@ class Layout:
         return self.folder(id) / (id.text + id.suffix)
 
     def sidecar(self, id: MediaId) -> Path:
-        return self.folder(id) / (id.text + ".json")
+        """What is known of it. An event's picture has none: its marker tells it, as long as it waits."""
+        return self.marker(id) if id.beside else self.folder(id) / (id.text + ".json")
+
+    def pin(self, id: MediaId) -> Path:
+        """An empty file that says: keep this."""
+        return self.folder(id) / (id.text + ".keep")
 
     def marker(self, id: MediaId) -> Path:
-        return self.wait / id.text
+        """It is empty, but for an event's picture."""
+        return self.wait / id.name

@@ -49,8 +49,8 @@ class Backlog:
         return min((thing.id.start for thing in self._things.values()), default=None)
 
     def add(self, thing: Waiting) -> None:
-        self.remove(thing.id.text)
-        self._things[thing.id.text] = thing
+        self.remove(thing.id.name)
+        self._things[thing.id.name] = thing
         self._bytes += thing.size
 
     def remove(self, id: str) -> None:
@@ -83,11 +83,11 @@ class Backlog:
         return min(self._things.values(), key=self._price, default=None)
 
     def _price(self, thing: Waiting) -> tuple[int, int, int]:
-        id = thing.id.text
+        id = thing.id.name
         return self._suspect[id], self._probed[id] // PROBES, thing.size
 
     def _urgency(self, thing: Waiting) -> tuple[bool, int, float]:
-        return self._suspect[thing.id.text] >= STUBBORN, *urgency(thing.id, self._order)
+        return self._suspect[thing.id.name] >= STUBBORN, *urgency(thing.id, self._order)
 
 
 def urgency(id: MediaId, order: Order) -> tuple[int, float]:

@@ -44,7 +44,7 @@ class Parcel(BaseModel):
     content_type: str
     metadata: Mapping[str, str]
     manifest: str
-    """What goes to `<stem>.json`, after the media."""
+    """What goes to `<stem>.json`, after the media; empty where another thing's manifest speaks of it."""
 
 
 class Delivered(BaseModel):
@@ -94,10 +94,10 @@ def deliver(store: Store, parcel: Parcel, progress: Callable[[int], None]) -> De
             break
     media = _media(parcel, stem)
     if found is Found.OURS and there:
-        stored, finished = there, _named(store, stem) == parcel.sha256
+        stored, finished = there, not parcel.manifest or _named(store, stem) == parcel.sha256
     else:
         stored, finished = store.put(media, progress), False
-    if not finished:
+    if parcel.manifest and not finished:
         store.put(_manifest(parcel, stem), progress)
     return Delivered(
         where=store.describe(),
@@ -141,7 +141,7 @@ def look(store: Store, parcel: Parcel, stem: Stem) -> tuple[Found, Stored | None
     same = _same(there, parcel)
     if same:
         return Found.OURS, there
-    named = _named(store, stem)
+    named = _named(store, stem) if parcel.manifest else None
     if named is not None and named != parcel.sha256:
         return Found.FOREIGN, there
     return (Found.OURS if named and same is None else Found.TORN), there

@@ -66,8 +66,8 @@ class Spool:
             raise Damaged(f"the sidecar of {id} is unreadable, so its hash is not known") from None
 
     def parcel(self, sidecar: Sidecar, *, node: str, prefix: str) -> Parcel:
-        """The thing as it travels. The manifest is the sidecar without a receipt."""
-        id = MediaId.parse(sidecar.id)
+        """The thing as it travels. The manifest is the sidecar without a receipt; an event's picture has none."""
+        id = sidecar.media
         told = sidecar.model_dump(mode="json", include={"id", "camera", "kind", "start", "duration", "clock"})
         return Parcel(
             file=self._layout.media(id),
@@ -77,7 +77,7 @@ class Spool:
             sha256=sidecar.sha256,
             content_type=_TYPES[id.suffix],
             metadata={name: str(value) for name, value in told.items()} | {"sha256": sidecar.sha256},
-            manifest=sidecar.model_copy(update={"receipt": None}).dump().decode(),
+            manifest="" if id.beside else sidecar.model_copy(update={"receipt": None}).dump().decode(),
         )
 
     def done(self, sidecar: Sidecar, receipt: Receipt) -> Sidecar:
@@ -85,9 +85,9 @@ class Spool:
 
         What was dropped in the meantime stays dropped.
         """
-        id = MediaId.parse(sidecar.id)
+        id = sidecar.media
         stored = sidecar.model_copy(update={"receipt": receipt})
-        if self._layout.media(id).exists():
+        if self._layout.media(id).exists() and not id.beside:
             durable.write(self._layout.sidecar(id), stored.dump())
         self.release(id)
         return stored
@@ -100,7 +100,7 @@ class Spool:
         """Set it aside in spool/bad, with the reason in its sidecar, for a person to look at. Deletes nothing."""
         durable.make_folder(self._layout.bad)
         media, old = self._layout.media(id), self._layout.sidecar(id)
-        new = self._layout.bad / old.name
+        new = self._layout.bad / (media.name + ".json" if id.beside else old.name)
         try:
             noted = self.sidecar(id).model_copy(update={"note": why})
             durable.write(new, noted.dump())

@@ -82,7 +82,7 @@ class Uploader:
         try:
             await self._bring(thing.id)
         except Gone:
-            self._backlog.remove(thing.id.text)
+            self._backlog.remove(thing.id.name)
         except Damaged as error:
             await self._set_aside(thing.id, error)
         except StoreError as error:
@@ -117,14 +117,14 @@ class Uploader:
             await self._look()
 
     def _saved(self, event: ClipSaved) -> None:
-        id = MediaId.parse(event.media.id)
+        id = event.media.media
         if self._wanted(id):
             self._backlog.add(Waiting(id, event.media.size))
             self._news.set()
             self._tell()
 
     def _lost(self, event: ClipLost) -> None:
-        self._backlog.remove(event.media.id)
+        self._backlog.remove(event.media.media.name)
         self._status.lost += 1
         self._tell()
 
@@ -152,7 +152,7 @@ class Uploader:
             )
         link, ends = await self._link(receipt.key) or (None, None)
         stored = await aside.run(self._spool.done, sidecar, receipt)
-        self._backlog.remove(id.text)
+        self._backlog.remove(id.name)
         self._announce(stored, link, ends)
 
     def _announce(self, stored: Sidecar, link: str | None, ends: float | None) -> None:
@@ -162,7 +162,7 @@ class Uploader:
         if stored.camera in self._cameras_status:
             self._cameras_status[stored.camera].last_stored = now
         self._tell()
-        log.info("%s: stored %s", stored.camera, stored.id)
+        log.info("%s: stored %s", stored.camera, stored.media.name)
         self._bus.publish(ClipStored(camera=stored.camera, at=now, media=stored, link=link, link_expires=ends))
 
     async def _link(self, key: str) -> tuple[str, float] | None:
@@ -189,12 +189,12 @@ class Uploader:
 
     async def _set_aside(self, id: MediaId, error: Damaged) -> None:
         await aside.run(self._spool.bad, id, str(error))
-        self._backlog.remove(id.text)
+        self._backlog.remove(id.name)
         self._status.bad += 1
         log.error("offload: %s; it was not uploaded and lies in spool/bad now%s", error, _cure(error))
 
     async def _pause(self, thing: Waiting, error: StoreError) -> None:
-        self._backlog.failed(thing.id.text, probe=self._patience.open)
+        self._backlog.failed(thing.id.name, probe=self._patience.open)
         pause = self._patience.failed(error)
         self._tell()
         if pause.news:

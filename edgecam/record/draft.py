@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from edgecam.media import MediaId, Time
+from edgecam.media import MediaId, Picture, Time
 
 
 class Draft(BaseModel):
@@ -16,6 +16,7 @@ class Draft(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
+    """`MediaId.name`."""
     start: Time
     cause: str
     event_id: str | None = None
@@ -29,6 +30,7 @@ class Draft(BaseModel):
     """The media is JPEG video that has to become H.264 before it is finished."""
     interrupted: bool = False
     note: str | None = None
+    picture: Picture | None = None
 
     @property
     def media(self) -> MediaId:
@@ -44,4 +46,4 @@ class Draft(BaseModel):
 
 def orphan(id: MediaId) -> Draft:
     """The draft of media whose own is lost: its name still says when and where it began."""
-    return Draft(id=id.text, start=id.start, cause="unknown")
+    return Draft(id=id.name, start=id.start, cause="unknown")

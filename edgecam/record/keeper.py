@@ -113,12 +113,12 @@ class Keeper:
         return self._clock.wall() - self._clock.monotonic()
 
     def _saved(self, media: Sidecar) -> None:
-        self._account(MediaId.parse(media.id), media.size)
+        self._account(media.media, media.size)
         self._kept_no_longer(media)
 
     def _kept_no_longer(self, media: Sidecar) -> None:
         """It may be stored by now, or no store wants it: `keep: 0s` ends at once."""
-        id = MediaId.parse(media.id)
+        id = media.media
         if self.keeps(id.camera)[id.kind] <= 0:
             self._due.append(id)
 
@@ -189,7 +189,7 @@ class Keeper:
     def _drop_stored(self, due: list[MediaId]) -> _Sweep:
         sweep = _Sweep()
         for id in due:
-            path = self._library.find(id.text)
+            path = self._library.find(id.name)
             if path and not self._library.layout.marker(id).exists():
                 self._remove(Item(id, path.stat().st_size, waiting=False), sweep)
         return sweep

@@ -6,6 +6,7 @@ sidecar, and with its marker where a store wants it (architecture, Disk, invaria
 
 import contextlib
 import fcntl
+import io
 import os
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import BinaryIO
 
 from edgecam import durable, jpeg
 from edgecam.digest import digest
+from edgecam.events import MotionPicture
 from edgecam.frame import Frame
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.record import boxes
@@ -126,12 +128,12 @@ class Library:
         """Make the media durable and read from it what the draft does not know."""
         id = draft.media
         with self.layout.part(id).open("rb") as file:
-            video = _picture(file) if id.kind is MediaKind.SNAPSHOT else boxes.read(file)
+            video = _picture(file) if id.still else boxes.read(file)
             os.fdatasync(file.fileno())
             self.step("synced")
             size, md5, sha256 = digest(file)
         return Sidecar(
-            id=draft.id,
+            id=id.text,
             camera=id.camera,
             kind=id.kind,
             event_id=draft.event_id,
@@ -151,12 +153,13 @@ class Library:
             score=draft.score,
             interrupted=draft.interrupted,
             note=draft.note,
+            picture=draft.picture,
         )
 
     def save_picture(self, frame: Frame, cause: str) -> Sidecar:
         """Keep one JPEG frame as a snapshot. Raises OSError."""
         id = MediaId.new(frame.wall, frame.camera, MediaKind.SNAPSHOT)
-        draft = Draft(id=id.text, start=frame.wall, cause=cause, complete=True)
+        draft = Draft(id=id.name, start=frame.wall, cause=cause, complete=True)
         try:
             self.begin(draft).write_bytes(frame.data)
             return self.finish(draft)
@@ -165,19 +168,64 @@ class Library:
                 self.discard(draft)
             raise
 
+    def save_best(self, clip: Draft, best: MotionPicture) -> Sidecar:
+        """Keep the best picture of an event beside its clip, before that one is finished. Raises OSError."""
+        id = clip.media.picture
+        size, md5, sha256 = digest(io.BytesIO(best.jpeg))
+        facts = Sidecar(
+            id=clip.id,
+            camera=id.camera,
+            kind=id.kind,
+            event_id=clip.event_id,
+            part=clip.part,
+            start=best.at,
+            end=best.at,
+            clock=clip.clock,
+            duration=0.0,
+            codec="jpeg",
+            width=best.width,
+            height=best.height,
+            size=size,
+            sha256=sha256,
+            md5=md5,
+            cause=clip.cause,
+            zones=clip.zones,
+            score=best.score,
+        )
+        part = self.layout.open / f"{id.name}.tmp"
+        try:
+            with durable.create(part) as file:
+                file.write(best.jpeg)
+                durable.flush(file)
+            self.step("picture")
+            with self.names:
+                durable.make_folder(self.layout.folder(id))
+                if self._wanted(id):
+                    durable.write(self.layout.marker(id), facts.dump())
+                    self.step("picture marker")
+                durable.rename(part, self.layout.media(id))
+                self.step("picture named")
+        except OSError:
+            with contextlib.suppress(OSError):
+                durable.remove(part)
+                durable.remove(self.layout.marker(id))
+            raise
+        return facts
+
     def remove(self, id: MediaId) -> None:
         """Delete finished media, its sidecar and its marker; a crash in between leaves no media behind a marker."""
         with self.names:
-            for path in (self.layout.media(id), self.layout.sidecar(id)):
+            for path in (self.layout.media(id), self.layout.media(id.picture), self.layout.sidecar(id)):
                 path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not empty, usually
                 self.layout.folder(id).rmdir()
-        self.layout.marker(id).unlink(missing_ok=True)
+        for marker in (self.layout.marker(id), self.layout.marker(id.picture)):
+            marker.unlink(missing_ok=True)
 
     # -- finished media -----------------------------------------------------------------------------------------
 
     def find(self, text: str) -> Path | None:
-        """The file of a finished id; None for anything else, so that text from a network may be asked."""
+        """The file of a finished `MediaId.name`; None for anything else, so that text from a network may be asked."""
         try:
             path = self.layout.media(MediaId.parse(text))
         except ValueError:
@@ -198,14 +246,14 @@ class Library:
             folder = room / camera / day
             names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208  (half a million Path objects)
             found += [id for name in names if (id := media_of(name)) and id.camera == camera]
-        return sorted(found, key=lambda id: id.text)
+        return sorted(found, key=lambda id: id.name)
 
 
 def media_of(name: str) -> MediaId | None:
     """The id of a finished media file's name; None for a sidecar or a stranger."""
     stem, _, suffix = name.rpartition(".")
     try:
-        id = MediaId.parse(stem)
+        id = MediaId.parse(name if suffix == "jpg" else stem)
     except ValueError:
         return None
     return id if id.suffix == "." + suffix else None

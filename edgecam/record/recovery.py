@@ -32,7 +32,7 @@ class Recovered:
 def recover(library: Library) -> Recovered:
     """Blocking; before anything else uses the library. Raises OSError when `spool/` cannot be read."""
     found = Recovered()
-    for path in sorted(library.layout.open.iterdir()):
+    for path in sorted((*library.layout.open.iterdir(), *library.layout.wait.iterdir())):
         if path.name.endswith((".tmp", CODED)):
             durable.remove(path)
     for draft in _drafts(library):
@@ -47,13 +47,13 @@ def recover(library: Library) -> Recovered:
 
 def _drafts(library: Library) -> list[Draft]:
     """Every draft, and one made up for each part that has none; what nobody completed was interrupted."""
-    found: dict[str, Draft] = {}
+    found: dict[str, Draft] = {}  # by their ids
     for path in sorted(library.layout.open.iterdir()):
         name, dot, _ = path.name.partition(".part.")
-        if not dot:
+        if not dot or name in found:
             continue
         try:
-            id = MediaId.parse(name)
+            id = MediaId.parse(name + path.suffix if path.suffix == ".jpg" else name)
         except ValueError:
             _set_aside(library, path, "its name is not one of ours")
             continue
@@ -96,7 +96,7 @@ def codec_of(part: Path) -> str:
 def _without_part(library: Library, draft: Draft, found: Recovered) -> None:
     """The crash came before the first byte, or after the media got its final name."""
     id = draft.media
-    sidecar = library.sidecar(id) if library.find(id.text) else None
+    sidecar = library.sidecar(id) if library.find(id.name) else None
     if sidecar is None:
         library.discard(draft)
     else:
@@ -126,7 +126,7 @@ def _drop_markers_without_media(library: Library) -> None:
             id = MediaId.parse(marker.name)
         except ValueError:
             continue
-        if library.find(id.text) is None and not library.layout.part(id).exists():
+        if library.find(id.name) is None and not library.layout.part(id).exists():
             log.warning("%s waits for the store but its media is gone", id)
             durable.remove(library.layout.sidecar(id))
             durable.remove(marker)

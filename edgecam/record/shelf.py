@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,16 +58,18 @@ class Shelf:
         for entry in _entries(day):
             stem = entry.name.partition(".")[0]
             sizes[stem] = sizes.get(stem, 0) + _size(entry)
-        return [item for stem in sorted(sizes) if (item := self._item(stem, sizes[stem]))]
+        still = day.parents[1] == self._layout.rooms[1]
+        return [item for stem in sorted(sizes) if (item := self._item(stem, sizes[stem], still))]
 
-    def _item(self, stem: str, size: int) -> Item | None:
+    def _item(self, stem: str, size: int, still: bool) -> Item | None:
         try:
-            id = MediaId.parse(stem)
+            id = replace(MediaId.parse(stem), still=still)
         except ValueError:
             return None
         if self._layout.part(id).exists():
             return None  # about to be finished
-        return Item(id, size, self._layout.marker(id).exists())
+        waiting = self._layout.marker(id).exists() or self._layout.marker(id.picture).exists()
+        return Item(id, size, waiting)
 
     def cheapest_first(self) -> Iterator[Item]:
         """Everything, in the order in which it is given up. Things that go meanwhile do no harm."""

@@ -313,6 +313,20 @@ def test_delivering_twice_leaves_one_object_and_sends_the_media_once(
 
 
 @over_all
+def test_the_picture_of_an_event_arrives_before_its_clip_and_leaves_that_its_manifest(
+    store: Store, stem: str, tmp_path: Path
+) -> None:
+    clip = parcel(stem, tmp_path / "clip.mp4", content(5000))
+    picture = parcel(stem, tmp_path / "clip.jpg", content(700)).model_copy(update={"manifest": ""})
+    assert deliver(store, picture, silent).key == f"{stem}.jpg"
+    assert fetched(store, f"{stem}.json", tmp_path) is None
+    assert deliver(store, clip, silent).key == f"{stem}.mp4"
+    again = deliver(store, picture, silent)
+    assert (again.key, again.torn, again.conflicts) == (f"{stem}.jpg", False, 0)
+    assert fetched(store, f"{stem}.json", tmp_path) == clip.manifest.encode()
+
+
+@over_all
 @pytest.mark.parametrize("manifest", [None, b"", b"{torn", b'{"sha256": 5}'])
 def test_a_torn_upload_of_ours_is_replaced(store: Store, stem: str, manifest: bytes | None, tmp_path: Path) -> None:
     clip = parcel(stem, tmp_path / "clip.mp4", content(5000))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from clips import h264, jpegs, opened, probe
+from edgecam.events import MotionPicture
 from edgecam.frame import Frame, Kind
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.record import boxes
@@ -208,3 +209,46 @@ def test_a_snapshot_that_the_disk_refuses_leaves_nothing_behind(tmp_path: Path) 
         library.save_picture(Frame("cam", 1, 1.0, 1.79e9, Kind.JPEG, jpeg(1), 320, 240), "manual")
     assert list(library.layout.open.iterdir()) == []
     library.close()
+
+
+# -- an event's best picture -----------------------------------------------------------------------------------------
+
+
+def best_of(draft: Draft) -> MotionPicture:
+    return MotionPicture(
+        camera="cam", at=draft.start + 1, event_id="e1", jpeg=jpeg(1), score=80, width=320, height=240, final=True
+    )
+
+
+def test_the_best_picture_lies_beside_its_clip_and_waits_for_the_store_before_it(offloading: Library) -> None:
+    layout, draft = offloading.layout, begun(offloading, h264(30))
+    saved = offloading.save_best(draft, best_of(draft))
+    path = offloading.find(f"{draft.id}.jpg")
+    assert path == layout.media(draft.media).with_suffix(".jpg")
+    assert path.read_bytes() == jpeg(1)
+    assert saved.media == draft.media.picture
+    assert (saved.event_id, saved.codec, saved.sha256) == ("e1", "jpeg", hashlib.sha256(jpeg(1)).hexdigest())
+    assert offloading.sidecar(saved.media) == saved, "its marker says what it is"
+    assert names(layout.wait) == [f"{draft.id}.jpg"]
+    offloading.finish(draft)
+    assert names(layout.folder(draft.media)) == [f"{draft.id}.{end}" for end in ("jpg", "json", "mp4")]
+    assert [id.name for id in offloading.list("cam", draft.media.day)] == [draft.id, f"{draft.id}.jpg"]
+
+
+def test_with_its_clip_goes_the_picture(offloading: Library) -> None:
+    draft = begun(offloading, h264(30))
+    offloading.save_best(draft, best_of(draft))
+    offloading.finish(draft)
+    offloading.remove(draft.media)
+    assert not offloading.layout.folder(draft.media).exists()
+    assert names(offloading.layout.wait) == []
+
+
+def test_a_picture_that_the_disk_refuses_leaves_nothing(offloading: Library) -> None:
+    draft = begun(offloading, h264(30))
+    (offloading.layout.root / "recordings").rename(offloading.layout.root / "gone")
+    (offloading.layout.root / "recordings").touch()
+    before = names(offloading.layout.open)
+    with pytest.raises(OSError):
+        offloading.save_best(draft, best_of(draft))
+    assert (names(offloading.layout.open), names(offloading.layout.wait)) == (before, [])

@@ -45,6 +45,19 @@ def test_ids_sort_by_time_and_read_back(start: float, kind: MediaKind) -> None:
     assert id.text < MediaId.new(start + 0.002, "cam", kind).text
 
 
+def test_a_still_is_named_apart_from_the_clip_or_film_of_its_kind(tmp_path: Path) -> None:
+    layout, clip = Layout(tmp_path), MediaId.new(1795245330.123, "cam", MediaKind.EVENT)
+    best, still = clip.picture, MediaId.new(1795245330.123, "cam", MediaKind.TIMELAPSE, still=True)
+    snapshot = MediaId.new(1795245330.123, "cam", MediaKind.SNAPSHOT)
+    assert MediaId.parse(best.name) == best != clip
+    assert (best.text, best.name, snapshot.name) == (clip.text, clip.text + ".jpg", snapshot.text)
+    assert [MediaId.parse(id.name) for id in (clip, best, still, snapshot)] == [clip, best, still, snapshot]
+    assert layout.media(best) == layout.media(clip).with_suffix(".jpg"), "beside its clip"
+    assert layout.marker(best) == layout.sidecar(best) != layout.marker(clip)
+    assert layout.media(still).parts[-4:-1] == ("snapshots", "cam", "2026-11-21")
+    assert layout.sidecar(still).name == f"{still.text}.json"
+
+
 def test_ids_of_one_moment_differ() -> None:
     assert len({MediaId.new(0, "cam", MediaKind.MANUAL).text for _ in range(200)}) == 200
 

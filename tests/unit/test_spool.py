@@ -106,3 +106,37 @@ def test_a_clip_without_a_readable_sidecar_is_set_aside_too(
     assert (layout.bad / f"{clip.id}.mp4").exists()
     assert (layout.bad / f"{clip.id}.json").exists() == (sidecar is not None)
     assert spool.census().ids == frozenset()
+
+
+def picture(folder: Path, layout: Layout) -> Sidecar:
+    """An event's picture that waits before its clip is finished."""
+    clip = save(folder)
+    facts = clip.model_copy(update={"codec": "jpeg", "size": 4})
+    layout.media(facts.media).write_bytes(b"jpeg")
+    layout.marker(facts.media).write_bytes(facts.dump())
+    layout.media(clip.media).unlink()
+    return facts
+
+
+def test_an_events_picture_travels_alone_and_its_marker_tells_what_it_is(
+    spool: Spool, layout: Layout, tmp_path: Path
+) -> None:
+    facts = picture(tmp_path, layout)
+    (waiting,) = spool.census().new
+    assert (waiting.id.name, waiting.size) == (f"{facts.id}.jpg", 4)
+    assert spool.sidecar(waiting.id) == facts
+    parcel = spool.parcel(facts, node="n", prefix="")
+    assert (parcel.file.suffix, parcel.manifest, parcel.content_type) == (".jpg", "", "image/jpeg")
+    clip = layout.sidecar(MediaId.parse(facts.id)).read_bytes()
+    spool.done(facts, RECEIPT)
+    assert not layout.marker(facts.media).exists()
+    assert layout.media(facts.media).exists()
+    assert layout.sidecar(MediaId.parse(facts.id)).read_bytes() == clip, "the clip's own is not touched"
+    assert layout.marker(MediaId.parse(facts.id)).exists()
+
+
+def test_a_damaged_picture_is_set_aside_without_its_clip(spool: Spool, layout: Layout, tmp_path: Path) -> None:
+    facts = picture(tmp_path, layout)
+    spool.bad(facts.media, "its hash differs")
+    assert sorted(path.name for path in layout.bad.iterdir()) == [f"{facts.id}.jpg", f"{facts.id}.jpg.json"]
+    assert layout.marker(MediaId.parse(facts.id)).exists()

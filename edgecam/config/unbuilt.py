@@ -27,7 +27,6 @@ NOT_BUILT = frozenset(
         "Http.rate_limit",
         "Http.base_path",
         "Http.trusted_proxies",
-        "Storage.require_mount",
         "Offload.bandwidth",
         "Offload.encrypt",
     }

@@ -14,7 +14,7 @@ from edgecam.media import Sidecar
 from edgecam.record.boxes import NotPlayable
 from edgecam.record.draft import Draft
 from edgecam.record.library import Library
-from edgecam.record.recovery import CODED, Recovered, codec_of, quarantine, set_aside
+from edgecam.record.recovery import CODED, Recovered, codec_of, conclude, quarantine, set_aside
 from edgecam.record.transcoder import TranscodeFailed, Transcoder
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Blame(Enum):
     DISK = auto()
     MEDIA = auto()
     NOBODY = auto()
-    """It is not there any more."""
+    """It is not in the spool any more."""
 
 
 class Finisher:
@@ -125,12 +125,11 @@ class Finisher:
 
     async def _refuse(self, draft: Draft, error: OSError) -> None:
         """It is tried again: without end while the disk is to blame, or nothing would be left of a bad day."""
-        to_blame = await aside.run(self._blame, draft)
-        if to_blame is Blame.NOBODY:
-            log.error("%s: its file is gone", draft.id)
+        blame, pause = await aside.run(self._blame, draft), RETRY
+        if blame is Blame.NOBODY:
+            await self._conclude(draft)
             return
-        pause = RETRY
-        if to_blame is Blame.MEDIA:
+        if blame is Blame.MEDIA:
             self._tries[draft.id] += 1
             pause = min(LONGEST_RETRY, RETRY * 2.0 ** (self._tries[draft.id] - 1))
         if self._tries[draft.id] >= TRIES:
@@ -148,9 +147,20 @@ class Finisher:
             there = self._library.layout.part(draft.media).exists()
         except OSError:
             return Blame.DISK
-        if not there:
-            self._library.busy.discard(draft.media.text)
         return Blame.MEDIA if there else Blame.NOBODY
+
+    async def _conclude(self, draft: Draft) -> None:
+        """It is not in the spool any more."""
+        try:
+            sidecar = await aside.run(conclude, self._library, draft)
+        except OSError as error:
+            log.error("%s: its draft cannot be removed: %s", draft.id, error)
+            sidecar = None
+        if sidecar:
+            self._tell(sidecar)
+        else:
+            log.error("%s: its file is gone", draft.id)
+        self._recover()
 
     def _complain(self, draft: Draft, error: OSError) -> None:
         """Each reason once until it works again; a fault that lasts a week is no flood."""

@@ -20,7 +20,7 @@ from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
 from edgecam.health import DiskStatus
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.record.library import Away, Library
-from edgecam.record.recovery import Recovered, enter
+from edgecam.record.recovery import Recovered, enter, tidy
 from edgecam.record.shelf import BUILT, STORED, Item, Keeps, Shelf, began, worth
 from edgecam.record.sweep import Sweep, sweep
 from edgecam.supervisor import Fatal, reason
@@ -133,6 +133,8 @@ class Keeper:
                 try:
                     if await self._there():
                         await self._look()
+                        if self._library.untidy:
+                            self._back(await aside.run(tidy, self._library))
                     self._troubled(None)
                 except OSError as error:
                     self._troubled(f"the library cannot be looked after ({error.strerror})")

@@ -10,7 +10,7 @@ import fcntl
 import io
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -60,6 +60,8 @@ class Library:
         self._lock: BinaryIO | None = None
         self.busy: set[str] = set()
         """Ids that this process is writing or finishing: recovery leaves them alone."""
+        self.untidy = False
+        """Something half-made could not be removed from the spool: it is for recovery, once the disk works again."""
         self.full: str | None = None
         """Why nothing new may be written, in words; the keeper's to set."""
         self.names = threading.RLock()
@@ -125,12 +127,20 @@ class Library:
         """Forget media that holds no picture: whatever there is of it goes, its draft last; finished media stays."""
         id = draft.media
         self.busy.discard(id.text)
-        with self.names:
+        with self.names, self._tidying():
             durable.remove(self.layout.part(id))
             if not self.layout.media(id).exists():
                 durable.remove(self.layout.sidecar(id))
                 durable.remove(self.layout.marker(id))
             durable.remove(self.layout.draft(id))
+
+    @contextlib.contextmanager
+    def _tidying(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            self.untidy = True
+            raise
 
     def replace(self, draft: Draft, coded: Path) -> Draft:
         """Put the verified H.264 file `coded` in the place of the JPEG video."""
@@ -252,7 +262,7 @@ class Library:
                 durable.rename(part, self.layout.media(id))
                 self.step("picture named")
         except OSError:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), self._tidying():
                 durable.remove(part)
                 durable.remove(self.layout.marker(id))
             raise

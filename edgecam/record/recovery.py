@@ -38,6 +38,13 @@ def enter(library: Library) -> Recovered:
     return recover(library)
 
 
+def tidy(library: Library) -> Recovered:
+    """Recover what could not be removed while the disk refused. Raises OSError while it still does."""
+    library.probe()
+    library.untidy = False
+    return recover(library)
+
+
 def recover(library: Library) -> Recovered:
     """Blocking. What this process is busy with is left alone. Raises OSError when `spool/` cannot be read."""
     found = Recovered()
@@ -109,13 +116,21 @@ def codec_of(part: Path) -> str:
 
 def _without_part(library: Library, draft: Draft, found: Recovered) -> None:
     """The crash came before the first byte, or after the media got its final name."""
+    sidecar = conclude(library, draft)
+    if sidecar:
+        found.saved.append(sidecar)
+
+
+def conclude(library: Library, draft: Draft) -> Sidecar | None:
+    """Forget the draft of media that is not in the spool: it got its final name, or (None) is lost. Raises OSError."""
     id = draft.media
     sidecar = library.sidecar(id) if library.find(id.name) else None
     if sidecar is None:
         library.discard(draft)
-    else:
-        durable.remove(library.layout.draft(id))
-        found.saved.append(sidecar)
+        return None
+    durable.remove(library.layout.draft(id))
+    library.busy.discard(id.text)
+    return sidecar
 
 
 def quarantine(library: Library, draft: Draft, error: boxes.NotPlayable) -> None:

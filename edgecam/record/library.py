@@ -151,9 +151,14 @@ class Library:
         return draft.but(encode=False)
 
     def cut(self, draft: Draft) -> None:
-        """Cut interrupted media to its last whole fragment. Raises OSError, NotPlayable."""
+        """Cut interrupted media to its last whole fragment. Raises OSError, NotPlayable.
+
+        After an I/O error the disk may have less than memory remembers, and says so only once: the disk is read.
+        """
         if draft.interrupted:
             with self.layout.part(draft.media).open("r+b") as file:
+                os.fdatasync(file.fileno())
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
                 file.truncate(boxes.read(file).end)
             self.step("cut")
 

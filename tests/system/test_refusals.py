@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from clips import jpegs, probe
+from clips import jpegs, opened, probe
 from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.events import Bus, ClipSaved
@@ -26,7 +26,7 @@ from edgecam.record.recovery import Recovered, recover, tidy
 from edgecam.record.transcoder import Transcoder
 from edgecam.record.writer import Writer, Written
 from fakes import FakeClock, until
-from mounts import as_root, mount, tmpfs, unmount
+from mounts import Loop, as_root, mount, tmpfs, unmount, with_loop
 
 pytestmark = [pytest.mark.system, as_root]
 
@@ -193,3 +193,36 @@ async def test_a_disk_that_turns_read_only_at_any_step_and_back(tmp_path: Path) 
         if not read_only:
             break
     assert steps == at - 1 >= 10
+
+
+@with_loop
+@pytest.mark.parametrize("left", [4, 6])
+async def test_a_disk_with_io_errors_keeps_what_it_really_has_and_works_again_afterwards(
+    left: int, tmp_path: Path
+) -> None:
+    """All that lies beyond the first `left` MB of the disk cannot be written, nor read."""
+    place = tmp_path / "place"
+    with Loop(tmp_path / "image", place, 32 << 20) as disk:
+        (place / "filler").write_bytes(bytes(4 << 20))
+        async with desk(place) as it:
+            os.sync()
+            disk.break_off(left << 20)
+            written = await it.film()
+            it.snap()
+            assert written.trouble == "cannot write clips: Input/output error"
+            disk.mend()
+            await it.healed()
+            broken = len(it.saved)
+            await it.film()
+            it.snap()
+            await until("new clips are finished", lambda: len(it.saved) >= broken + 2)
+            assert it.library.busy == set()
+        disk.remount()
+        with opened(place) as library:
+            assert recover(library) == Recovered()
+            for media in it.saved:
+                path = library.find(media.media.name)
+                assert path is not None
+                assert hashlib.sha256(path.read_bytes()).hexdigest() == media.sha256
+                if media.kind is MediaKind.EVENT:
+                    assert probe(path).complaints == ""

@@ -35,6 +35,7 @@ from edgecam.record.keeper import Keeper
 from edgecam.record.library import Away, Library
 from edgecam.record.recorder import Recorder
 from edgecam.record.recovery import Recovered, enter
+from edgecam.record.saver import Saver
 from edgecam.record.transcoder import Transcoder
 from edgecam.relay.component import LONGEST_WAIT as RELAY_WAIT
 from edgecam.relay.component import Relay
@@ -130,10 +131,20 @@ class Daemon:
 
     async def _build(self, pool: Executor, recovered: Recovered) -> None:
         config, clock, bus = self._config, self._clock, self.bus
+        video = {id: camera.video for id, camera in config.cameras.items()}
+        finisher = Finisher(
+            library=self._library,
+            transcoder=Transcoder(clock),
+            video=video,
+            bus=bus,
+            clock=clock,
+            recovered=recovered,
+        )
         control = Control(
             hubs=self._hubs,
             status=self.health.cameras,
             shelf=self._library,
+            clips=Saver(hubs=self._hubs, video=video, library=self._library, finisher=finisher, clock=clock),
             bus=bus,
             clock=clock,
             pool=pool,
@@ -150,14 +161,6 @@ class Daemon:
             pool=pool,
         )
         self.health.http = await web.bind()
-        finisher = Finisher(
-            library=self._library,
-            transcoder=Transcoder(clock),
-            video={id: camera.video for id, camera in config.cameras.items()},
-            bus=bus,
-            clock=clock,
-            recovered=recovered,
-        )
         self._add_keeper(finisher)
         self._add_offload()
         self._add_mqtt(control, pool)
@@ -365,9 +368,10 @@ class Daemon:
         return True
 
     def _ring(self, id: str) -> Ring:
-        """Holds the pre-roll and a little more: motion is confirmed after it began."""
+        """Holds the pre-roll and a little more, since motion is confirmed after it began, and what `buffer` allows."""
         camera = self._config.cameras[id]
-        return Ring(camera.record.event.pre + camera.motion.min_frames / camera.motion.fps + 1.0)
+        pre = camera.record.event.pre + camera.motion.min_frames / camera.motion.fps + 1.0
+        return Ring(pre, camera.record.buffer.time, camera.record.buffer.memory)
 
     def _wanted(self, id: MediaId) -> bool:
         return id.kind in self._config.offload_kinds(id.camera)

@@ -10,7 +10,7 @@ from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.events import Bus, ClipSaved
-from edgecam.media import Sidecar
+from edgecam.media import MediaKind, Sidecar
 from edgecam.record.boxes import NotPlayable
 from edgecam.record.draft import Draft
 from edgecam.record.library import Library
@@ -70,7 +70,8 @@ class Finisher:
 
     async def run(self) -> None:
         """One life: what was recovered first, then what is submitted, each lane in order."""
-        self.take(self._recovered)
+        recovered, self._recovered = self._recovered, Recovered()
+        self.take(recovered)
         lanes = [asyncio.create_task(self._lane(queue)) for queue in (self._quick, self._slow)]
         try:
             done, _ = await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
@@ -84,14 +85,14 @@ class Finisher:
 
     def take(self, recovered: Recovered) -> None:
         """Go on where another process, or a storage that went away, stopped."""
-        self._recovered = Recovered()
         for sidecar in recovered.saved:
             self._tell(sidecar)
         for draft in recovered.drafts:
             self.submit(draft)
 
     def _tell(self, sidecar: Sidecar) -> None:
-        log.info("%s: saved %s (%.1f s, %s)", sidecar.camera, sidecar.id, sidecar.duration, sidecar.codec)
+        level = logging.DEBUG if sidecar.kind is MediaKind.CONTINUOUS else logging.INFO  # there is one every 10 s
+        log.log(level, "%s: saved %s (%.1f s, %s)", sidecar.camera, sidecar.id, sidecar.duration, sidecar.codec)
         self._bus.publish(ClipSaved(camera=sidecar.camera, at=sidecar.end, media=sidecar))
 
     async def _drain(self) -> None:

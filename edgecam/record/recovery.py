@@ -145,10 +145,10 @@ def quarantine(library: Library, draft: Draft, error: boxes.NotPlayable) -> None
 
 def set_aside(library: Library, draft: Draft, why: str) -> None:
     """Move media that cannot be finished to `spool/bad`, with its draft, which says why. Raises OSError."""
+    _set_aside(library, library.layout.part(draft.media), why)
     note = "; ".join(filter(None, (draft.note, why)))
     with contextlib.suppress(OSError):  # the reason is in the log as well
         durable.write(library.layout.bad / library.layout.draft(draft.media).name, draft.but(note=note).dump())
-    _set_aside(library, library.layout.part(draft.media), why)
     library.discard(draft)
 
 

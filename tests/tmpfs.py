@@ -74,16 +74,20 @@ def configured(folder: Path, place: Path) -> Edgecam:
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder, tmpfs(Path(folder) / "place", CAPACITY) as place:
-        with configured(Path(folder), place) as box:
-            watch, told, began = Watch(place), time.monotonic(), time.monotonic()
-            while watch.written < TIMES * CAPACITY and time.monotonic() - watch.newest < PAUSE:
-                watch.look()
-                if time.monotonic() - told > 60:
-                    told = time.monotonic()
-                    say(watch, told - began)
-                time.sleep(LOOK)
-            say(watch, time.monotonic() - began)
-            return judge(watch, box)
+        return record(Path(folder), place)
+
+
+def record(folder: Path, place: Path) -> int:
+    with configured(folder, place) as box:
+        watch, told, began = Watch(place), time.monotonic(), time.monotonic()
+        while watch.written < TIMES * CAPACITY and time.monotonic() - watch.newest < PAUSE:
+            watch.look()
+            if time.monotonic() - told > 60:
+                told = time.monotonic()
+                say(watch, told - began)
+            time.sleep(LOOK)
+        say(watch, time.monotonic() - began)
+        return judge(watch, box)
 
 
 def say(watch: Watch, seconds: float) -> None:
@@ -96,7 +100,7 @@ def say(watch: Watch, seconds: float) -> None:
 
 
 def judge(watch: Watch, box: Edgecam) -> int:
-    """The counters at rest: recording is switched off by ending the daemon, whose last words are compared."""
+    """Compare the daemon's counters with the files; both are looked at until nothing happens in between."""
     for _ in range(100):
         watch.look()
         health = box.health()

@@ -58,6 +58,11 @@ class Space:
     """What we may still use, without root's share."""
 
 
+def space(path: Path) -> Space:
+    found = os.statvfs(path)
+    return Space(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
+
+
 @dataclass(frozen=True, slots=True)
 class _Measured:
     """Bytes, as one look at the disk found them."""
@@ -89,7 +94,7 @@ class Keeper:
         clock: Clock,
         status: DiskStatus,
         back: Callable[[Recovered], None],
-        space: Callable[[Path], Space] | None = None,
+        space: Callable[[Path], Space] = space,
     ) -> None:
         self._config, self._library, self._bus, self._clock = config, library, bus, clock
         self._status, self._back = status, back
@@ -98,7 +103,7 @@ class Keeper:
             (id, kind): size for id, camera in cameras.items() for kind, size in _sizes(camera.record, camera.snapshot)
         }
         self._shelf = Shelf(library.layout)
-        self._space = space or _space
+        self._space = space
         self.slack = min(SLACK, config.limit // 20)
         """Bytes kept free beyond the limits."""
         self.trouble: str | None = None
@@ -359,11 +364,6 @@ def _sizes(record: model.Record, snapshot: model.Snapshot) -> Iterator[tuple[Med
 
 _DEFAULT_AGES = _ages(model.Record(), model.Snapshot())
 """For what cameras left behind that are no longer configured."""
-
-
-def _space(path: Path) -> Space:
-    found = os.statvfs(path)
-    return Space(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
 
 def _mb(size: int) -> str:

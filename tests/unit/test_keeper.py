@@ -18,7 +18,7 @@ from edgecam.record.keeper import DAYS_AT_ONCE, EXPIRE, SLACK, TRUST, WATCH, Kee
 from edgecam.record.library import Library
 from edgecam.record.recovery import Recovered
 from edgecam.record.shelf import Shelf, worth
-from fakes import FakeClock
+from fakes import FakeClock, RestingClock
 
 KB = 1000
 DAY = 86400.0
@@ -50,19 +50,6 @@ def put(library: Library, kind: MediaKind, start: float, *, size: int = 100 * KB
     if waiting:
         library.layout.marker(id).touch()
     return sidecar
-
-
-class RestingClock(FakeClock):
-    """Says when somebody sleeps on it: the keeper has nothing more to do by then."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rested = asyncio.Event()
-
-    async def sleep(self, seconds: float) -> None:
-        self.rested.set()
-        await super().sleep(seconds)
-        self.rested.clear()
 
 
 class House:

@@ -32,10 +32,10 @@ def main(minutes: float) -> None:
             time.sleep(20)
             start, began = written(box.process.pid), time.monotonic()
             time.sleep(minutes * 60)
-            bytes, seconds = written(box.process.pid) - start, time.monotonic() - began
+            more, seconds = written(box.process.pid) - start, time.monotonic() - began
             clips = len(box.sidecars())
-            print(f"{start} bytes at start and in the first 20 s; then {bytes} bytes in {seconds:.0f} s,")
-            print(f"{bytes / seconds * HOUR / 1e6:.3f} MB an hour; {clips} clips, {len(ear.all(''))} MQTT messages")
+            print(f"{start} bytes at start and in the first 20 s; then {more} bytes in {seconds:.0f} s,")
+            print(f"{more / seconds * HOUR / 1e6:.3f} MB an hour; {clips} clips, {len(ear.all(''))} MQTT messages")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,11 @@ TRUST = 3600.0
 """Seconds for which it is doubted then: one that was set to the wrong year, and back, costs no recording."""
 
 SLACK = 64_000_000
-"""Bytes kept free beyond the limits, for what is written between two looks; less on small storage."""
+"""Bytes kept free beyond the limits, for what is written between two looks; less on small storage, and up to
+four times as much where the free space shrank fast between two looks lately."""
+
+CALM = 0.98
+"""What is left of that after a look."""
 
 DAYS_AT_ONCE = 4
 """Day folders that are counted in one look."""
@@ -118,6 +122,7 @@ class Keeper:
         self._due: list[MediaId] = []
         self._grown: set[tuple[str, MediaKind]] = set(self._sizes)
         self._expires = float("-inf")
+        self._pace, self._last_free = 0.0, 0
         self._offset = self._clock.wall() - self._clock.monotonic()
 
     @property
@@ -230,7 +235,10 @@ class Keeper:
             self._days |= measured.days
             self._uncounted = [day for day in self._uncounted if day not in measured.days]
         space, status, known = measured.space, self._status, self.bytes
-        self.slack = min(SLACK, self._config.limit // 20, space.total // 20)
+        self._pace = max(self._last_free - space.free, self._pace * CALM)
+        self._last_free = space.free
+        least = min(SLACK, self._config.limit // 20, space.total // 20)
+        self.slack = max(least, min(int(2 * self._pace), 4 * least))
         status.total, status.free, status.media = space.total, space.free, known
         over = self._config.reserve + self.slack - space.free
         if known is not None:

@@ -15,6 +15,12 @@ BACK_WITHIN = 30.0
 """Seconds after which a storage that came back is in use."""
 
 
+def shut(place: Path) -> None:
+    """Cover a place with itself, read-only."""
+    mount(place, "--bind", str(place))
+    mount(place, "-o", "remount,bind,ro")
+
+
 def configured(folder: Path, broker: Mosquitto, place: Path) -> Edgecam:
     moving = {"type": "synthetic", "size": "320x240", "fps": 10, "schedule": {"every": "5s", "move": "2s"}}
     camera = {
@@ -95,3 +101,22 @@ def test_without_its_mount_nothing_is_written_and_all_else_goes_on_until_it_is_t
             assert problems(box) == []
             assert box.down() == 0
         assert list(disk.glob("spool/open/*")) == list(other.glob("spool/open/*")) == []
+
+
+def test_a_storage_that_turns_read_only_is_a_problem_until_it_is_writable_again(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "mqtt") as broker, Ear(broker.port) as ear, mounts(tmp_path / "place") as place:
+        disk = tmp_path / "disk"
+        disk.mkdir()
+        mount(place, "--bind", str(disk))
+        with configured(tmp_path / "box", broker, place) as box:
+            until("a clip is recorded", lambda: recorded(place), 30)
+            shut(place)
+            until("the problem is told", lambda: any("Read-only" in problem for problem in problems(box)), 20)
+            alive(box, ear)
+            before = recorded(place)
+            unmount(place)
+            until("clips are recorded again", lambda: len(recorded(place)) > len(before) + 1, BACK_WITHIN)
+            assert problems(box) == []
+            assert box.log.count("Read-only file system") < 10
+            assert box.down() == 0
+        assert list(disk.glob("spool/open/*")) == []

@@ -3,9 +3,21 @@
 import contextlib
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 MOUNTINFO = Path("/proc/self/mountinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    parent: str
+    device: str
+    root: str
+    """What of the device is shown, as a path in it,"""
+    point: str
+    """and where."""
+    kind: str
 
 
 def mounted(path: Path) -> bool:
@@ -19,13 +31,28 @@ def mounted(path: Path) -> bool:
 
 
 def points(mountinfo: str) -> set[str]:
-    """Every place where something is mounted that is more than the promise of an automount."""
-    found = set()
-    for line in mountinfo.splitlines():
-        here, _, what = line.partition(" - ")
-        if what and what.split(" ")[0] != "autofs":
-            found.add(_plain(here.split(" ")[4]))
-    return found
+    """Every place where something is mounted: not the promise of an automount, nor a folder bound to itself, which is
+    how systemd makes a path writable (ReadWritePaths) whether or not anything is mounted there.
+    """
+    mounts = {line.split(" ")[0]: _mount(line) for line in mountinfo.splitlines() if " - " in line}
+    return {
+        mount.point
+        for mount in mounts.values()
+        if mount.kind != "autofs" and not _bound_to_itself(mount, mounts.get(mount.parent))
+    }
+
+
+def _mount(line: str) -> _Mount:
+    here, _, what = line.partition(" - ")
+    _, parent, device, root, point = here.split(" ")[:5]
+    return _Mount(parent, device, _plain(root), _plain(point), what.split(" ")[0])
+
+
+def _bound_to_itself(mount: _Mount, below: _Mount | None) -> bool:
+    if below is None or below.device != mount.device:
+        return False
+    covered = os.path.join(below.root, os.path.relpath(mount.point, below.point))  # noqa: PTH118  (need not exist)
+    return os.path.normpath(covered) == mount.root
 
 
 def _plain(text: str) -> str:

@@ -16,11 +16,14 @@ MOUNTINFO = r"""
 63 22 254:0 /srv /mnt/back\134slash rw - ext4 /dev/root rw
 64 22 0:45 / /mnt/nas2 rw - autofs systemd-1 rw,fd=51
 65 64 0:46 / /mnt/nas2 rw - nfs4 server:/x rw
+66 22 254:0 /mnt/writable /mnt/writable rw - ext4 /dev/root rw
+67 22 0:47 / /mnt/both rw - nfs4 server:/y rw
+68 67 0:47 / /mnt/both rw - nfs4 server:/y rw
 """
 
 
 def test_what_is_mounted_is_known_by_its_plain_name_and_an_automount_that_has_not_come_is_not() -> None:
-    assert points(MOUNTINFO) == {"/", "/mnt/my stick", "/mnt/back\\slash", "/mnt/nas2"}
+    assert points(MOUNTINFO) == {"/", "/mnt/my stick", "/mnt/back\\slash", "/mnt/nas2", "/mnt/both"}
 
 
 def test_a_folder_is_no_mount_and_what_is_not_there_neither(tmp_path: Path) -> None:
@@ -39,6 +42,17 @@ def test_a_bind_mount_of_the_same_disk_counts_also_behind_a_link(tmp_path: Path)
         assert not mounted(tmp_path)
         unmount(place)
         assert not mounted(place)
+
+
+@as_root
+def test_a_folder_bound_to_itself_as_systemd_does_is_no_mount_until_something_is_mounted(tmp_path: Path) -> None:
+    with mounts(tmp_path / "place") as place:
+        mount(place, "--bind", str(place))
+        assert not mounted(place)
+        mount(place, "-t", "tmpfs", "tmpfs")
+        assert mounted(place)
+        mount(place, "--bind", str(place))
+        assert mounted(place)
 
 
 @as_root

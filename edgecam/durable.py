@@ -100,6 +100,6 @@ def remove(path: Path) -> None:
     """Remove the name durably; a missing one is fine."""
     try:
         path.unlink()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     sync_folder(path.parent)

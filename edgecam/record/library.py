@@ -58,6 +58,7 @@ class Library:
         self.layout = layout
         self._wanted, self.step, self._require_mount = wanted, step, require_mount
         self._lock: BinaryIO | None = None
+        self._over = False
         self.busy: set[str] = set()
         """Ids that this process is writing or finishing: recovery leaves them alone."""
         self.untidy = False
@@ -72,7 +73,7 @@ class Library:
 
         Raises Fatal when it is not writable or somebody else's, Away while nothing is mounted where something must be.
         """
-        self.close()
+        self._release()
         if self._require_mount and not mounted(self.layout.root):
             raise Away(f"nothing is mounted at {self.layout.root} (storage.require_mount)")
         try:
@@ -82,9 +83,16 @@ class Library:
         except OSError as error:
             place = error.filename or self.layout.root
             raise Fatal(f"storage: {place} cannot be made or written ({error.strerror}); check storage.path") from None
+        if self._over:
+            self._release()
+            raise Away(f"the storage {self.layout.root} was closed meanwhile")
 
     def close(self) -> None:
-        """Give the place free."""
+        """Give the place free for good, also when another thread is just opening it."""
+        self._over = True
+        self._release()
+
+    def _release(self) -> None:
         if self._lock:
             self._lock.close()
             self._lock = None

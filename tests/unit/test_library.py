@@ -19,7 +19,7 @@ from edgecam.frame import Frame, Kind
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.record import boxes
 from edgecam.record.draft import Draft
-from edgecam.record.library import Library
+from edgecam.record.library import Away, Library
 from edgecam.record.mp4 import Mp4
 from edgecam.supervisor import Fatal
 from pictures import jpeg
@@ -308,3 +308,12 @@ def test_a_full_disk_does_not_keep_the_lock_from_being_taken(tmp_path: Path) -> 
     (tmp_path / "lock").symlink_to("/dev/full")
     with opened(tmp_path) as library:
         library.check()
+
+
+def test_a_slow_disk_that_opens_after_the_end_keeps_nobody_out(tmp_path: Path) -> None:
+    library = Library(Layout(tmp_path), wanted=lambda _: False)
+    library.close()
+    with pytest.raises(Away, match="was closed meanwhile"):
+        library.open()
+    with opened(tmp_path):
+        pass

@@ -139,3 +139,20 @@ def test_a_file_system_without_durable_names_is_tolerated_a_broken_one_is_not(
     )
     done = subprocess.run([sys.executable, "-c", probe, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == raised
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "20260230T071530123Z",
+        "20261300T071530123Z",
+        "00001121T071530123Z",
+        "20261121T241530123Z",
+        "20261121T076030123Z",
+        "20261121T071560123Z",
+        "20261121T071561123Z",
+    ],
+)
+def test_a_moment_that_never_was_is_no_id(stamp: str) -> None:
+    with pytest.raises(ValueError):
+        MediaId.parse(f"{stamp}-cam-event-abcdef")

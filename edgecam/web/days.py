@@ -1,0 +1,58 @@
+"""Days: the box's local days, which people mean, and the library's days, which are UTC. Pure.
+
+A local day has 23, 24 or 25 hours. `zone` is None for the box's own; tests bring theirs.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDay:
+    """One local day: from `begin` up to, not including, `end` (unix seconds)."""
+
+    date: date
+    begin: float
+    end: float
+
+    @property
+    def utc_days(self) -> list[str]:
+        """The library's days (`YYYY-MM-DD`) in which it lies, the oldest first."""
+        first, last = (datetime.fromtimestamp(at, UTC).date() for at in (self.begin, self.end - 0.001))
+        return [str(first + DAY * count) for count in range((last - first).days + 1)]
+
+
+def local_day(day: date, zone: tzinfo | None = None) -> LocalDay:
+    """Raises ValueError for days at the ends of the calendar."""
+    try:
+        return LocalDay(day, _midnight(day, zone), _midnight(day + DAY, zone))
+    except OverflowError:
+        raise ValueError("is beyond the calendar") from None
+
+
+def local_date(at: float, zone: tzinfo | None = None) -> date:
+    return datetime.fromtimestamp(at, zone).date()
+
+
+def local_dates(utc_days: Iterable[str], zone: tzinfo | None = None) -> set[date]:
+    """The local days on which something of these UTC days may lie; other names than days are passed over."""
+    return {local_date(at, zone) for day in utc_days for at in _ends(day)}
+
+
+def _ends(day: str) -> Iterator[float]:
+    """The first and the last moment of a UTC day."""
+    try:
+        begin = datetime.combine(date.fromisoformat(day), time(), UTC)
+    except ValueError:
+        return
+    if str(begin.date()) == day and date.min + DAY < begin.date() < date.max - DAY:
+        yield begin.timestamp()
+        yield (begin + DAY).timestamp() - 0.001
+
+
+def _midnight(day: date, zone: tzinfo | None) -> float:
+    """Where clocks skip midnight, the moment at which they do."""
+    return datetime.combine(day, time(), zone).timestamp()

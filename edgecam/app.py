@@ -141,7 +141,7 @@ class Daemon:
             hubs=self._hubs,
             health=self.health,
             control=control,
-            media=self._library.find,
+            library=self._library,
             clock=clock,
             pool=pool,
         )

@@ -5,6 +5,8 @@ import socket
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from datetime import tzinfo
+from typing import Protocol
 
 from aiohttp import web
 
@@ -12,14 +14,16 @@ from edgecam.clock import Clock
 from edgecam.config.model import Camera, Http
 from edgecam.health import Health
 from edgecam.hub import FrameHub
-from edgecam.web import aliases, listen
-from edgecam.web.api import Api, Control, allowed, find
+from edgecam.web import aliases, clips, listen
+from edgecam.web.api import Api, Shutter
 from edgecam.web.auth import Logins
 from edgecam.web.door import Door
 from edgecam.web.errors import AccessLog, explain, protect, protocol_log
-from edgecam.web.live import Live
-from edgecam.web.media import Find, Media
+from edgecam.web.library import Library
+from edgecam.web.live import Live, allowed, find
+from edgecam.web.media import Media
 from edgecam.web.page import Page
+from edgecam.web.recordings import Recordings
 from edgecam.web.snapshot import Stills
 from edgecam.web.stream import Streams
 
@@ -29,6 +33,10 @@ GRACE = 0.7
 """Seconds that running answers get at the end, and once more after they were told."""
 IDLE = 75.0
 """Seconds that a connection may stay open without a request."""
+
+
+class Control(Shutter, clips.Control, Protocol):
+    """What people can ask of the daemon over HTTP."""
 
 
 class Web:
@@ -44,10 +52,12 @@ class Web:
         hubs: Mapping[str, FrameHub],
         health: Health,
         control: Control,
-        media: Find,
+        library: Library,
         clock: Clock,
         pool: Executor,
+        zone: tzinfo | None = None,
     ) -> None:
+        """`zone`: where days begin; None: where the box says."""
         self._config, self._clock, self._sockets = config, clock, list[socket.socket]()
         self.lives = {
             id: Live(id=id, config=camera, hub=hubs[id], status=health.cameras[id], clock=clock, pool=pool)
@@ -57,7 +67,9 @@ class Web:
         self._names = tuple(cameras)
         self._door = Door(config, Logins(config, clock, pool), self._subject)
         self._api = Api(lives=self.lives, health=health, control=control, clock=clock)
-        self._media, self._page = Media(media), Page()
+        self._media, self._page = Media(library), Page()
+        self._recordings = Recordings(self.lives, library, clock, zone)
+        self._clips = clips.Clips(self.lives, control, zone)
         self._stills, self._streams = Stills(clock), Streams(config.max_clients, clock)
 
     async def bind(self) -> str:
@@ -108,10 +120,19 @@ class Web:
         get("/cameras/{camera}/stream.mjpg", self._stream, name="stream")
         get("/cameras/{camera}/snapshot.jpg", self._snapshot, name="snapshot")
         get("/static/{file}", self._page.asset)
+        get("/cameras/{camera}/recordings", self._recordings_page)
+        get("/cameras/{camera}/recordings/{date:[0-9]{4}-[0-9]{2}-[0-9]{2}}", self._recordings_page)
         get("/media/{file}", self._media.serve)
+        get("/api/media/{id}", self._media.facts)
+        app.router.add_delete("/api/media/{id}", self._media.delete)
+        post("/api/media/{id}/keep", self._media.keep)
+        get("/api/events", self._recordings.events)
         get("/api/cameras", self._api.cameras)
         get("/api/cameras/{camera}", self._api.camera)
         post("/api/cameras/{camera}/snapshot", self._api.snapshot)
+        get("/api/cameras/{camera}/recordings", self._recordings.day)
+        get("/api/cameras/{camera}/export.mp4", self._clips.export)
+        post("/api/cameras/{camera}/clips", self._clips.save)
         get("/api/health", self._api.health)
         get("/healthz", self._api.healthz, name="healthz")
         get("/metrics", self._api.metrics, name="metrics")
@@ -132,6 +153,10 @@ class Web:
     async def _camera_page(self, request: web.Request) -> web.Response:
         find(request, self.lives)
         return await self._page.camera(request)
+
+    async def _recordings_page(self, request: web.Request) -> web.Response:
+        find(request, self.lives)
+        return await self._page.recordings(request)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         return await self._streams.serve(request, find(request, self.lives))

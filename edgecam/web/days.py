@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 DAY = timedelta(days=1)
+YEARS = range(1971, 9999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,10 @@ class LocalDay:
 
 
 def local_day(day: date, zone: tzinfo | None = None) -> LocalDay:
-    """Raises ValueError for days at the ends of the calendar."""
-    try:
-        return LocalDay(day, _midnight(day, zone), _midnight(day + DAY, zone))
-    except OverflowError:
-        raise ValueError("is beyond the calendar") from None
+    """Raises ValueError for a day on which there was no camera yet, or will be none any more."""
+    if day.year not in YEARS:
+        raise ValueError("is beyond the calendar")
+    return LocalDay(day, _midnight(day, zone), _midnight(day + DAY, zone))
 
 
 def local_date(at: float, zone: tzinfo | None = None) -> date:
@@ -48,7 +48,7 @@ def _ends(day: str) -> Iterator[float]:
         begin = datetime.combine(date.fromisoformat(day), time(), UTC)
     except ValueError:
         return
-    if str(begin.date()) == day and date.min + DAY < begin.date() < date.max - DAY:
+    if str(begin.date()) == day and begin.year in YEARS:
         yield begin.timestamp()
         yield (begin + DAY).timestamp() - 0.001
 

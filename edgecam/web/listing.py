@@ -14,7 +14,7 @@ _MEDIA = frozenset({"mp4", "jpg"})
 @dataclass(frozen=True, slots=True)
 class Listing:
     media: list[MediaId]
-    """Newest first; an event's picture is not among them but where its clip is missing."""
+    """Newest first. An event's picture is not among them: it belongs to its clip."""
     pictures: frozenset[str]
     """Ids of clips beside which a picture lies."""
     pinned: frozenset[str]

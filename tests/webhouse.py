@@ -73,13 +73,17 @@ class Shutter:
         self.note: str | None = None
         self.trouble: str | None = None
         """Why nothing can be saved now."""
+        self.clip: str | None = None
+        """The id of what is saved next."""
+        self.shelf: Library | None = None
+        """Where pictures are kept."""
 
     async def save_clip(self, camera: str, last: float) -> Saved:
         if self.trouble:
             raise Unavailable(self.trouble)
         self.saved.append((camera, last))
-        id = MediaId.new(NOON - last, camera, MediaKind.MANUAL)
-        return Saved(id.text, NOON - last, NOON, self.note)
+        id = self.clip or MediaId.new(NOON - last, camera, MediaKind.MANUAL).text
+        return Saved(id, NOON - last, NOON, self.note)
 
     async def export(self, camera: str, begin: float, end: float) -> Reel:
         self.exported.append((camera, begin, end))
@@ -92,20 +96,24 @@ class Shutter:
         if frame is None:
             raise Unavailable("the camera gives no picture")
         self.taken.append(camera)
-        media = Sidecar(
-            id=MediaId.new(frame.wall, camera, MediaKind.SNAPSHOT).text,
-            camera=camera,
-            kind=MediaKind.SNAPSHOT,
-            start=frame.wall,
-            end=frame.wall,
-            duration=0,
-            codec="jpeg",
-            width=frame.width,
-            height=frame.height,
-            size=len(frame.data),
-            sha256="",
-            md5="",
-            cause="manual",
+        media = (
+            self.shelf.save_picture(frame, "manual")
+            if self.shelf
+            else Sidecar(
+                id=MediaId.new(frame.wall, camera, MediaKind.SNAPSHOT).text,
+                camera=camera,
+                kind=MediaKind.SNAPSHOT,
+                start=frame.wall,
+                end=frame.wall,
+                duration=0,
+                codec="jpeg",
+                width=frame.width,
+                height=frame.height,
+                size=len(frame.data),
+                sha256="",
+                md5="",
+                cause="manual",
+            )
         )
         return SnapshotTaken(
             camera=camera, at=frame.wall, jpeg=frame.data, width=frame.width, height=frame.height, media=media
@@ -131,10 +139,12 @@ class House:
         camera: Mapping[str, object] | None = None,
         library: Library | None = None,
         zone: tzinfo | None = None,
+        local: Path | None = None,
     ) -> None:
         cameras = {name: {"source": "synthetic", **(camera or {})} for name in ("birdbox", "garden")}
         config = Config.model_validate({"http": {"listen": "127.0.0.1:0", **(http or {})}, "cameras": cameras})
         self.clock = FakeClock()
+        self.library = library or Files(Layout(Path("/nowhere")), wanted=lambda _: False)
         self.hubs = {name: FrameHub(name, Ring(1.0)) for name in cameras}
         self.status = {name: CameraStatus(name, state=CameraState.RUNNING) for name in cameras}
         self.health = Health("box", "c0ffee", self.clock, Path("/"), dict(self.status))
@@ -146,10 +156,11 @@ class House:
             hubs=self.hubs,
             health=self.health,
             control=self.shutter,
-            library=library or Files(Layout(Path("/nowhere")), wanted=lambda _: False),
+            library=self.library,
             clock=self.clock,
             pool=pool,
             zone=zone,
+            local=local,
         )
         self.url = ""
 

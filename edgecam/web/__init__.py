@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from datetime import tzinfo
+from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
@@ -55,10 +56,13 @@ class Web:
         library: Library,
         clock: Clock,
         pool: Executor,
+        local: Path | None = None,
         zone: tzinfo | None = None,
     ) -> None:
-        """`zone`: where days begin; None: where the box says."""
+        """`local`: the socket for commands on this box. `zone`: where days begin; None: where the box says."""
         self._config, self._clock, self._sockets = config, clock, list[socket.socket]()
+        self._place = local
+        self._local: listen.Local | None = None
         self.lives = {
             id: Live(id=id, config=camera, hub=hubs[id], status=health.cameras[id], clock=clock, pool=pool)
             for id, camera in cameras.items()
@@ -75,6 +79,7 @@ class Web:
     async def bind(self) -> str:
         """Open the sockets and return the first one's URL. Raises Fatal that names the address."""
         self._sockets = listen.open_sockets(self._config.listen)
+        self._local = listen.open_local(self._place) if self._place else None
         return listen.url(self._sockets[0])
 
     async def run(self) -> None:
@@ -96,6 +101,8 @@ class Web:
                 for sock in self._sockets:
                     await web.SockSite(runner, sock).start()
                     log.info("http: listening on %s", listen.url(sock))
+                if self._local:
+                    await web.SockSite(runner, self._local.sock).start()
                 for live in self.lives.values():
                     taps.enter_context(live.tap())
                 while True:
@@ -107,6 +114,8 @@ class Web:
                 for sock in self._sockets:
                     sock.close()
                 self._sockets = []
+                if self._local:
+                    self._local.close()
 
     def application(self) -> web.Application:
         """All routes behind the door."""

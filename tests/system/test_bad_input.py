@@ -36,6 +36,7 @@ ABSURD = [
     ("nobody/recording/set", b"ON"),
     ("wall/no_such_thing/set", b"ON"),
     ("wall/take_snapshot/set", b"not PRESS"),
+    ("wall/save_clip/set", b"2d"),
 ]
 
 

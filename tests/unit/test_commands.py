@@ -34,7 +34,7 @@ def test_what_home_assistant_sends_is_understood(what: str, payload: bytes, requ
     assert ask(what, payload) == request_
 
 
-DAY = "must be PRESS or a duration: must be longer than nothing and at most 24h"
+DAY = "must be PRESS or a duration up to 24h such as 60s"
 RANGE = "must be a whole number from 1 to 100"
 
 

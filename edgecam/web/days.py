@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 DAY = timedelta(days=1)
 YEARS = range(1971, 9999)
+QUARTER = 900.0
+"""Seconds: clocks change at quarters of an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,16 @@ def _ends(day: str) -> Iterator[float]:
 def _midnight(day: date, zone: tzinfo | None) -> float:
     """Where clocks skip midnight, the moment at which they do."""
     return datetime.combine(day, time(), zone).timestamp()
+
+
+def offsets(day: LocalDay, zone: tzinfo | None = None) -> list[tuple[float, int]]:
+    """From when (unix seconds) local time is how many minutes ahead of UTC; one entry for most days."""
+    found: list[tuple[float, int]] = []
+    at = day.begin
+    while at < day.end:
+        ahead = datetime.fromtimestamp(at, UTC).astimezone(zone).utcoffset() or timedelta()
+        minutes = round(ahead / timedelta(minutes=1))
+        if not found or found[-1][1] != minutes:
+            found.append((at, minutes))
+        at += QUARTER
+    return found

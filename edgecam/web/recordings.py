@@ -11,7 +11,7 @@ from edgecam.clock import Clock
 from edgecam.media import MediaId, MediaKind, Sidecar, iso
 from edgecam.web import query
 from edgecam.web.answers import Refused, as_json
-from edgecam.web.days import LocalDay, local_date, local_dates, local_day
+from edgecam.web.days import LocalDay, local_date, local_dates, local_day, offsets
 from edgecam.web.door import visitor
 from edgecam.web.library import Library
 from edgecam.web.listing import Listing, hours, listing
@@ -45,6 +45,7 @@ class Recordings:
             "date": str(day.date),
             "begin": iso(day.begin),
             "end": iso(day.end),
+            "offsets": [{"from": iso(at), "minutes": minutes} for at, minutes in offsets(day, self._zone)],
         }
         return await aside.run(self._tell_day, about, day, today, kinds)
 

@@ -60,6 +60,7 @@ async def test_a_day_is_listed_newest_first_with_pictures_and_pins(
             True,
         )
         assert (told["begin"], told["end"]) == ("2026-09-20T22:00:00.000Z", "2026-09-21T22:00:00.000Z")
+        assert told["offsets"] == [{"from": told["begin"], "minutes": 120}]
         assert told["items"] == [
             {
                 "id": id.text,

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edgecam.media import MediaId, MediaKind
-from edgecam.web.days import local_date, local_dates, local_day
+from edgecam.web.days import local_date, local_dates, local_day, offsets
 from edgecam.web.listing import Hour, hours, listing
 
 BERLIN, KOLKATA, BEIRUT = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata"), ZoneInfo("Asia/Beirut")
@@ -34,6 +34,20 @@ def test_a_local_day_has_its_own_length(day: str, zone: ZoneInfo, begin: str, le
     assert found.end - found.begin == length * 3600
     assert found.utc_days == utc_days
     assert local_date(found.begin, zone) == local_date(found.end - 0.001, zone) == found.date
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "told"),
+    [
+        ("2026-11-21", BERLIN, [("2026-11-20T23:00Z", 60)]),
+        ("2026-10-25", BERLIN, [("2026-10-24T22:00Z", 120), ("2026-10-25T01:00Z", 60)]),
+        ("2026-03-29", BERLIN, [("2026-03-28T23:00Z", 60), ("2026-03-29T01:00Z", 120)]),
+        ("2026-11-21", KOLKATA, [("2026-11-20T18:30Z", 330)]),
+        ("2026-04-05", ZoneInfo("Australia/Lord_Howe"), [("2026-04-04T13:00Z", 660), ("2026-04-04T15:00Z", 630)]),
+    ],
+)
+def test_clocks_are_told_as_they_show(day: str, zone: ZoneInfo, told: list[tuple[str, int]]) -> None:
+    assert offsets(local_day(date.fromisoformat(day), zone), zone) == [(at(begin), minutes) for begin, minutes in told]
 
 
 def test_days_follow_each_other_without_a_hole_all_year() -> None:

@@ -62,9 +62,10 @@ class _Strip:
     end: int
 
 
-def cut(recordings: Sequence[Recording], begin: float, end: float) -> Film:
+def cut(recordings: Sequence[Recording], begin: float, end: float, *, leading: bool = False) -> Film:
     """The film of `begin` to `end` (unix seconds), most preferred recordings first. Blocking; reads headers only.
 
+    `leading`: the first recording must be in it, so that its coding is the film's however little it covers.
     What cannot be read is left out with a warning. Raises NothingThere.
     """
     origin = math.floor(begin)
@@ -78,7 +79,9 @@ def cut(recordings: Sequence[Recording], begin: float, end: float) -> Film:
     if not reels:
         raise NothingThere(f"nothing is recorded from {_told(begin)} to {_told(end)}")
     shown = [_shown(takes, begin - origin, end - origin) for takes in reels]
-    takes = next(takes for takes, seconds in zip(reels, shown, strict=True) if seconds >= max(shown) - GAP)
+    if leading:
+        shown = shown[:1]
+    takes = next(takes for takes, seconds in zip(reels, shown, strict=False) if seconds >= max(shown) - GAP)
     return _film(takes, origin, begin - origin, end - origin)
 
 

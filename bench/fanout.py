@@ -22,14 +22,13 @@ from aiohttp import web
 
 from edgecam.clock import SystemClock
 from edgecam.config.model import Address, Camera, Config
+from edgecam.control import Film, Saved
 from edgecam.events import SnapshotTaken
 from edgecam.frame import Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import Layout
 from edgecam.record.library import Library
-from edgecam.web.clips import Saved
-from edgecam.web.film import Film
 
 MARK = b"X-Timestamp: "
 

@@ -15,7 +15,7 @@ import aiohttp
 import numpy as np
 
 from edgecam.config.model import Config
-from edgecam.control import Unavailable
+from edgecam.control import Saved, Unavailable
 from edgecam.events import SnapshotTaken
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
@@ -27,14 +27,6 @@ from edgecam.web import Web
 from fakes import FakeClock, settle, until
 from pictures import jpeg
 from waiting import NOON
-
-
-@dataclass(frozen=True)
-class Saved:
-    id: str
-    begin: float
-    end: float
-    note: str | None = None
 
 
 class Reel:

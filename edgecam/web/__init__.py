@@ -13,11 +13,13 @@ from aiohttp import web
 
 from edgecam.clock import Clock
 from edgecam.config.model import Camera, Http
+from edgecam.control import Clips
 from edgecam.health import Health
 from edgecam.hub import FrameHub
-from edgecam.web import aliases, clips, listen
+from edgecam.web import aliases, listen
 from edgecam.web.api import Api, Shutter
 from edgecam.web.auth import Logins
+from edgecam.web.clips import Cuts
 from edgecam.web.door import Door
 from edgecam.web.errors import AccessLog, explain, protect, protocol_log
 from edgecam.web.library import Library
@@ -36,7 +38,7 @@ IDLE = 75.0
 """Seconds that a connection may stay open without a request."""
 
 
-class Control(Shutter, clips.Control, Protocol):
+class Control(Shutter, Clips, Protocol):
     """What people can ask of the daemon over HTTP."""
 
 
@@ -73,7 +75,7 @@ class Web:
         self._api = Api(lives=self.lives, health=health, control=control, clock=clock)
         self._media, self._page = Media(library), Page()
         self._recordings = Recordings(self.lives, library, clock, zone)
-        self._clips = clips.Clips(self.lives, control, zone)
+        self._cuts = Cuts(self.lives, control, zone)
         self._stills, self._streams = Stills(clock), Streams(config.max_clients, clock)
 
     async def bind(self) -> str:
@@ -140,8 +142,8 @@ class Web:
         get("/api/cameras/{camera}", self._api.camera)
         post("/api/cameras/{camera}/snapshot", self._api.snapshot)
         get("/api/cameras/{camera}/recordings", self._recordings.day)
-        get("/api/cameras/{camera}/export.mp4", self._clips.export)
-        post("/api/cameras/{camera}/clips", self._clips.save)
+        get("/api/cameras/{camera}/export.mp4", self._cuts.export)
+        post("/api/cameras/{camera}/clips", self._cuts.save)
         get("/api/health", self._api.health)
         get("/healthz", self._api.healthz, name="healthz")
         get("/metrics", self._api.metrics, name="metrics")

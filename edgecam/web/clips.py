@@ -1,17 +1,16 @@
-"""Clips out of what is there already: save the last seconds, export any interval."""
+"""Clips out of what is there already: the last seconds saved, any interval exported."""
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
-from typing import Protocol
 
 from aiohttp import web
 
 from edgecam.config import units
-from edgecam.control import Unavailable
+from edgecam.control import Clips, Film, Unavailable
 from edgecam.media import MediaId, iso
 from edgecam.web import media, query
 from edgecam.web.answers import Refused, as_json
-from edgecam.web.film import Film, send
+from edgecam.web.film import send
 from edgecam.web.live import Live, find
 
 LONGEST = 6 * 3600.0
@@ -20,43 +19,11 @@ SHOWN = 20
 """Gaps that a header names."""
 
 
-class Saved(Protocol):
-    """A clip that is being made of what was seen already."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def begin(self) -> float:
-        """Unix seconds of its first picture."""
-        ...
-
-    @property
-    def end(self) -> float: ...
-
-    @property
-    def note(self) -> str | None:
-        """What a person should know, such as that less than asked was there."""
-        ...
-
-
-class Control(Protocol):
-    """Both raise Unavailable with the reason."""
-
-    async def save_clip(self, camera: str, last: float) -> Saved:
-        """Keep the last seconds as a clip of kind manual; it is finished a little later."""
-        ...
-
-    async def export(self, camera: str, begin: float, end: float) -> Film:
-        """What was recorded between two moments (unix seconds)."""
-        ...
-
-
-class Clips:
+class Cuts:
     """Loop thread only. `zone` is whose time file names tell; None: the box's."""
 
-    def __init__(self, lives: Mapping[str, Live], control: Control, zone: tzinfo | None = None) -> None:
-        self._lives, self._control, self._zone = lives, control, zone
+    def __init__(self, lives: Mapping[str, Live], clips: Clips, zone: tzinfo | None = None) -> None:
+        self._lives, self._clips, self._zone = lives, clips, zone
 
     async def save(self, request: web.Request) -> web.Response:
         """Save the last seconds. Raises Refused: 400, 404, 503 with the reason."""
@@ -66,7 +33,7 @@ class Clips:
         except ValueError as error:
             raise Refused(400, "bad_request", f"last {error}") from None
         try:
-            saved = await self._control.save_clip(live.id, last)
+            saved = await self._clips.save_clip(live.id, last)
         except Unavailable as error:
             raise Refused(503, "no_clip", f"{live.id}: {error}", retry_after=5) from error
         told = {
@@ -92,7 +59,7 @@ class Clips:
             sentence = f"an export is at most {units.duration_text(LONGEST)} long: ask for it in parts"
             raise Refused(400, "too_long", sentence)
         try:
-            film = await self._control.export(live.id, begin, end)
+            film = await self._clips.export(live.id, begin, end)
         except Unavailable as error:
             raise Refused(404, "nothing_recorded", f"{live.id}: {error}") from error
         headers = {

@@ -7,11 +7,12 @@ import logging
 import re
 import threading
 from collections.abc import Generator, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from aiohttp import web
 
 from edgecam import aside
+from edgecam.control import Film
 from edgecam.web.answers import Refused, refusal
 
 log = logging.getLogger(__name__)
@@ -22,40 +23,12 @@ AT_ONCE = 1 << 18
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
-class Film(Protocol):
-    """A virtual MP4 cut out of recordings."""
-
-    @property
-    def begin(self) -> float:
-        """Unix seconds that it really covers from."""
-        ...
-
-    @property
-    def end(self) -> float: ...
-
-    @property
-    def gaps(self) -> tuple[tuple[float, float], ...]:
-        """From and to, unix seconds, where nothing was recorded in between."""
-        ...
-
-    @property
-    def size(self) -> int: ...
-
-    @property
-    def etag(self) -> str:
-        """The same for the same bytes."""
-        ...
-
-    def pieces(self, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes from `start` up to `stop`. Blocking; raises OSError where a recording has gone."""
-        ...
-
-
 async def send(request: web.Request, film: Film, headers: Mapping[str, str]) -> web.StreamResponse:
     """Answer with the part of `film` that is asked for."""
-    etag = f'"{film.etag}"'
+    mark = await aside.run(_mark, film)
+    etag = f'"{mark}"'
     told = {**headers, "ETag": etag, "Accept-Ranges": "bytes", "Content-Type": "video/mp4"}
-    if any(known.value in (film.etag, "*") for known in request.if_none_match or ()):
+    if any(known.value in (mark, "*") for known in request.if_none_match or ()):
         return web.Response(status=304, headers=told)
     span = wanted(request.headers.get("Range"), request.headers.get("If-Range"), etag, film.size)
     if span is None:
@@ -70,6 +43,11 @@ async def send(request: web.Request, film: Film, headers: Mapping[str, str]) -> 
     if request.method != "HEAD":
         await _pour(request, response, film.pieces(span.start, span.stop))
     return response
+
+
+def _mark(film: Film) -> str:
+    """The same for the same bytes. Blocking: a long film has many samples."""
+    return film.etag
 
 
 async def _pour(request: web.Request, response: web.StreamResponse, pieces: Iterator[bytes]) -> None:

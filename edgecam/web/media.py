@@ -58,6 +58,8 @@ class Media:
             raise Refused(400, "bad_request", '"on" must be true or false')
         try:
             await aside.run(self._library.pin, id, on)
+        except FileNotFoundError:
+            raise absent() from None
         except OSError as error:
             raise _disk(id, error) from error
         return as_json({"id": id.name, "pinned": on})

@@ -213,19 +213,20 @@ async function attempt(button, said, deed) {
 }
 
 byId("keep").onclick = () => attempt(byId("keep"), said, async () => {
-  const item = chosen;
-  const options = { method: "POST", body: JSON.stringify({ on: !item.pinned }) };
-  item.pinned = (await (await ask(`api/media/${item.id}/keep`, options)).json()).pinned;
-  byId("keep").textContent = item.pinned ? "Keep no longer" : "Keep";
+  const { id, pinned } = chosen;
+  await ask(`api/media/${id}/keep`, { method: "POST", body: JSON.stringify({ on: !pinned }) });
+  for (const item of [chosen, ...day.items]) if (item.id === id) item.pinned = !pinned;
+  byId("keep").textContent = chosen.pinned ? "Keep no longer" : "Keep";
   draw();
 });
 
 byId("delete").onclick = () => attempt(byId("delete"), said, async () => {
   if (!confirm(`Delete this ${chosen.kind} recording for ever?`)) return;
-  const items = day.items, place = items.indexOf(chosen);
-  await ask(`api/media/${chosen.id}`, { method: "DELETE" });
-  items.splice(place, 1);
-  const next = items[Math.min(place, items.length - 1)] ?? null;
+  const { id } = chosen;
+  await ask(`api/media/${id}`, { method: "DELETE" });
+  const place = day.items.findIndex((item) => item.id === id);
+  day.items = day.items.filter((item) => item.id !== id);
+  const next = day.items[Math.min(place, day.items.length - 1)] ?? null;
   history.replaceState(null, "", address(day.date, next?.id));
   draw();
   choose(next, false);
@@ -238,8 +239,9 @@ byId("save").onclick = () => attempt(byId("save"), said, async () => {
   const told = `Saved ${span(saved.duration)}${saved.note ? ` (${saved.note})` : ""}`;
   said.textContent = `${told}, being finished …`;
   for (let look = 0; look < PATIENCE; look += 1) {
-    if ((await fetch(`${root}api/media/${saved.id}`, { cache: "no-store" })).ok) {
-      said.replaceChildren(`${told}: `, make("a", { href: `${root}cameras/${camera}/recordings#${saved.id}`, textContent: "show it" }));
+    const { found } = await fetchDay(null, "manual");
+    if (found.items.some((item) => item.id === saved.id)) {
+      said.replaceChildren(`${told}: `, make("a", { href: address(found.date, saved.id), textContent: "show it" }));
       await look_again();
       return;
     }
@@ -276,8 +278,8 @@ function go(date) {
   open();
 }
 
-async function fetchDay(date) {
-  const asked = new URLSearchParams({ kind: "event,manual,timelapse,snapshot", ...(date ? { date } : {}) });
+async function fetchDay(date, kind = "event,manual,timelapse,snapshot") {
+  const asked = new URLSearchParams({ kind, ...(date ? { date } : {}) });
   const text = await (await ask(`api/cameras/${camera}/recordings?${asked}`)).text();
   const found = JSON.parse(text);
   for (const hour of found.hours) hour.id = hour.begin;

@@ -29,9 +29,7 @@ class LocalDay:
 
 
 def local_day(day: date, zone: tzinfo | None = None) -> LocalDay:
-    """Raises ValueError for a day on which there was no camera yet, or will be none any more."""
-    if day.year not in YEARS:
-        raise ValueError("is beyond the calendar")
+    """Of a day that `is_day`."""
     return LocalDay(day, _midnight(day, zone), _midnight(day + DAY, zone))
 
 
@@ -44,13 +42,19 @@ def local_dates(utc_days: Iterable[str], zone: tzinfo | None = None) -> set[date
     return {local_date(at, zone) for day in utc_days for at in _ends(day)}
 
 
-def _ends(day: str) -> Iterator[float]:
-    """The first and the last moment of a UTC day."""
+def is_day(text: str) -> bool:
+    """Whether this is a day (`YYYY-MM-DD`) on which there may have been a camera."""
     try:
-        begin = datetime.combine(date.fromisoformat(day), time(), UTC)
+        day = date.fromisoformat(text)
     except ValueError:
-        return
-    if str(begin.date()) == day and begin.year in YEARS:
+        return False
+    return str(day) == text and day.year in YEARS
+
+
+def _ends(day: str) -> Iterator[float]:
+    """The first and the last moment of a UTC day; none of other text."""
+    if is_day(day):
+        begin = datetime.combine(date.fromisoformat(day), time(), UTC)
         yield begin.timestamp()
         yield (begin + DAY).timestamp() - 0.001
 

@@ -1,5 +1,6 @@
 """What was recorded: `/api/cameras/<id>/recordings`, a local day by the names of its files, and `/api/events`."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, tzinfo
@@ -11,12 +12,11 @@ from edgecam.clock import Clock
 from edgecam.media import MediaId, MediaKind, Sidecar, iso
 from edgecam.web import query
 from edgecam.web.answers import Refused, as_json
-from edgecam.web.days import LocalDay, local_date, local_dates, local_day, offsets
+from edgecam.web.days import LocalDay, is_day, local_date, local_dates, local_day, offsets
 from edgecam.web.door import visitor
 from edgecam.web.library import Library
-from edgecam.web.listing import Listing, hours, listing
+from edgecam.web.listing import Entry, Listing, hours, listing
 from edgecam.web.live import Live, allowed, find
-from edgecam.web.media import url
 
 Json = dict[str, object]
 
@@ -49,30 +49,23 @@ class Recordings:
         }
         return await aside.run(self._tell_day, about, day, today, kinds)
 
-    def _tell_day(self, about: Json, day: LocalDay, today: date, kinds: Collection[MediaKind]) -> web.Response:
+    def _tell_day(self, about: Json, day: LocalDay, today: date, kinds: Collection[str]) -> web.Response:
         camera = str(about["camera"])
         utc_days = self._library.days(camera)
-        names = [
-            name for utc_day in day.utc_days if utc_day in utc_days for name in self._library.files(camera, utc_day)
-        ]
-        found = listing(names, camera, day.begin, day.end)
+        files = {utc_day: self._library.files(camera, utc_day) for utc_day in day.utc_days if utc_day in utc_days}
+        found = listing(files, camera, day.begin, day.end)
         days = sorted((day for day in local_dates(utc_days, self._zone) if day <= today), reverse=True)
-        return as_json(
-            about
-            | {
-                "days": [str(day) for day in days],
-                "items": [_item(id, found) for id in found.media if id.kind in kinds],
-                "hours": [
-                    {
-                        "begin": iso(hour.begin),
-                        "end": iso(hour.end),
-                        "segments": hour.segments,
-                        "url": f"api/cameras/{camera}/export.mp4?from={iso(hour.begin)}&to={iso(hour.end)}",
-                    }
-                    for hour in hours(found.media, day.begin, day.end)
-                ],
+        about["days"] = [str(day) for day in days]
+        about["hours"] = [
+            {
+                "begin": iso(hour.begin),
+                "end": iso(hour.end),
+                "segments": hour.segments,
+                "url": f"api/cameras/{camera}/export.mp4?from={iso(hour.begin)}&to={iso(hour.end)}",
             }
-        )
+            for hour in hours(found.media, day.begin, day.end)
+        ]
+        return as_json(about, items=[found.json(entry) for entry in found.media if entry.kind in kinds])
 
     async def events(self, request: web.Request) -> web.Response:
         """Clips of events that began from `from` up to `to`, newest first. Raises Refused: 400, 404.
@@ -94,24 +87,24 @@ class Recordings:
 
     def _tell_events(self, cameras: Collection[str], wanted: "_Wanted", limit: int) -> web.Response:
         told: list[Json] = []
-        for opened, (id, found) in enumerate(self._clips(cameras, wanted)):
+        for opened, (camera, entry, found) in enumerate(self._clips(cameras, wanted)):
             if len(told) == limit or opened == OPENED:
                 return as_json({"events": told, "more": True})
-            sidecar = self._library.sidecar(id)
+            sidecar = self._library.sidecar(MediaId.parse(entry.id))
             if wanted.zone is None or (sidecar is not None and wanted.zone in sidecar.zones):
-                told.append(_item(id, found) | _facts(sidecar))
+                told.append({"camera": camera} | json.loads(found.json(entry)) | _facts(sidecar))
         return as_json({"events": told, "more": False})
 
-    def _clips(self, cameras: Collection[str], wanted: "_Wanted") -> Iterator[tuple[MediaId, Listing]]:
-        """Clips of events, newest first, each with what lies beside it."""
+    def _clips(self, cameras: Collection[str], wanted: "_Wanted") -> Iterator[tuple[str, Entry, Listing]]:
+        """Cameras and clips of events, newest first, each with what lies beside it."""
         days = {camera: self._library.days(camera) for camera in cameras}
         for day in sorted({day for known in days.values() for day in known if wanted.touches(day)}, reverse=True):
-            found: list[tuple[MediaId, Listing]] = []
+            found: list[tuple[str, Entry, Listing]] = []
             for camera in cameras:
-                names = (name for name in self._library.files(camera, day) if f"-{MediaKind.EVENT}-" in name)
-                listed = listing(names, camera, wanted.begin, wanted.end)
-                found += ((id, listed) for id in listed.media)
-            yield from sorted(found, key=lambda entry: entry[0].text, reverse=True)
+                names = [name for name in self._library.files(camera, day) if f"-{MediaKind.EVENT}-" in name]
+                listed = listing({day: names}, camera, wanted.begin, wanted.end)
+                found += ((camera, entry, listed) for entry in listed.media)
+            yield from sorted(found, key=lambda one: one[1], reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +114,8 @@ class _Wanted:
     zone: str | None
 
     def touches(self, day: str) -> bool:
-        """Whether something that was wanted may have begun on this UTC day."""
-        return iso(self.begin)[:10] <= day <= iso(self.end)[:10]
+        """Whether something that was wanted may have begun on this UTC day; never true for a stranger's folder."""
+        return iso(self.begin)[:10] <= day <= iso(self.end)[:10] and is_day(day)
 
 
 _LATEST = 2.5e11
@@ -130,35 +123,18 @@ _LATEST = 2.5e11
 
 
 def _day(text: str | None, today: date, zone: tzinfo | None) -> LocalDay:
-    try:
-        day = date.fromisoformat(text) if text else today
-        if text and str(day) != text:
-            raise ValueError
-        return local_day(day, zone)
-    except ValueError:
-        raise Refused(400, "bad_request", "date must be a day such as 2026-11-21") from None
+    if text and not is_day(text):
+        raise Refused(400, "bad_request", "date must be a day such as 2026-11-21")
+    return local_day(date.fromisoformat(text) if text else today, zone)
 
 
-def _kinds(text: str | None) -> frozenset[MediaKind]:
+def _kinds(text: str | None) -> frozenset[str]:
     """Those that are asked for, all without the question."""
     try:
-        return frozenset(MediaKind(word.strip()) for word in text.split(",")) if text else frozenset(MediaKind)
+        kinds = [MediaKind(word.strip()) for word in text.split(",")] if text else MediaKind
     except ValueError:
         raise Refused(400, "bad_request", f"kind must be of {', '.join(MediaKind)}") from None
-
-
-def _item(id: MediaId, found: Listing) -> Json:
-    """What the names say of it."""
-    picture = url(id.picture) if id.text in found.pictures else None
-    return {
-        "id": id.name,
-        "camera": id.camera,
-        "kind": id.kind,
-        "start": iso(id.start),
-        "url": url(id),
-        "picture_url": picture,
-        "pinned": id.text in found.pinned,
-    }
+    return frozenset(kind.value for kind in kinds)
 
 
 def _facts(sidecar: Sidecar | None) -> Json:

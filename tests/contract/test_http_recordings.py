@@ -64,7 +64,6 @@ async def test_a_day_is_listed_newest_first_with_pictures_and_pins(
         assert told["items"] == [
             {
                 "id": id.text,
-                "camera": "birdbox",
                 "kind": "event",
                 "start": iso(id.start),
                 "url": f"media/{id}.mp4",
@@ -204,6 +203,7 @@ async def test_events_are_told_with_their_facts_newest_first(
         assert [event["id"] for event in told["events"]] == [zoned.id, first.id]
         event = told["events"][0]
         assert (event["event_id"], event["part"], event["score"], event["zones"]) == ("e1", 2, 70, ["door"])
+        assert (event["camera"], told["events"][1]["camera"]) == ("garden", "birdbox")
         assert (event["start"], event["end"], event["duration"]) == (iso(NOON + 100), iso(NOON + 110), 10)
         assert (event["stored"], told["events"][1]["stored"]) == (True, False)
         assert event["url"] == f"media/{zoned.id}.mp4"

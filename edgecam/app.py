@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from edgecam import aside
+from edgecam import aside, local
 from edgecam.camera import LONGEST_WAIT as CAMERA_WAIT
 from edgecam.camera import Camera, Liveness
 from edgecam.clock import Clock
@@ -54,7 +54,7 @@ class Daemon:
 
     def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
         """Raises Fatal when the state folder is not writable."""
-        self._config, self._clock = config, clock
+        self._config, self._clock, self._environ = config, clock, environ
         self._notifier = Notifier(environ)
         self._state = config.state_path(environ)
         self._identity = _identity(config, self._state)
@@ -156,9 +156,10 @@ class Daemon:
             hubs=self._hubs,
             health=self.health,
             control=control,
-            media=self._library.find,
+            library=self._library,
             clock=clock,
             pool=pool,
+            local=local.place(self._state, self._environ),
         )
         self.health.http = await web.bind()
         self._add_keeper(finisher)

@@ -74,6 +74,18 @@ def duration_text(seconds: float) -> str:
     return f"{thousands}ms" if thousands < 1000 and thousands / 1000 == seconds else f"{seconds!r}s"
 
 
+def last(text: str) -> float:
+    """Seconds of how far back somebody reaches: `60s`, `5m`; more than nothing, up to a day."""
+    return within_a_day(duration(text))
+
+
+def within_a_day(seconds: float) -> float:
+    """The same number. Raises ValueError where it is not above 0 and up to a day."""
+    if not 0 < seconds <= SECONDS["d"]:
+        raise ValueError("must be longer than nothing and at most 24h")
+    return float(seconds)
+
+
 def size(text: str) -> int:
     """Bytes of `500kB`, `8GB`, `16MiB`; `0` needs no unit."""
     wanted = "must be a size such as 500kB, 8GB or 16MiB"

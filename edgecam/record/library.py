@@ -335,19 +335,32 @@ class Library:
         except (OSError, ValueError):
             return None
 
+    def days(self, camera: str) -> set[str]:
+        """The UTC days (`YYYY-MM-DD`) of a camera that have a folder; a stranger's folder may be among them."""
+        return {day for room in self.layout.rooms for day in _listed(room / camera)}
+
+    def files(self, camera: str, day: str) -> list[str]:
+        """All file names in the folders of a camera's UTC day, in no order: media, sidecars, pins and strangers."""
+        return [name for room in self.layout.rooms for name in _listed(room / camera / day)]
+
     def list(self, camera: str, day: str) -> list[MediaId]:
         """Finished media of a camera that began on that UTC day (`YYYY-MM-DD`), oldest first. Reads names only."""
-        found = []
-        for room in self.layout.rooms:
-            folder = room / camera / day
-            names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208  (half a million Path objects)
-            found += [id for name in names if (id := media_of(name)) and id.camera == camera]
-        return sorted(found, key=lambda id: id.name)
+        found = (media_of(name) for name in self.files(camera, day))
+        return sorted((id for id in found if id and id.camera == camera), key=lambda id: id.name)
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208  (half a million Path objects)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def media_of(name: str) -> MediaId | None:
     """The id of a finished media file's name; None for a sidecar or a stranger."""
     stem, _, suffix = name.rpartition(".")
+    if suffix not in ("mp4", "jpg"):
+        return None
     try:
         id = MediaId.parse(name if suffix == "jpg" else stem)
     except ValueError:

@@ -155,3 +155,20 @@ def test_names_are_in_utc_so_that_the_hour_that_comes_twice_is_no_collision(monk
     assert [id.text for id in ids] == sorted(id.text for id in ids)
     assert [id.start for id in ids] == [back + minutes * 60 for minutes in range(-90, 90, 10)]
     assert ids[9].text.startswith("20261025T010000000Z-")
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "20260230T071530123Z",
+        "20261300T071530123Z",
+        "00001121T071530123Z",
+        "20261121T241530123Z",
+        "20261121T076030123Z",
+        "20261121T071560123Z",
+        "20261121T071561123Z",
+    ],
+)
+def test_a_moment_that_never_was_is_no_id(stamp: str) -> None:
+    with pytest.raises(ValueError):
+        MediaId.parse(f"{stamp}-cam-event-abcdef")

@@ -19,7 +19,6 @@ NOT_BUILT = frozenset(
         "Record.mode",
         "Record.buffer",
         "Record.continuous",
-        "Record.timelapse",
         "Record.schedule",
         # the box
         "Config.push",

@@ -177,6 +177,7 @@ class Daemon:
             config=self._config.offload,
             wanted=self._wanted,
             node=self._identity.node,
+            prefix=lambda id: self._config.key_prefix(id.camera, id.kind.value),
             spool=self._spool,
             worker=Worker(clock=self._clock),
             bus=self.bus,

@@ -173,8 +173,8 @@ class ManualRecord(Section):
 
 class Timelapse(Section):
     """Stills at fixed times of the clock on the wall, and each day's as a film. A time that passes without a picture
-    (camera away, privacy on, recording off, edgecam stopped) is not made up for. What the clock skips in spring comes at
-    the first moment after; in the hour that autumn repeats `every` goes on, and `at` comes once.
+    (camera away, privacy on, recording off, edgecam stopped) is not made up for. What the clock skips in spring comes
+    at the first moment after; in the hour that autumn repeats `every` goes on, and `at` comes once.
     """
 
     every: Duration | None = Field(

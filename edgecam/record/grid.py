@@ -97,7 +97,7 @@ class Ticker:
         return True
 
 
-def local(moment: float, zone: tzinfo | None) -> datetime:
+def local(moment: float, zone: tzinfo | None = None) -> datetime:
     """What the clock on the wall shows, without a zone."""
     return datetime.fromtimestamp(moment, zone).replace(tzinfo=None, fold=0)
 

@@ -347,9 +347,10 @@ class Daemon:
         return True
 
     def _ring(self, id: str) -> Ring:
-        """Holds the pre-roll and a little more: motion is confirmed after it began."""
+        """Holds the pre-roll and a little more, since motion is confirmed after it began, and what `buffer` allows."""
         camera = self._config.cameras[id]
-        return Ring(camera.record.event.pre + camera.motion.min_frames / camera.motion.fps + 1.0)
+        pre = camera.record.event.pre + camera.motion.min_frames / camera.motion.fps + 1.0
+        return Ring(pre, camera.record.buffer.time, camera.record.buffer.memory)
 
     def _wanted(self, id: MediaId) -> bool:
         return id.kind in self._config.offload_kinds(id.camera)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgecam import __version__
 from edgecam.clock import Clock
-from edgecam.media import iso
+from edgecam.media import MediaKind, iso
 from edgecam.supervisor import Vitals
 
 LONG_AWAY = 600.0
@@ -70,10 +70,11 @@ class CameraStatus:
     looks: int = 0  # [motion] frames looked at since start
     last_motion_mono: float | None = None  # [motion] monotonic time of the newest moving frame, kept current
     last_motion: float | None = None  # [motion] unix seconds of the last moving frame
-    recording: bool = False  # [recorder] a clip is open
+    writing: set[MediaKind] = field(default_factory=set)  # [recorder] of which kinds a file is open
     sound: str | None = None  # [microphone] why there is no sound where some is configured, in words; no problem
     record_trouble: str | None = None  # [recorder] why clips cannot be written, in words
-    clips: int = 0  # [recorder] saved since start
+    clips: int = 0  # [recorder] saved since start, continuous segments aside
+    segments: int = 0  # [recorder] continuous ones saved since start
     stills: int = 0  # [timelapse] kept since start
     stills_missed: int = 0  # [timelapse] moments without a picture since start
     last_clip: float | None = None  # [recorder] end of the last saved clip
@@ -81,6 +82,11 @@ class CameraStatus:
     clients: int = 0  # [web] stream viewers now
     buffer_seconds: float = 0.0  # [camera] how far back the ring reaches
     publish: PublishStatus | None = None  # [relay] None where nothing is published
+
+    @property
+    def recording(self) -> bool:
+        """Whether something is being written."""
+        return bool(self.writing)
 
     @property
     def problem(self) -> str | None:
@@ -188,8 +194,9 @@ class Health:
 def camera_json(status: CameraStatus) -> dict[str, object]:
     """One camera as plain JSON data."""
     found = _plain(status, "last_motion", "last_clip", "last_stored")
-    del found["last_motion_mono"]
+    del found["last_motion_mono"], found["writing"]
     return found | {
+        "recording": status.recording,
         "problem": status.problem,
         "fps": round(status.fps, 1),
         "buffer_seconds": round(status.buffer_seconds),

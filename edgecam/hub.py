@@ -147,6 +147,8 @@ class FrameHub:
         self._sound_taps: list[SoundTap] = []
         self._next_view: asyncio.Future[Frame] | None = None
         self._next_look: asyncio.Future[Frame] | None = None
+        self.life = 0
+        """Grows whenever frames come after there was no camera: what came before does not go on."""
         self._fresh = True
         self._complained = False
         self._number = self._forgotten = -1
@@ -155,6 +157,7 @@ class FrameHub:
         """A new frame: ring and slots as it suits them, every tap in turn, then whoever awaits it."""
         if self._fresh:
             self._fresh = False
+            self.life += 1
             self.ring.clear()  # no clip may begin before an outage and go on after it
         self._number = max(self._number, frame.number)
         if frame.is_coded and not self.ring.add(frame):

@@ -95,6 +95,8 @@ def _azure(store: AzureStore) -> Iterator[Finding]:
 
 def _camera(camera: Camera) -> Iterator[Finding]:
     source = camera.source
+    if camera.record.event.pre > camera.record.buffer.time:
+        yield ("record", "buffer", "time"), "must be as long as record.event.pre at least: the pre-roll lies there"
     if isinstance(source, StillSource) and source.every >= source.stall_timeout:
         yield ("source", "stall_timeout"), "must be longer than every"
     dusk = camera.image.day_night

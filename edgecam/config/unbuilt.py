@@ -16,9 +16,6 @@ NOT_BUILT = frozenset(
         "Motion.zones",
         "Motion.duty",
         "Motion.schedule",
-        "Record.mode",
-        "Record.buffer",
-        "Record.continuous",
         "Record.schedule",
         # the box
         "Config.push",

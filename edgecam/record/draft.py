@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from edgecam.media import MediaId, Time
+from edgecam.media import MediaId, Picture, Time
 
 
 class Draft(BaseModel):
@@ -32,6 +32,7 @@ class Draft(BaseModel):
     """The media is JPEG video that has to become H.264 before it is finished."""
     interrupted: bool = False
     note: str | None = None
+    picture: Picture | None = None
 
     @property
     def media(self) -> MediaId:

@@ -8,7 +8,7 @@ from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.events import Bus, ClipSaved
-from edgecam.media import Sidecar
+from edgecam.media import MediaKind, Sidecar
 from edgecam.record.boxes import NotPlayable
 from edgecam.record.draft import Draft
 from edgecam.record.library import Library
@@ -71,7 +71,8 @@ class Finisher:
             self.submit(draft)
 
     def _tell(self, sidecar: Sidecar) -> None:
-        log.info("%s: saved %s (%.1f s, %s)", sidecar.camera, sidecar.id, sidecar.duration, sidecar.codec)
+        level = logging.DEBUG if sidecar.kind is MediaKind.CONTINUOUS else logging.INFO  # there is one every 10 s
+        log.log(level, "%s: saved %s (%.1f s, %s)", sidecar.camera, sidecar.id, sidecar.duration, sidecar.codec)
         self._bus.publish(ClipSaved(camera=sidecar.camera, at=sidecar.end, media=sidecar))
 
     async def _drain(self) -> None:

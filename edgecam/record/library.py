@@ -153,6 +153,7 @@ class Library:
             score=draft.score,
             interrupted=draft.interrupted,
             note=draft.note,
+            picture=draft.picture,
         )
 
     def save_picture(self, frame: Frame, cause: str, kind: MediaKind = MediaKind.SNAPSHOT) -> Sidecar:

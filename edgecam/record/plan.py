@@ -6,13 +6,15 @@ Pure. Frames, sound and motion in, actions out, all times monotonic seconds of c
   clip before: every clip shows its whole pre-roll, and back-to-back events leave no hole.
 * It ends `post` seconds after the last moving frame. Later frames are held until motion resumes (then they are
   written) or the event is over (then they are forgotten).
-* After `longest` seconds it goes on as the next part of the same event, from the next keyframe, without losing or
-  repeating a frame; so it does when size or coding change. It also ends where it should when a cooldown is so long
-  that the held frames would not fit into `hold` bytes: motion that then resumes begins the next part, with pre-roll.
+* After `longest` seconds it goes on as the next part of the same event, from the keyframe nearest to that, without
+  losing or repeating a frame; so it does when size or coding change. It also ends where it should when the held frames
+  of a long cooldown would not fit into `hold` bytes: motion that then resumes begins the next part, with pre-roll.
 * A packet of sound is in the clip in which it begins. Sound is known later than the picture, so a frame is held until
   the sound has come up to it, but no longer than SOUND_LATE. Whether a clip has sound is decided when it is begun.
+* Recording without end is an event that never ends (`Plan.endless`), in parts.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,7 +39,7 @@ class Open:
     """Begin a clip; `first` is the frame that the next Write brings."""
 
     first: Frame
-    event_id: str
+    event_id: str | None
     part: int
     sound: Sound | None = None
     """Sound like this will come with the frames."""
@@ -69,7 +71,7 @@ Action = Open | Write | WriteSound | Close
 
 @dataclass(slots=True)
 class _Event:
-    id: str
+    id: str | None
     last_moving: float
     parts: int = 0
     over: bool = False
@@ -82,6 +84,10 @@ class _Clip:
     sound: Sound | None
     step: float = 0.0
     """Seconds from the last frame but one to the last."""
+    keyframe: float = 0.0
+    """When its newest keyframe was captured,"""
+    group: float = 0.0
+    """and how long after the one before."""
 
 
 class Plan:
@@ -109,9 +115,24 @@ class Plan:
         self._held_bytes = 0
         self._sounds: deque[Sound] = deque(maxlen=_MOST_SOUND)  # of the open clip, not yet written, in order
         self._sound: Sound | None = None  # the newest
+        self._written = -1  # number of the newest frame that was written
         self._newest = -1  # number of the newest frame that was taken from the ring or given by the caller
         self.allowed = True
         """False: no clip is begun; `stop` closes the open one. Set again in a running event, motion opens the next."""
+
+    @classmethod
+    def endless(
+        cls,
+        length: float,
+        *,
+        hold: int,
+        since: Callable[[float], Sequence[Frame]],
+        heard: Callable[[float], Sequence[Sound]] = lambda _: (),
+    ) -> "Plan":
+        """Records whatever comes, in parts of `length` seconds."""
+        plan = cls(pre=0.0, post=0.0, longest=length, hold=hold, since=since, heard=heard)
+        plan._event = _Event(None, math.inf)
+        return plan
 
     @property
     def event(self) -> str | None:
@@ -180,6 +201,8 @@ class Plan:
         if event is None or not self.allowed or now > event.last_moving + self._post:
             return []
         frames = list(self._since(event.last_moving - self._pre))
+        if event.id is None:  # each frame once
+            frames = [frame for frame in frames if frame.number > self._written]
         while frames and not frames[0].keyframe:
             del frames[0]
         if not frames:
@@ -193,7 +216,7 @@ class Plan:
     def _begin(self, event: _Event, first: Frame) -> Open:
         event.parts += 1
         sound = self._sound if self._sound and self._sound.mono >= first.mono - RECENT else None
-        self._clip = _Clip(first, first, sound)
+        self._clip = _Clip(first, first, sound, keyframe=first.mono)
         return Open(first, event.id, event.parts, sound)
 
     def _keep(self, frame: Frame) -> None:
@@ -230,10 +253,15 @@ class Plan:
         if changed and not frame.keyframe:
             return []  # belongs to neither part
         sound = self._write_sound(clip, frame.mono)
-        if changed or (frame.keyframe and frame.mono - clip.first.mono >= self._longest):
+        if changed or (frame.keyframe and frame is not clip.first and self._is_long(clip, frame.mono)):
             return [*sound, Close(frame.mono), self._begin(event, frame), Write(frame)]
-        clip.step, clip.last = frame.mono - clip.last.mono, frame
+        clip.step, clip.last, self._written = frame.mono - clip.last.mono, frame, frame.number
         return [*sound, Write(frame)]
+
+    def _is_long(self, clip: _Clip, mono: float) -> bool:
+        """Whether the keyframe of `mono` is nearer to the length that a part may have than the next one will be."""
+        clip.group, clip.keyframe = mono - clip.keyframe, mono
+        return mono - clip.first.mono + clip.group / 2 > self._longest
 
     def _write_sound(self, clip: _Clip, until: float) -> list[Action]:
         """The sound that begins before `until`; what is coded otherwise than at the clip's begin is left out."""

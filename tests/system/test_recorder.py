@@ -9,6 +9,7 @@ import errno
 import itertools
 import os
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 
 from clips import counters, h264, jpeg, jpegs, opened, probe
 from edgecam.config import model
-from edgecam.events import Bus, ClipSaved, MotionEnded, MotionStarted, MotionUpdated, RecordingStarted
+from edgecam.events import Bus, ClipSaved, MotionEnded, MotionPicture, MotionStarted, MotionUpdated, RecordingStarted
 from edgecam.frame import Frame, Sound
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
@@ -26,8 +27,9 @@ from edgecam.record import writer as writer_module
 from edgecam.record.draft import Draft
 from edgecam.record.finisher import Finisher
 from edgecam.record.library import Library
-from edgecam.record.recorder import AGAIN, WRITERS, Recorder
+from edgecam.record.recorder import AGAIN, Recorder
 from edgecam.record.recovery import CODED, recover
+from edgecam.record.tape import WRITERS
 from edgecam.record.transcoder import TranscodeFailed, Transcoder
 from edgecam.settings import Settings
 from fakes import FakeClock, settle, until
@@ -48,10 +50,14 @@ class Studio:
         *,
         codec: str = "auto",
         transcoder: Transcoder | None = None,
+        mode: str = "event",
+        segment: str = "2s",
         **event: object,
     ) -> None:
         self.library, self.clock, self.bus = library, FakeClock(monotonic=1000.0), Bus()
-        record = model.Record.model_validate({"event": {"pre": "1s", "post": "1s"} | event})
+        record = model.Record.model_validate(
+            {"mode": mode, "event": {"pre": "1s", "post": "1s"} | event, "continuous": {"segment": segment}}
+        )
         camera = model.Camera.model_validate({"source": "synthetic", "video": {"codec": codec, "keyframe": "1s"}})
         self.status = CameraStatus("Cam")
         self.hub = FrameHub("cam", Ring(3.0))
@@ -132,6 +138,24 @@ class Studio:
     def open_files(self) -> list[str]:
         return sorted(path.name for path in self.library.layout.open.iterdir())
 
+    @property
+    def on_their_way(self) -> int:
+        """Files that are open or being closed."""
+        return sum(len(tape._tasks) for tape in self.recorder._tapes)
+
+    def pictured(self, at: float, event: str = "e1", *, final: bool = False) -> None:
+        """Motion's best picture so far, taken at frame time `at`."""
+        self.bus.publish(
+            MotionPicture(
+                camera="cam", at=1.79e9 - 1000 + at, event_id=event, jpeg=jpeg(int(at) % 256), score=50, width=320,
+                height=240, final=final,
+            )
+        )  # fmt: skip
+
+    async def all(self, count: int) -> list[Sidecar]:
+        """The next `count` saved things, in the order of their beginnings."""
+        return sorted([await self.clip() for _ in range(count)], key=lambda clip: clip.start)
+
     async def healed(self) -> None:
         """Give the recorder time until it has tried again and nothing troubles it."""
         again = partial(self.clock.advance, AGAIN)
@@ -197,6 +221,13 @@ async def test_a_clip_has_the_sound_of_its_frames(frames: Sequence[Frame], codec
         assert beeps(path) == pytest.approx([0.5, 2.0, 3.5], abs=0.005)
         assert voice(path) == pytest.approx((0.0, 61 / 15), abs=1024 / 48000)
         assert probe(path).duration == pytest.approx(61 / 15, abs=1024 / 48000)
+
+
+async def steadily(studio: Studio, frames: Sequence[Frame]) -> None:
+    """As fast as the disk takes it: the file before is finished before the next one is."""
+    for frame in frames:
+        studio.film([frame])
+        await until("the file before is written", lambda: studio.on_their_way <= 1)
 
 
 async def long_event(studio: Studio, frames: Sequence[Frame]) -> list[Sidecar]:
@@ -560,3 +591,167 @@ async def test_a_clip_coded_before_a_crash_is_not_coded_again(tmp_path: Path) ->
         clip = await studio.clip()
         assert (clip.id, clip.codec, clip.note) == (id.text, "h264", None)
         assert not list(studio.library.layout.open.glob(f"*{CODED}"))
+
+
+# -- the best picture --------------------------------------------------------------------------------------------------
+
+
+async def test_the_best_picture_of_an_event_is_saved_before_its_clip(tmp_path: Path) -> None:
+    async with recording(tmp_path) as studio:
+        frames = jpegs(150)
+        studio.film(frames[:50])
+        studio.started(1003.0)
+        studio.pictured(1003.0)
+        studio.film(frames[50:])
+        studio.ended(1005.0)
+        studio.pictured(1004.0, final=True)
+        picture, clip = await studio.clip(), await studio.clip()
+        assert (picture.codec, picture.id, picture.start) == ("jpeg", clip.id, 1.79e9 + 4.0)
+        path = studio.library.find(f"{clip.id}.jpg")
+        assert path == studio.path(clip).with_suffix(".jpg")
+        assert path.read_bytes() == jpeg(1004 % 256)
+        assert clip.picture is not None
+        assert (clip.picture.time, clip.picture.sha256) == (picture.start, picture.sha256)
+        assert studio.status.clips == 1
+        assert studio.open_files() == []
+
+
+async def test_parts_of_an_event_have_its_best_picture_once_and_again_when_there_is_a_better_one(
+    tmp_path: Path,
+) -> None:
+    async with recording(tmp_path, codec="mjpeg", max="2s") as studio:
+        frames = jpegs(120)
+        studio.film(frames[:30])
+        studio.started(1002.0)
+        studio.pictured(1002.0)
+        for frame in frames[30:]:
+            studio.status.last_motion_mono = frame.mono
+            await steadily(studio, [frame])
+        studio.ended(1007.5)
+        studio.pictured(1006.5, final=True)
+        studio.film(jpegs(30, first=120))
+        await studio.stop()
+        found = {one.part: one.picture for one in await studio.all(6) if one.codec == "mjpeg"}
+        assert {part: picture and picture.time - 1.79e9 for part, picture in found.items()} == {
+            1: pytest.approx(2.0), 2: None, 3: None, 4: pytest.approx(6.5),
+        }  # fmt: skip
+
+
+async def test_a_picture_that_the_disk_refuses_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Sidecar:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Library, "save_best", refuse)
+    async with recording(tmp_path, codec="mjpeg") as studio:
+        frames = jpegs(150)
+        studio.film(frames[:50])
+        studio.started(1003.0)
+        studio.film(frames[50:])
+        studio.ended(1005.0)
+        studio.pictured(1004.0, final=True)
+        clip = await studio.clip()
+        assert (clip.codec, clip.picture) == ("mjpeg", None)
+
+
+async def test_a_last_picture_that_never_comes_delays_the_clip_a_little(tmp_path: Path) -> None:
+    async with recording(tmp_path, codec="mjpeg") as studio:
+        frames = jpegs(150)
+        studio.film(frames[:50])
+        studio.started(1003.0)
+        studio.pictured(1003.0)
+        studio.film(frames[50:])
+        studio.ended(1005.0)
+        await until("both are saved", lambda: studio.saved.qsize() == 2, meanwhile=partial(studio.clock.advance, 1.0))
+
+
+# -- continuous --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("frames", "codec"), CAMERAS.values(), ids=CAMERAS)
+async def test_continuous_segments_have_every_frame_once_and_the_same_length(
+    frames: Sequence[Frame], codec: str, tmp_path: Path
+) -> None:
+    async with recording(tmp_path, codec=codec, mode="continuous") as studio:
+        await steadily(studio, frames)
+        await until("all but the open one are counted", lambda: studio.status.segments == 4)
+        await studio.stop()
+        segments = await studio.all(5)
+        assert [one for path in map(studio.path, segments) for one in counters(path)] == list(range(150))
+        assert [segment.duration for segment in segments] == pytest.approx([2.0] * 5, abs=0.002)
+        assert [segment.start for segment in segments] == pytest.approx([1.79e9 + 2 * n for n in range(5)], abs=0.001)
+        assert {(segment.kind, segment.cause, segment.event_id) for segment in segments} == {
+            (MediaKind.CONTINUOUS, "continuous", None)
+        }
+        assert segments[0].codec == ("h264" if frames[0].kind == "h264" else "mjpeg")
+        assert studio.status.clips == 0
+
+
+async def test_continuous_segments_have_all_the_sound_once(tmp_path: Path) -> None:
+    async with recording(tmp_path, mode="continuous") as studio:
+        sound = sounds(11.0, mono=999.0)
+        studio.hub.hear(sound[0])
+        studio.sound(sound[1:], lag=0.25)
+        await steadily(studio, h264(150))
+        await studio.stop()
+        segments = await studio.all(5)
+        written = [packet for segment in segments for packet in packets(studio.path(segment))]
+        heard = joined([one for one in sound if one.mono >= 1000.0])
+        assert written == heard[: len(written)]
+        assert len(written) >= len(heard) - 16
+
+
+async def test_frames_that_come_at_uneven_times_do_not_make_segments_longer_and_longer(tmp_path: Path) -> None:
+    """A keyframe each 1.01 s or 0.99 s, in turn: the cut is at the one that is nearest to the length."""
+    async with recording(tmp_path, codec="mjpeg", mode="continuous", segment="3s") as studio:
+        shift = [0.05 * ((n * 7919) % 3 - 1) for n in range(300)]
+        late = [replace(frame, mono=frame.mono + by) for frame, by in zip(jpegs(300), shift, strict=True)]
+        await steadily(studio, late)
+        await studio.stop()
+        segments = await studio.all(7)
+        assert [segment.duration for segment in segments[:-1]] == pytest.approx([3.0] * 6, abs=0.12)
+
+
+async def test_both_kinds_are_written_side_by_side(tmp_path: Path) -> None:
+    async with recording(tmp_path, codec="mjpeg", mode="both", segment="5s") as studio:
+        event = await one_event(studio, jpegs(150))
+        await studio.stop()
+        files = await studio.all(2) if event.kind is MediaKind.CONTINUOUS else [event, *await studio.all(2)]
+        kinds = sorted([event, *files] if event not in files else files, key=lambda one: (one.kind, one.start))
+        assert [one.kind for one in kinds] == [MediaKind.CONTINUOUS, MediaKind.CONTINUOUS, MediaKind.EVENT]
+        assert counters(studio.path(kinds[-1])) == list(range(30, 91))
+        assert [one for path in map(studio.path, kinds[:2]) for one in counters(path)] == list(range(150))
+
+
+@pytest.mark.parametrize("mode", ["event", "continuous"])
+async def test_a_camera_that_was_away_leaves_no_frozen_picture_in_a_file(mode: str, tmp_path: Path) -> None:
+    async with recording(tmp_path, codec="mjpeg", mode=mode, segment="100s") as studio:
+        frames = jpegs(150)
+        studio.film(frames[:30])
+        studio.started(1001.0)
+        studio.status.last_motion_mono = 1009.9
+        studio.film(frames[30:60])
+        studio.hub.lose()
+        studio.film(frames[105:])
+        studio.ended(1009.9)
+        await studio.stop()
+        before, after = await studio.all(2)
+        assert counters(studio.path(before)) == list(range(60))
+        assert counters(studio.path(after)) == list(range(105, 150))
+        assert before.end == pytest.approx(1.79e9 + 4.0, abs=0.01)
+        assert after.start == pytest.approx(1.79e9 + 7.0, abs=0.01)
+
+
+async def test_recording_switched_off_and_on_makes_no_frame_appear_twice(tmp_path: Path) -> None:
+    async with recording(tmp_path, mode="continuous", segment="100s") as studio:
+        frames = h264(150)
+        studio.film(frames[:50])
+        studio.settings.set("cam", "recording", False)
+        studio.settings.set("cam", "recording", True)
+        studio.film(frames[50:])
+        await studio.stop()
+        before, after = await studio.all(2)
+        assert counters(studio.path(before)) == list(range(50))
+        assert counters(studio.path(after)) == list(range(60, 150)), "from the next keyframe on"
+        await studio.settings.close()

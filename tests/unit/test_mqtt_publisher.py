@@ -452,7 +452,8 @@ async def test_what_people_wait_for_is_published_within_a_second(furnish: Furnis
     status = house.status["birdbox"]
     status.width, status.height = 640, 480
     async with living(house) as board:
-        status.recording, status.fps, status.last_motion = True, 14.96, 1_790_000_000.0
+        status.fps, status.last_motion = 14.96, 1_790_000_000.0
+        status.writing.add(MediaKind.EVENT)
         await house.clock.advance(1)
         assert board.json(f"{BASE}/state") == {
             "state": "starting",

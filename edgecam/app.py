@@ -30,11 +30,13 @@ from edgecam.motion.daylight import Daylight
 from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import Worker
+from edgecam.record.daily import Daily
 from edgecam.record.finisher import Finisher
 from edgecam.record.keeper import Keeper
 from edgecam.record.library import Library
 from edgecam.record.recorder import Recorder
 from edgecam.record.recovery import Recovered, recover
+from edgecam.record.timelapse import Timelapse
 from edgecam.record.transcoder import Transcoder
 from edgecam.relay.component import LONGEST_WAIT as RELAY_WAIT
 from edgecam.relay.component import Relay
@@ -149,9 +151,10 @@ class Daemon:
         self._add(Keeper(config=config.storage, cameras=config.cameras, library=self._library, bus=bus, clock=clock))
         self._add_offload()
         self._add_mqtt(control, pool)
+        transcoder = Transcoder(clock)
         finisher = Finisher(
             library=self._library,
-            transcoder=Transcoder(clock),
+            transcoder=transcoder,
             video={id: camera.video for id, camera in config.cameras.items()},
             bus=bus,
             clock=clock,
@@ -161,6 +164,7 @@ class Daemon:
         lost = LostThreads()
         for id in config.cameras:
             self._add_camera(id, finisher, lost, pool)
+            self._add_timelapse(id, transcoder, finisher, pool)
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
         self.health.vitals = [
@@ -281,6 +285,37 @@ class Daemon:
         )
         self._add(capture, vitals, CAMERA_WAIT)
         self._add(Liveness(capture, clock))
+
+    def _add_timelapse(self, id: str, transcoder: Transcoder, finisher: Finisher, pool: Executor) -> None:
+        camera, lapse = self._config.cameras[id], self._config.cameras[id].record.timelapse
+        if lapse is None:
+            return
+        stills = Timelapse(
+            id=id,
+            config=lapse,
+            hub=self._hubs[id],
+            settings=self._settings,
+            status=self.health.cameras[id],
+            library=self._library,
+            bus=self.bus,
+            clock=self._clock,
+            pool=pool,
+            quality=camera.image.quality,
+            patience=camera.source.stall_timeout + camera.source.warmup,
+        )
+        self._add(stills)
+        if lapse.daily is not None:
+            daily = Daily(
+                id=id,
+                at=lapse.daily,
+                fps=lapse.fps,
+                video=camera.video,
+                library=self._library,
+                filmmaker=transcoder,
+                finisher=finisher,
+                clock=self._clock,
+            )
+            self._add(daily)
 
     def _add_daylight(self, id: str, pool: Executor) -> Tone:
         """Whether the camera's pictures are grey, which daylight changes where the configuration asks for that."""

@@ -1,7 +1,5 @@
 """When stills are taken: on round times of the clock on the wall, whatever is done to that clock."""
 
-import time
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -91,16 +89,6 @@ def test_a_rare_day_is_waited_for() -> None:
     assert day_of(leap, UTC) == date(2104, 2, 29)
     monday = At((cron("0 0 */31 feb mon"),), UTC).after(datetime(2094, 2, 2, tzinfo=UTC).timestamp())
     assert (day_of(monday, UTC).day, day_of(monday, UTC).weekday()) == (1, 0)
-
-
-@pytest.fixture
-def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The box stands in Berlin."""
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "Europe/Berlin")
-        time.tzset()
-        yield
-    time.tzset()
 
 
 @pytest.mark.usefixtures("berlin")

@@ -36,6 +36,7 @@ from edgecam.record.keeper import Keeper
 from edgecam.record.library import Library
 from edgecam.record.recorder import Recorder
 from edgecam.record.recovery import Recovered, recover
+from edgecam.record.saver import Saver
 from edgecam.record.timelapse import Timelapse
 from edgecam.record.transcoder import Transcoder
 from edgecam.relay.component import LONGEST_WAIT as RELAY_WAIT
@@ -128,10 +129,21 @@ class Daemon:
 
     async def _build(self, pool: Executor, recovered: Recovered) -> None:
         config, clock, bus = self._config, self._clock, self.bus
+        video = {id: camera.video for id, camera in config.cameras.items()}
+        transcoder = Transcoder(clock)
+        finisher = Finisher(
+            library=self._library,
+            transcoder=transcoder,
+            video=video,
+            bus=bus,
+            clock=clock,
+            recovered=recovered,
+        )
         control = Control(
             hubs=self._hubs,
             status=self.health.cameras,
             shelf=self._library,
+            clips=Saver(hubs=self._hubs, video=video, library=self._library, finisher=finisher, clock=clock),
             bus=bus,
             clock=clock,
             pool=pool,
@@ -151,15 +163,6 @@ class Daemon:
         self._add(Keeper(config=config.storage, cameras=config.cameras, library=self._library, bus=bus, clock=clock))
         self._add_offload()
         self._add_mqtt(control, pool)
-        transcoder = Transcoder(clock)
-        finisher = Finisher(
-            library=self._library,
-            transcoder=transcoder,
-            video={id: camera.video for id, camera in config.cameras.items()},
-            bus=bus,
-            clock=clock,
-            recovered=recovered,
-        )
         self._add(finisher)
         lost = LostThreads()
         for id in config.cameras:

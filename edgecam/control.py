@@ -1,8 +1,9 @@
 """What people can ask of the running daemon, from wherever they ask: HTTP, MQTT or a button."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Protocol
 
 from edgecam import aside
@@ -27,6 +28,52 @@ class PictureShelf(Protocol):
     def save_picture(self, frame: Frame, cause: str) -> Sidecar: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A clip that is on disk, and finished a little later. Times are unix seconds."""
+
+    id: str
+    begin: float
+    end: float
+    note: str | None
+    """What a person should know, such as that less than asked was there."""
+
+
+class Film(Protocol):
+    """A virtual MP4 cut out of recordings, in which any byte can be had at once. Times are unix seconds."""
+
+    @property
+    def begin(self) -> float:
+        """What it really shows, which may begin at a keyframe before what was asked."""
+        ...
+
+    @property
+    def end(self) -> float: ...
+
+    @property
+    def gaps(self) -> tuple[tuple[float, float], ...]:
+        """From and to, where nothing was recorded in between."""
+        ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def etag(self) -> str: ...
+
+    def pieces(self, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes from `start` to `stop`. Blocking; raises OSError when a recording is gone meanwhile."""
+        ...
+
+
+class Clips(Protocol):
+    """Makes clips of what was seen already. Raises Unavailable."""
+
+    async def save_clip(self, camera: str, last: float) -> Saved: ...
+
+    async def export(self, camera: str, begin: float, end: float) -> Film: ...
+
+
 class Control:
     """Loop thread only."""
 
@@ -39,13 +86,14 @@ class Control:
         hubs: Mapping[str, FrameHub],
         status: Mapping[str, CameraStatus],
         shelf: PictureShelf,
+        clips: Clips,
         bus: Bus,
         clock: Clock,
         pool: Executor,
         quality: Mapping[str, int],
     ) -> None:
         """`quality`: of JPEGs that have to be coded, by camera."""
-        self._hubs, self._status, self._shelf = hubs, status, shelf
+        self._hubs, self._status, self._shelf, self._clips = hubs, status, shelf, clips
         self._pool, self._quality = pool, quality
         self._bus, self._clock = bus, clock
 
@@ -72,6 +120,19 @@ class Control:
         if media:
             self._bus.publish(ClipSaved(camera=camera, at=media.end, media=media))
         return taken
+
+    async def save_clip(self, camera: str, last: float) -> Saved:
+        """Keep the last seconds, up to the newest frame, as a clip of kind manual; `ClipSaved` follows.
+
+        Raises Unavailable, KeyError for an unknown camera.
+        """
+        if self._status[camera].state is CameraState.PRIVACY:
+            raise Unavailable("privacy is on")
+        return await self._clips.save_clip(camera, last)
+
+    async def export(self, camera: str, begin: float, end: float) -> Film:
+        """What was recorded between two moments (unix seconds), as one film. Raises Unavailable."""
+        return await self._clips.export(camera, begin, end)
 
     async def _fresh(self, camera: str) -> Frame:
         hub = self._hubs[camera]

@@ -249,7 +249,7 @@ class Plan:
         return self._sound.mono + self._sound.duration >= frame.mono or self._held[-1].mono - frame.mono >= SOUND_LATE
 
     def _write(self, event: _Event, clip: _Clip, frame: Frame) -> list[Action]:
-        changed = _coding(frame) != _coding(clip.last)
+        changed = coding(frame) != coding(clip.last)
         if changed and not frame.keyframe:
             return []  # belongs to neither part
         sound = self._write_sound(clip, frame.mono)
@@ -268,7 +268,7 @@ class Plan:
         due = list[Action]()
         while self._sounds and self._sounds[0].mono < until:
             sound = self._sounds.popleft()
-            if clip.sound and _tone(sound) == _tone(clip.sound):
+            if clip.sound and tone(sound) == tone(clip.sound):
                 due.append(WriteSound(sound))
         return due
 
@@ -292,10 +292,11 @@ class Plan:
         return actions
 
 
-def _coding(frame: Frame) -> tuple[object, ...]:
+def coding(frame: Frame) -> tuple[object, ...]:
     """What must stay the same within one file."""
     return frame.kind, frame.width, frame.height, frame.extradata
 
 
-def _tone(sound: Sound) -> tuple[object, ...]:
+def tone(sound: Sound) -> tuple[object, ...]:
+    """What must stay the same within one track."""
     return sound.rate, sound.channels, sound.extradata

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from edgecam.control import Control, Unavailable
+from edgecam.control import Control, Film, Saved, Unavailable
 from edgecam.events import Bus, ClipSaved, SnapshotTaken
 from edgecam.frame import Frame, Kind
-from edgecam.health import CameraStatus
+from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import MediaId, MediaKind, Sidecar
 from fakes import AtOnce, FakeClock, settle
@@ -39,6 +39,16 @@ class Shelf:
         )
 
 
+class Cutter:
+    """Makes clips of nothing."""
+
+    async def save_clip(self, camera: str, last: float) -> Saved:
+        return Saved("id", 0.0, last, None)
+
+    async def export(self, camera: str, begin: float, end: float) -> Film:
+        raise Unavailable("nothing was recorded then")
+
+
 class House:
     def __init__(self) -> None:
         self.clock, self.bus, self.shelf = FakeClock(), Bus(), Shelf()
@@ -51,6 +61,7 @@ class House:
             hubs={"birdbox": self.hub},
             status={"birdbox": self.status},
             shelf=self.shelf,
+            clips=Cutter(),
             bus=self.bus,
             clock=self.clock,
             pool=AtOnce(),
@@ -65,6 +76,15 @@ class House:
 @pytest.fixture
 def house() -> House:
     return House()
+
+
+async def test_what_was_seen_before_privacy_began_is_not_made_a_clip_of(house: House) -> None:
+    assert (await house.control.save_clip("birdbox", 30.0)).end == 30.0
+    house.status.state = CameraState.PRIVACY
+    with pytest.raises(Unavailable, match="privacy is on"):
+        await house.control.save_clip("birdbox", 30.0)
+    with pytest.raises(Unavailable, match="nothing was recorded"):
+        await house.control.export("birdbox", 0.0, 1.0)
 
 
 async def test_a_snapshot_is_captured_after_the_question_kept_and_told(house: House) -> None:

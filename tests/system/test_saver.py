@@ -1,0 +1,259 @@
+"""`Save the last N seconds` and exports: every frame that is asked for, once, wherever it lies.
+
+Hub, recorder, writer, library and film are real; the clock and the frames' times are the test's.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from clips import counters, h264, jpegs, opened, probe
+from edgecam.config import model
+from edgecam.control import Film, Saved, Unavailable
+from edgecam.events import Bus, ClipSaved
+from edgecam.frame import Frame
+from edgecam.health import CameraStatus
+from edgecam.hub import FrameHub, Ring
+from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.record.draft import Draft
+from edgecam.record.finisher import Finisher
+from edgecam.record.library import Library
+from edgecam.record.mp4 import Mp4
+from edgecam.record.recorder import Recorder
+from edgecam.record.recovery import recover
+from edgecam.record.saver import Saver
+from edgecam.record.transcoder import Transcoder
+from edgecam.settings import Settings
+from fakes import FakeClock, until
+from sounds import beeps, decodes, sounds, voice
+
+pytestmark = pytest.mark.system
+
+START = 1.79e9
+PATIENCE = 30.0
+
+
+class Booth:
+    """One camera that records continuously, or nothing at all, and its saver."""
+
+    def __init__(self, library: Library, *, mode: str, reach: float, codec: str) -> None:
+        self.library, self.clock, self.bus = library, FakeClock(monotonic=1000.0, wall=START), Bus()
+        camera = model.Camera.model_validate({"source": "synthetic", "video": {"codec": codec}})
+        self.hub, self.status = FrameHub("cam", Ring(1.0, reach, 50_000_000)), CameraStatus("Cam")
+        self.finisher = Finisher(
+            library=library,
+            transcoder=Transcoder(self.clock),
+            video={"cam": camera.video},
+            bus=self.bus,
+            clock=self.clock,
+            recovered=recover(library),
+        )
+        self.recorder = Recorder(
+            id="cam",
+            config=model.Record.model_validate({"mode": mode, "continuous": {"segment": "2s"}}),
+            video=camera.video,
+            hub=self.hub,
+            bus=self.bus,
+            settings=Settings({"cam": camera}, library.layout.root / "settings.json", self.bus, self.clock),
+            status=self.status,
+            library=library,
+            finisher=self.finisher,
+            clock=self.clock,
+        )
+        self.saver = Saver(
+            hubs={"cam": self.hub},
+            video={"cam": camera.video},
+            library=library,
+            finisher=self.finisher,
+            clock=self.clock,
+        )
+        self.saved: asyncio.Queue[Sidecar] = asyncio.Queue()
+        self.bus.on(ClipSaved, lambda event: self.saved.put_nowait(event.media))
+
+    async def film(self, frames: Sequence[Frame]) -> None:
+        """At the pace of the disk; afterwards it is one frame later than the last one."""
+        for frame in frames:
+            self.clock.tick(frame.mono - self.clock.monotonic())
+            self.hub.publish(frame)
+            await until("the disk has it", lambda: not self.recorder.backlog and self.on_their_way <= 1)
+        self.clock.tick(1 / 15)
+
+    @property
+    def on_their_way(self) -> int:
+        """Files that are open or being closed."""
+        return sum(len(tape._tasks) for tape in self.recorder._tapes)
+
+    async def manual(self) -> Sidecar:
+        async with asyncio.timeout(PATIENCE):
+            while (media := await self.saved.get()).kind is not MediaKind.MANUAL:
+                pass
+        return media
+
+
+@contextlib.asynccontextmanager
+async def booth(path: Path, *, mode: str = "event", reach: float = 60.0, codec: str = "auto") -> AsyncIterator[Booth]:
+    with opened(path) as library:
+        booth = Booth(library, mode=mode, reach=reach, codec=codec)
+        lives = [asyncio.create_task(room.run()) for room in (booth.finisher, booth.recorder)]
+        await asyncio.sleep(0)
+        try:
+            yield booth
+        finally:
+            for life in reversed(lives):
+                life.cancel()
+                await asyncio.wait({life})
+
+
+async def clip_of(booth: Booth, saved: Saved) -> tuple[Sidecar, Path]:
+    media = await booth.manual()
+    path = booth.library.find(saved.id)
+    assert media.id == saved.id
+    assert path is not None
+    assert probe(path).complaints == ""
+    return media, path
+
+
+CAMERAS = {"jpeg": (jpegs(150), "auto"), "h264": (h264(150), "auto"), "jpeg, kept so": (jpegs(150), "mjpeg")}
+
+
+@pytest.mark.parametrize(("frames", "codec"), CAMERAS.values(), ids=CAMERAS)
+async def test_the_last_seconds_come_out_of_the_buffer_where_nothing_is_recorded(
+    frames: Sequence[Frame], codec: str, tmp_path: Path
+) -> None:
+    async with booth(tmp_path, codec=codec) as here:
+        await here.film(frames)
+        saved = await here.saver.save_clip("cam", 4.0)
+        media, path = await clip_of(here, saved)
+        assert counters(path) == list(range(90, 150))
+        assert (media.cause, media.codec) == ("manual", "mjpeg" if codec == "mjpeg" else "h264")
+        assert media.duration == pytest.approx(4.0, abs=0.02)
+        assert (saved.begin, saved.end) == pytest.approx((START + 6.0, START + 10.0), abs=0.1)
+        assert saved.note is None
+
+
+@pytest.mark.parametrize(("frames", "codec"), CAMERAS.values(), ids=CAMERAS)
+async def test_what_the_buffer_has_forgotten_comes_out_of_segments_and_the_open_one(
+    frames: Sequence[Frame], codec: str, tmp_path: Path
+) -> None:
+    """The buffer holds a second or two, the clip eight: three finished segments, the open one, the buffer."""
+    async with booth(tmp_path, mode="continuous", reach=0.0, codec=codec) as here:
+        await here.film(frames)
+        assert here.hub.ring.span < 3.0
+        saved = await here.saver.save_clip("cam", 8.0)
+        media, path = await clip_of(here, saved)
+        assert counters(path) == list(range(30, 150))
+        assert media.duration == pytest.approx(8.0, abs=0.02)
+        assert saved.note is None
+
+
+async def test_the_newest_seconds_are_in_the_clip_even_where_older_ones_are_coded_otherwise(tmp_path: Path) -> None:
+    """A JPEG camera's event clips are H.264 by now: they cannot be joined with its newest pictures."""
+    async with booth(tmp_path, codec="mjpeg") as here:
+        older = h264(90)
+        id = MediaId.new(older[0].wall, "cam", MediaKind.EVENT)
+        draft = Draft(id=id.text, start=older[0].wall, cause="motion", complete=True)
+        with here.library.begin(draft).open("wb", buffering=0) as file:
+            mp4 = Mp4(file, older[0])
+            for frame in older:
+                mp4.write(frame)
+            mp4.close()
+        here.library.finish(draft)
+        await here.film(jpegs(150)[120:])
+        saved = await here.saver.save_clip("cam", 10.0)
+        _, path = await clip_of(here, saved)
+        assert counters(path) == list(range(120, 150))
+        assert saved.note == "begins 8.0 s later than asked: what lies before was not kept"
+        assert counters(written(await here.saver.export("cam", START, START + 10), tmp_path / "f.mp4")) == list(
+            range(90)
+        )
+
+
+async def test_a_cut_that_moved_to_a_keyframe_is_told(tmp_path: Path) -> None:
+    async with booth(tmp_path, mode="continuous", reach=0.0) as here:
+        await here.film(h264(150))
+        saved = await here.saver.save_clip("cam", 7.2)
+        _, path = await clip_of(here, saved)
+        assert counters(path) == list(range(30, 150)), "from the keyframe before"
+        assert saved.note == "begins 0.8 s earlier than asked, at a keyframe"
+
+
+async def test_asked_for_more_than_was_seen_it_keeps_what_there_is_and_says_so(tmp_path: Path) -> None:
+    async with booth(tmp_path) as here:
+        await here.film(h264(60))
+        saved = await here.saver.save_clip("cam", 60.0)
+        _, path = await clip_of(here, saved)
+        assert counters(path) == list(range(60))
+        assert saved.note == "begins 56.0 s later than asked: what lies before was not kept"
+
+
+async def test_the_sound_of_the_last_seconds_is_kept(tmp_path: Path) -> None:
+    async with booth(tmp_path, mode="continuous", reach=0.0) as here:
+        heard = list(sounds(11.0, 3.5, 7.5, 9.5, mono=999.0))
+        for frame in h264(150):
+            while heard and heard[0].mono <= frame.mono:
+                here.hub.hear(heard.pop(0))
+            await here.film([frame])
+        _, path = await clip_of(here, await here.saver.save_clip("cam", 8.0))
+        decodes(path)
+        assert counters(path) == list(range(30, 150))
+        assert beeps(path) == pytest.approx([0.5, 4.5, 6.5], abs=0.03)
+        assert voice(path) == pytest.approx((0.0, 8.0), abs=0.2)
+
+
+async def test_nothing_was_seen(tmp_path: Path) -> None:
+    async with booth(tmp_path) as here:
+        with pytest.raises(Unavailable, match="there is nothing to save yet"):
+            await here.saver.save_clip("cam", 60.0)
+        assert list(here.library.layout.open.iterdir()) == []
+
+
+async def test_a_full_disk_is_the_answer(tmp_path: Path) -> None:
+    async with booth(tmp_path) as here:
+        await here.film(jpegs(30))
+        here.library.full = "the storage is full"
+        with pytest.raises(Unavailable, match="the storage is full"):
+            await here.saver.save_clip("cam", 60.0)
+
+
+async def test_a_disk_that_refuses_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with booth(tmp_path) as here:
+        await here.film(jpegs(30))
+        monkeypatch.setattr("edgecam.record.film.Film.write", refuse)
+        with pytest.raises(Unavailable, match="cannot be written: No space left on device"):
+            await here.saver.save_clip("cam", 60.0)
+        assert list(here.library.layout.open.iterdir()) == []
+
+
+def refuse(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+# -- exports -----------------------------------------------------------------------------------------------------------
+
+
+def written(film: Film, path: Path) -> Path:
+    path.write_bytes(b"".join(film.pieces(0, film.size)))
+    assert path.stat().st_size == film.size
+    return path
+
+
+@pytest.mark.parametrize(("frames", "codec"), CAMERAS.values(), ids=CAMERAS)
+async def test_any_interval_is_one_film_frame_by_frame(frames: Sequence[Frame], codec: str, tmp_path: Path) -> None:
+    async with booth(tmp_path, mode="continuous", codec=codec) as here:
+        await here.film(frames)
+        film = await here.saver.export("cam", START + 1.0, START + 7.0)
+        path = written(film, tmp_path / "film.mp4")
+        assert counters(path) == list(range(15, 105))
+        assert probe(path).complaints == ""
+        assert probe(path).duration == pytest.approx(6.0, abs=0.02)
+        assert (film.begin, film.end) == pytest.approx((START + 1, START + 7))
+        assert film.gaps == ()
+
+
+async def test_an_export_of_what_was_never_recorded_is_refused(tmp_path: Path) -> None:
+    async with booth(tmp_path) as here:
+        with pytest.raises(Unavailable, match="nothing was recorded then"):
+            await here.saver.export("cam", START - 100, START - 50)

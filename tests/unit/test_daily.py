@@ -106,8 +106,8 @@ class House:
         await settle()
 
     async def made_by_the_next_night(self) -> list[int]:
-        """Stills of each film that is made up to the night after the 23rd, of which there is one still."""
-        keep(self.library, at(23, 12))
+        """Stills of each film that is made up to the night after the 23rd, of which there are two stills."""
+        keep(self.library, at(23, 12), at(23, 13))
         self.clock.step(at(24, 0, 6) - self.clock.wall())
         await until("the next film", lambda: self.studio.films, meanwhile=lambda: self.clock.advance(TICK))
         return self.studio.films
@@ -170,7 +170,7 @@ async def test_what_was_due_while_the_box_was_off_is_made_at_the_next_start_olde
         await house.until_films(3)
     assert house.films == ["15 08:00 15 09:00", "20 08:00 20 09:00", "22 08:00 22 09:00"]
     async with at_work(library, at(23, 11)) as house:
-        assert await house.made_by_the_next_night() == [1], "each earlier day has its film"
+        assert await house.made_by_the_next_night() == [2], "each earlier day has its film"
 
 
 async def test_a_start_between_midnight_and_the_time_of_films_waits_for_it(library: Library) -> None:
@@ -184,14 +184,14 @@ async def test_a_start_between_midnight_and_the_time_of_films_waits_for_it(libra
 
 
 async def test_a_day_of_25_hours_is_one_film_in_the_order_of_time(library: Library) -> None:
-    day = [at(25, 2, 30, month=10), at(25, 2, 10, month=10, fold=1), at(25, 23, 59, month=10)]
+    day = [at(25, 0, month=10), at(25, 2, 30, month=10), at(25, 2, 10, month=10, fold=1), at(25, 23, 59, month=10)]
     keep(library, at(24, 23, 59, month=10), *day, at(26, 0, month=10))
     async with at_work(library, at(26, 1, month=10)) as house:
         await house.until_films(2)
-    assert house.studio.films == [1, 3]
+    assert house.studio.films == [1, 4]
     path = library.find(house.saved[1].id)
     assert path is not None
-    assert counters(path) == [1, 2, 3]
+    assert counters(path) == [1, 2, 3, 4]
 
 
 async def test_a_film_that_fails_is_told_and_made_with_the_next_one(
@@ -250,7 +250,7 @@ async def test_a_whole_film_that_a_crash_left_unfinished_is_finished_and_not_mad
     [film] = recover(library).saved
     assert (film.start, film.end, film.interrupted) == (at(22, 8), at(22, 9), False)
     async with at_work(library, at(23, 2)) as house:
-        assert await house.made_by_the_next_night() == [1]
+        assert await house.made_by_the_next_night() == [2]
 
 
 async def test_a_film_that_waits_for_a_disk_that_refuses_it_is_not_made_again(
@@ -267,14 +267,23 @@ async def test_a_film_that_waits_for_a_disk_that_refuses_it_is_not_made_again(
         async with at_work(library, at(23, 1)) as house:
             await until("it is refused", lambda: "cannot be finished" in caplog.text)
     async with at_work(library, at(23, 2)) as house:
-        assert await house.made_by_the_next_night() == [1]
+        assert await house.made_by_the_next_night() == [2]
         await house.until_films(1)
     [waiting] = recover(library).saved
     assert waiting.start == at(22, 8)
+
+
+async def test_a_film_that_somebody_deleted_does_not_come_back_in_the_next_night(library: Library) -> None:
+    keep(library, at(22, 8))
+    async with at_work(library, at(23, 1)) as house:
+        await house.until_films(1)
+        library.remove(house.saved[0].media)
+        house.studio.films.clear()
+        assert await house.made_by_the_next_night() == [2]
 
 
 async def test_stills_that_went_before_their_film_are_no_film(library: Library) -> None:
     [still] = keep(library, at(22, 8))
     library.remove(MediaId.parse(f"{still.id}.jpg"))
     async with at_work(library, at(23, 1)) as house:
-        assert await house.made_by_the_next_night() == [1]
+        assert await house.made_by_the_next_night() == [2]

@@ -104,6 +104,6 @@ class Timelapse:
 
     def _miss(self, why: Missed) -> None:
         if not self._missed:
-            log.warning("%s: no timelapse still: %s; the next ones are tried in their time", self._id, why)
+            log.info("%s: no timelapse still: %s; the next ones are tried in their time", self._id, why)
         self._missed += 1
         self._status.stills_missed += 1

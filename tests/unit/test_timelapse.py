@@ -206,6 +206,7 @@ async def test_privacy_that_begins_while_a_still_is_coded_keeps_it_from_the_disk
 async def test_a_full_or_failing_disk_costs_stills_and_no_more(
     library: Library, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     async with at_work(library) as house:
         library.full = "the storage is full"
         await house.clock.advance(30)

@@ -24,6 +24,8 @@ from edgecam.record.transcoder import TranscodeFailed
 
 log = logging.getLogger(__name__)
 
+_OURS = f"-{MediaKind.TIMELAPSE}-"
+
 Stills = list[MediaId]
 """Of one local day, in order."""
 
@@ -78,17 +80,23 @@ class Daily:
         """Days up to `last` that have stills and no film. Blocking."""
         days: dict[date, Stills] = {}
         filmed = self._made | {day_of(id.start) for id in self._unfinished()}
-        for name in self._library.days(self._id):
-            for id in self._library.list(self._id, name):
-                if id.kind is MediaKind.TIMELAPSE and id.still:
-                    days.setdefault(day_of(id.start), []).append(id)
-                elif id.kind is MediaKind.TIMELAPSE:
-                    filmed.add(day_of(id.start))
+        for id in self._finished():
+            if id.still:
+                days.setdefault(day_of(id.start), []).append(id)
+            else:
+                filmed.add(day_of(id.start))
         return {day: sorted(days[day], key=_start) for day in days.keys() - filmed if day <= last}
+
+    def _finished(self) -> Iterator[MediaId]:
+        """Stills and films of this camera, in no order."""
+        for day in self._library.days(self._id):
+            for name in self._library.files(self._id, day):  # there may be many more of other kinds
+                if _OURS in name and (id := media_of(name)):
+                    yield id
 
     def _unfinished(self) -> Iterator[MediaId]:
         """Films that are whole and wait for a disk that refuses them."""
-        for path in self._library.layout.open.glob(f"*-{self._id}-{MediaKind.TIMELAPSE}-*.part.mp4"):
+        for path in self._library.layout.open.glob(f"*-{self._id}{_OURS}*.part.mp4"):
             if id := media_of(path.name.replace(".part", "")):
                 yield id
 

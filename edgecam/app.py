@@ -30,12 +30,14 @@ from edgecam.motion.daylight import Daylight
 from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import Worker
+from edgecam.record.daily import Daily
 from edgecam.record.finisher import Finisher
 from edgecam.record.keeper import Keeper
 from edgecam.record.library import Away, Library
 from edgecam.record.recorder import Recorder
 from edgecam.record.recovery import Recovered, enter
 from edgecam.record.saver import Saver
+from edgecam.record.timelapse import Timelapse
 from edgecam.record.transcoder import Transcoder
 from edgecam.relay.component import LONGEST_WAIT as RELAY_WAIT
 from edgecam.relay.component import Relay
@@ -132,9 +134,10 @@ class Daemon:
     async def _build(self, pool: Executor, recovered: Recovered) -> None:
         config, clock, bus = self._config, self._clock, self.bus
         video = {id: camera.video for id, camera in config.cameras.items()}
+        transcoder = Transcoder(clock)
         finisher = Finisher(
             library=self._library,
-            transcoder=Transcoder(clock),
+            transcoder=transcoder,
             video=video,
             bus=bus,
             clock=clock,
@@ -169,6 +172,7 @@ class Daemon:
         lost = LostThreads()
         for id in config.cameras:
             self._add_camera(id, finisher, lost, pool)
+            self._add_timelapse(id, transcoder, finisher, pool)
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
         self.health.vitals = [
@@ -200,6 +204,7 @@ class Daemon:
             config=self._config.offload,
             wanted=self._wanted,
             node=self._identity.node,
+            prefix=lambda id: self._config.key_prefix(id.camera, id.kind.value),
             spool=self._spool,
             worker=Worker(clock=self._clock),
             bus=self.bus,
@@ -303,6 +308,37 @@ class Daemon:
         )
         self._add(capture, vitals, CAMERA_WAIT)
         self._add(Liveness(capture, clock))
+
+    def _add_timelapse(self, id: str, transcoder: Transcoder, finisher: Finisher, pool: Executor) -> None:
+        camera, lapse = self._config.cameras[id], self._config.cameras[id].record.timelapse
+        if lapse is None:
+            return
+        stills = Timelapse(
+            id=id,
+            config=lapse,
+            hub=self._hubs[id],
+            settings=self._settings,
+            status=self.health.cameras[id],
+            library=self._library,
+            bus=self.bus,
+            clock=self._clock,
+            pool=pool,
+            quality=camera.image.quality,
+            patience=camera.source.stall_timeout + camera.source.warmup,
+        )
+        self._add(stills)
+        if lapse.daily is not None:
+            daily = Daily(
+                id=id,
+                at=lapse.daily,
+                fps=lapse.fps,
+                video=camera.video,
+                library=self._library,
+                filmmaker=transcoder,
+                finisher=finisher,
+                clock=self._clock,
+            )
+            self._add(daily)
 
     def _add_daylight(self, id: str, pool: Executor) -> Tone:
         """Whether the camera's pictures are grey, which daylight changes where the configuration asks for that."""

@@ -208,7 +208,7 @@ class Library:
             event_id=draft.event_id,
             part=draft.part,
             start=draft.start,
-            end=draft.start + video.duration,
+            end=draft.start + video.duration if draft.end is None else draft.end,
             clock=draft.clock,
             duration=round(video.duration, 3),
             codec=video.codec,
@@ -225,9 +225,9 @@ class Library:
             picture=draft.picture,
         )
 
-    def save_picture(self, frame: Frame, cause: str) -> Sidecar:
-        """Keep one JPEG frame as a snapshot. Raises OSError."""
-        id = MediaId.new(frame.wall, frame.camera, MediaKind.SNAPSHOT)
+    def save_picture(self, frame: Frame, cause: str, kind: MediaKind = MediaKind.SNAPSHOT) -> Sidecar:
+        """Keep one JPEG frame as a picture of this kind. Raises OSError."""
+        id = MediaId.new(frame.wall, frame.camera, kind, still=True)
         draft = Draft(id=id.name, start=frame.wall, cause=cause, complete=True)
         try:
             self.begin(draft).write_bytes(frame.data)

@@ -5,11 +5,12 @@ import contextlib
 import errno
 import os
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from clips import opened
+from clips import jpegs, opened
 from edgecam.config import model
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
 from edgecam.health import DiskStatus
@@ -451,3 +452,16 @@ async def test_a_clock_that_is_slewed_or_set_a_little_is_believed(library: Libra
         await house.look(EXPIRE)
         await house.look(EXPIRE)
         assert house.there(clip) == "-"
+
+
+async def test_stills_of_a_timelapse_go_like_its_films(library: Library) -> None:
+    ages = (31 * DAY, 29 * DAY)
+    stills = [
+        library.save_picture(replace(frame, wall=FakeClock().wall() - age), "timelapse", MediaKind.TIMELAPSE)
+        for frame, age in zip(jpegs(2), ages, strict=True)
+    ]
+    films = [put(library, MediaKind.TIMELAPSE, FakeClock().wall() - age) for age in ages]
+    async with at_work(library) as house:
+        await house.look()
+        assert [library.find(still.media.name) is not None for still in stills] == [False, True]
+        assert house.there(*films) == "-x"

@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from edgecam import aside
+from edgecam import aside, local
 from edgecam.camera import LONGEST_WAIT as CAMERA_WAIT
 from edgecam.camera import Camera, Liveness
 from edgecam.clock import Clock
@@ -30,12 +30,14 @@ from edgecam.motion.daylight import Daylight
 from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import Worker
+from edgecam.record.daily import Daily
 from edgecam.record.finisher import Finisher
 from edgecam.record.keeper import Keeper
-from edgecam.record.library import Library
+from edgecam.record.library import Away, Library
 from edgecam.record.recorder import Recorder
-from edgecam.record.recovery import Recovered, recover
+from edgecam.record.recovery import Recovered, enter
 from edgecam.record.saver import Saver
+from edgecam.record.timelapse import Timelapse
 from edgecam.record.transcoder import Transcoder
 from edgecam.relay.component import LONGEST_WAIT as RELAY_WAIT
 from edgecam.relay.component import Relay
@@ -54,19 +56,18 @@ class Daemon:
 
     def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
         """Raises Fatal when the state folder is not writable."""
-        self._config, self._clock = config, clock
+        self._config, self._clock, self._environ = config, clock, environ
         self._notifier = Notifier(environ)
         self._state = config.state_path(environ)
         self._identity = _identity(config, self._state)
         layout = Layout(config.storage_path(environ))
-        self._library = Library(layout, wanted=self._wanted)
+        self._library = Library(layout, wanted=self._wanted, require_mount=config.storage.require_mount)
         self._spool = Spool(layout)
         self._rooms: list[tuple[Component, Vitals, float]] = []
         self._leave: Callable[[], None] = lambda: None
         boards = {id: CameraStatus(camera.name) for id, camera in config.cameras.items()}
         self.bus = Bus()
-        self.health = Health(self._identity.node, self._identity.instance, clock, layout.root, boards)
-        self.health.storage_trouble = lambda: self._library.full
+        self.health = Health(self._identity.node, self._identity.instance, clock, boards)
         self._settings = Settings(config.cameras, self._state / "settings.json", self.bus, clock)
         self._hubs = {id: FrameHub(id, self._ring(id)) for id in config.cameras}
 
@@ -76,7 +77,6 @@ class Daemon:
         Raises Fatal for what needs a new process or a person: port taken, storage locked or not writable.
         """
         pool = ThreadPoolExecutor(2, "pool")
-        self._library.open()
         cameras = ", ".join(self._config.cameras) or "none"
         log.info("node %s, storage %s, cameras: %s", self._identity.node, self._library.layout.root, cameras)
         try:
@@ -101,15 +101,21 @@ class Daemon:
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def _recover(self, stop: asyncio.Event) -> Recovered | None:
-        """What a crash left; None when we are told to stop before a slow disk has given it."""
-        recovering = asyncio.create_task(aside.run(recover, self._library))
+        """What a crash left; None when we are told to stop before a slow disk has given it.
+
+        A storage that is not there yet is the keeper's to wait for.
+        """
+        recovering = asyncio.create_task(aside.run(enter, self._library))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({recovering, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if recovering.done():
+        if not recovering.done():
+            recovering.cancel()
+            return None
+        try:
             return recovering.result()
-        recovering.cancel()
-        return None
+        except Away:
+            return Recovered()
 
     async def _tell_begin(self, ready: Callable[[], None]) -> None:
         """Tell systemd when every component entered its first life."""
@@ -128,9 +134,10 @@ class Daemon:
     async def _build(self, pool: Executor, recovered: Recovered) -> None:
         config, clock, bus = self._config, self._clock, self.bus
         video = {id: camera.video for id, camera in config.cameras.items()}
+        transcoder = Transcoder(clock)
         finisher = Finisher(
             library=self._library,
-            transcoder=Transcoder(clock),
+            transcoder=transcoder,
             video=video,
             bus=bus,
             clock=clock,
@@ -152,18 +159,20 @@ class Daemon:
             hubs=self._hubs,
             health=self.health,
             control=control,
-            media=self._library.find,
+            library=self._library,
             clock=clock,
             pool=pool,
+            local=local.place(self._state, self._environ),
         )
         self.health.http = await web.bind()
-        self._add(Keeper(config=config.storage, cameras=config.cameras, library=self._library, bus=bus, clock=clock))
+        self._add_keeper(finisher)
         self._add_offload()
         self._add_mqtt(control, pool)
         self._add(finisher)
         lost = LostThreads()
         for id in config.cameras:
             self._add_camera(id, finisher, lost, pool)
+            self._add_timelapse(id, transcoder, finisher, pool)
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
         self.health.vitals = [
@@ -173,6 +182,21 @@ class Daemon:
     def _add(self, component: Component, vitals: Vitals | None = None, longest: float = LONGEST_WAIT) -> None:
         self._rooms.append((component, vitals or Vitals(component.name), longest))
 
+    def _add_keeper(self, finisher: Finisher) -> None:
+        keeper = Keeper(
+            config=self._config.storage,
+            cameras=self._config.cameras,
+            library=self._library,
+            bus=self.bus,
+            clock=self._clock,
+            status=self.health.disk,
+            back=finisher.take,
+        )
+        self.health.storage_trouble = lambda: (
+            self._library.full or keeper.trouble or finisher.trouble or self._settings.trouble
+        )
+        self._add(keeper)
+
     def _add_offload(self) -> None:
         if self._config.offload is None:
             return
@@ -180,6 +204,7 @@ class Daemon:
             config=self._config.offload,
             wanted=self._wanted,
             node=self._identity.node,
+            prefix=lambda id: self._config.key_prefix(id.camera, id.kind.value),
             spool=self._spool,
             worker=Worker(clock=self._clock),
             bus=self.bus,
@@ -283,6 +308,37 @@ class Daemon:
         )
         self._add(capture, vitals, CAMERA_WAIT)
         self._add(Liveness(capture, clock))
+
+    def _add_timelapse(self, id: str, transcoder: Transcoder, finisher: Finisher, pool: Executor) -> None:
+        camera, lapse = self._config.cameras[id], self._config.cameras[id].record.timelapse
+        if lapse is None:
+            return
+        stills = Timelapse(
+            id=id,
+            config=lapse,
+            hub=self._hubs[id],
+            settings=self._settings,
+            status=self.health.cameras[id],
+            library=self._library,
+            bus=self.bus,
+            clock=self._clock,
+            pool=pool,
+            quality=camera.image.quality,
+            patience=camera.source.stall_timeout + camera.source.warmup,
+        )
+        self._add(stills)
+        if lapse.daily is not None:
+            daily = Daily(
+                id=id,
+                at=lapse.daily,
+                fps=lapse.fps,
+                video=camera.video,
+                library=self._library,
+                filmmaker=transcoder,
+                finisher=finisher,
+                clock=self._clock,
+            )
+            self._add(daily)
 
     def _add_daylight(self, id: str, pool: Executor) -> Tone:
         """Whether the camera's pictures are grey, which daylight changes where the configuration asks for that."""

@@ -65,7 +65,7 @@ async def ours(hub: FrameHub) -> None:
     )
     status = CameraStatus("bench", state=CameraState.RUNNING)
     clock = SystemClock()
-    health = Health("bench", "000000", clock, Path("/"), {"bench": status})
+    health = Health("bench", "000000", clock, {"bench": status})
     with ThreadPoolExecutor(1) as pool:
         server = Web(
             config=http,

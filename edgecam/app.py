@@ -32,9 +32,9 @@ from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import Worker
 from edgecam.record.finisher import Finisher
 from edgecam.record.keeper import Keeper
-from edgecam.record.library import Library
+from edgecam.record.library import Away, Library
 from edgecam.record.recorder import Recorder
-from edgecam.record.recovery import Recovered, recover
+from edgecam.record.recovery import Recovered, enter
 from edgecam.record.saver import Saver
 from edgecam.record.transcoder import Transcoder
 from edgecam.relay.component import LONGEST_WAIT as RELAY_WAIT
@@ -59,14 +59,13 @@ class Daemon:
         self._state = config.state_path(environ)
         self._identity = _identity(config, self._state)
         layout = Layout(config.storage_path(environ))
-        self._library = Library(layout, wanted=self._wanted)
+        self._library = Library(layout, wanted=self._wanted, require_mount=config.storage.require_mount)
         self._spool = Spool(layout)
         self._rooms: list[tuple[Component, Vitals, float]] = []
         self._leave: Callable[[], None] = lambda: None
         boards = {id: CameraStatus(camera.name) for id, camera in config.cameras.items()}
         self.bus = Bus()
-        self.health = Health(self._identity.node, self._identity.instance, clock, layout.root, boards)
-        self.health.storage_trouble = lambda: self._library.full
+        self.health = Health(self._identity.node, self._identity.instance, clock, boards)
         self._settings = Settings(config.cameras, self._state / "settings.json", self.bus, clock)
         self._hubs = {id: FrameHub(id, self._ring(id)) for id in config.cameras}
 
@@ -76,7 +75,6 @@ class Daemon:
         Raises Fatal for what needs a new process or a person: port taken, storage locked or not writable.
         """
         pool = ThreadPoolExecutor(2, "pool")
-        self._library.open()
         cameras = ", ".join(self._config.cameras) or "none"
         log.info("node %s, storage %s, cameras: %s", self._identity.node, self._library.layout.root, cameras)
         try:
@@ -101,15 +99,21 @@ class Daemon:
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def _recover(self, stop: asyncio.Event) -> Recovered | None:
-        """What a crash left; None when we are told to stop before a slow disk has given it."""
-        recovering = asyncio.create_task(aside.run(recover, self._library))
+        """What a crash left; None when we are told to stop before a slow disk has given it.
+
+        A storage that is not there yet is the keeper's to wait for.
+        """
+        recovering = asyncio.create_task(aside.run(enter, self._library))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({recovering, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if recovering.done():
+        if not recovering.done():
+            recovering.cancel()
+            return None
+        try:
             return recovering.result()
-        recovering.cancel()
-        return None
+        except Away:
+            return Recovered()
 
     async def _tell_begin(self, ready: Callable[[], None]) -> None:
         """Tell systemd when every component entered its first life."""
@@ -158,7 +162,7 @@ class Daemon:
             local=local.place(self._state, self._environ),
         )
         self.health.http = await web.bind()
-        self._add(Keeper(config=config.storage, cameras=config.cameras, library=self._library, bus=bus, clock=clock))
+        self._add_keeper(finisher)
         self._add_offload()
         self._add_mqtt(control, pool)
         self._add(finisher)
@@ -173,6 +177,21 @@ class Daemon:
 
     def _add(self, component: Component, vitals: Vitals | None = None, longest: float = LONGEST_WAIT) -> None:
         self._rooms.append((component, vitals or Vitals(component.name), longest))
+
+    def _add_keeper(self, finisher: Finisher) -> None:
+        keeper = Keeper(
+            config=self._config.storage,
+            cameras=self._config.cameras,
+            library=self._library,
+            bus=self.bus,
+            clock=self._clock,
+            status=self.health.disk,
+            back=finisher.take,
+        )
+        self.health.storage_trouble = lambda: (
+            self._library.full or keeper.trouble or finisher.trouble or self._settings.trouble
+        )
+        self._add(keeper)
 
     def _add_offload(self) -> None:
         if self._config.offload is None:

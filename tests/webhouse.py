@@ -139,7 +139,7 @@ class House:
         self.library = library or Files(Layout(Path("/nowhere")), wanted=lambda _: False)
         self.hubs = {name: FrameHub(name, Ring(1.0)) for name in cameras}
         self.status = {name: CameraStatus(name, state=CameraState.RUNNING) for name in cameras}
-        self.health = Health("box", "c0ffee", self.clock, Path("/"), dict(self.status))
+        self.health = Health("box", "c0ffee", self.clock, dict(self.status))
         self.shutter = Shutter(self.hubs)
         self._stamps = {name: Stamp(name, self.clock) for name in cameras}
         self.web = Web(

@@ -104,6 +104,9 @@ class Snapshot(Section):
     width: int | None = Field(None, ge=160, le=7680, description="Wider pictures are made smaller; null: as it comes.")
     max_age: Duration = Field(5, description="How long one picture is reused.")
     keep: Lasting = Field(14 * DAY, description="How long pictures that were asked for stay on disk.")
+    keep_size: Bytes | None = Field(
+        None, description="Stored ones beyond this, of this camera, go too, the oldest first."
+    )
 
 
 class Zone(Section):
@@ -151,6 +154,9 @@ class EventRecord(Section):
     post: Duration = Field(5, description="Time after it.")
     max: Duration = Field(120, ge=2, description="A longer event goes on in a next clip, without a gap.")
     keep: Lasting = Field(14 * DAY, description="From the end of the clip; 0s: delete as soon as it is stored.")
+    keep_size: Bytes | None = Field(
+        None, description="Stored ones beyond this, of this camera, go too, the oldest first."
+    )
 
 
 class Continuous(Section):
@@ -158,12 +164,18 @@ class Continuous(Section):
 
     segment: Duration = Field(10, ge=1, description="Length of each file.")
     keep: Lasting = Field(3600, description="From the end of the segment.")
+    keep_size: Bytes | None = Field(
+        None, description="Stored ones beyond this, of this camera, go too, the oldest first."
+    )
 
 
 class ManualRecord(Section):
     """Clips that somebody asked for."""
 
     keep: Lasting = Field(float("inf"), description="From the end of the clip.")
+    keep_size: Bytes | None = Field(
+        None, description="Stored ones beyond this, of this camera, go too, the oldest first."
+    )
 
 
 class Timelapse(Section):
@@ -172,6 +184,9 @@ class Timelapse(Section):
     every: Duration = Field(60, gt=0, description="Time between pictures.")
     daily: str = Field("00:05", description="When the day's film is made.")
     keep: Lasting = Field(30 * DAY, description="From the end of the film.")
+    keep_size: Bytes | None = Field(
+        None, description="Stored ones beyond this, of this camera, go too, the oldest first."
+    )
 
 
 class Buffer(Section):

@@ -29,6 +29,7 @@ Finding = tuple[Path, str]
 def conflicts(config: Config) -> Iterator[Finding]:
     """What cannot work together."""
     yield from _http(config)
+    yield from _storage(config)
     if config.mqtt:
         yield from _mqtt(config.mqtt)
     if config.offload:
@@ -55,6 +56,16 @@ def _http(config: Config) -> Iterator[Finding]:
         camera, _, what = entry.rpartition("/")
         if entry != "metrics" and not (what in ("snapshot", "stream") and camera in config.cameras):
             yield (("http", "public", index), "must be metrics, or a camera's id with /snapshot or /stream")
+
+
+def _storage(config: Config) -> Iterator[Finding]:
+    if not config.storage.require_mount:
+        return
+    here, path, state = ("storage", "require_mount"), config.storage.path, config.state
+    if state is None:
+        yield here, "needs state: a folder on the local disk, for what must be kept while the mount is absent"
+    elif path is not None and state.is_relative_to(path):
+        yield ("state",), "must not lie below storage.path, which may be absent (storage.require_mount)"
 
 
 def _beyond_loopback(listen: tuple[Address, ...]) -> str:

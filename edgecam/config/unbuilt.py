@@ -24,7 +24,6 @@ NOT_BUILT = frozenset(
         "Http.rate_limit",
         "Http.base_path",
         "Http.trusted_proxies",
-        "Storage.require_mount",
         "Offload.bandwidth",
         "Offload.encrypt",
     }

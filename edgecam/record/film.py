@@ -99,10 +99,10 @@ class Film:
             at += size
         self.size = at
         """Bytes."""
+        self.etag = self._digest()
+        """The same for the same bytes: which samples lie where in what. Hexadecimal."""
 
-    @property
-    def etag(self) -> str:
-        """The same for the same bytes: a digest of which samples lie where in what."""
+    def _digest(self) -> str:
         digest = hashlib.blake2b(self._head, digest_size=16)
         for footage, parts in self._fragments:
             digest.update(footage.identity)

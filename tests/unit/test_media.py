@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,20 @@ def test_a_file_system_without_durable_names_is_tolerated_a_broken_one_is_not(
     )
     done = subprocess.run([sys.executable, "-c", probe, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == raised
+
+
+def test_names_are_in_utc_so_that_the_hour_that_comes_twice_is_no_collision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        back = datetime(2026, 10, 25, 1, tzinfo=UTC).timestamp()  # 03:00 becomes 02:00
+        ids = [MediaId.new(back + minutes * 60, "cam", MediaKind.EVENT) for minutes in range(-90, 90, 10)]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert [id.text for id in ids] == sorted(id.text for id in ids)
+    assert [id.start for id in ids] == [back + minutes * 60 for minutes in range(-90, 90, 10)]
+    assert ids[9].text.startswith("20261025T010000000Z-")
 
 
 @pytest.mark.parametrize(

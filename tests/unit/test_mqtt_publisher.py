@@ -112,7 +112,7 @@ class House:
         self.config = model.Config.model_validate({"mqtt": {"host": "broker", **mqtt}, "cameras": cameras})
         self.board, self.clock, self.bus, self.shutter = Board(), FakeClock(), Bus(), Shutter()
         self.status = {id: CameraStatus(id) for id in cameras}
-        self.health = Health("pi", "a1b2c3", self.clock, folder, self.status)
+        self.health = Health("pi", "a1b2c3", self.clock, self.status)
         self.settings = Settings(self.config.cameras, folder / "settings.json", self.bus, self.clock)
         self.hubs = {id: FrameHub(id, Ring(5)) for id in cameras}
         self.publisher = Publisher(

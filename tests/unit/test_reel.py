@@ -4,6 +4,7 @@ import functools
 import gc
 import io
 import os
+import re
 import struct
 import subprocess
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broadcast import hevc
 from clips import counters, h264, jpegs, probe
 from edgecam.frame import Frame, Kind, Sound
 from edgecam.record import boxes
@@ -147,6 +149,22 @@ def test_an_event_is_shown_as_its_own_clip_has_it_and_the_segments_around_it(tmp
     assert in_place(film, path) == list(range(120))
     # Where the event ends the segment is entered at its keyframe before.
     assert [number for number, _ in numbered(path)] == 30 * [2] + 50 * [0] + 40 * [2]
+
+
+def test_an_event_shorter_than_a_group_of_pictures_is_shown_as_the_segment_has_it(tmp_path: Path) -> None:
+    film = cut([recorded(camera(0), 45, 60), recorded(camera(2), 0, 120)], WALL, WALL + 8)
+    assert in_place(film, developed(film, tmp_path / "film.mp4")) == list(range(120))
+    assert {number for number, _ in numbered(tmp_path / "film.mp4")} == {2}
+
+
+def test_what_cannot_be_decoded_because_its_keyframe_is_missing_is_not_shown(tmp_path: Path) -> None:
+    key, other = b"\2\0\0\0", b"\1\1\0\0"
+    head, *rest = muxed(h264(60), until=60).split(b"trun")
+    blunt = [fragment[:40].replace(key, other) + fragment[40:] for fragment in rest]
+    film = cut([Recording(WALL, b"trun".join([head, blunt[0], *rest[1:]]))], WALL, WALL + 4)
+    assert in_place(film, developed(film, tmp_path / "film.mp4")) == list(range(15, 60))
+    with pytest.raises(NothingThere):
+        cut([Recording(WALL, b"trun".join([head, *blunt]))], WALL, WALL + 4)
 
 
 def numbered(path: Path | io.BytesIO) -> list[tuple[int, int]]:
@@ -312,6 +330,52 @@ def test_sound_goes_on_where_an_event_ends_in_the_middle_of_a_segment(tmp_path: 
     assert beeps(developed(film, tmp_path / "film.mp4")) == pytest.approx([1.5, 3.95, 6.5], abs=0.005)
 
 
+def test_sound_that_fell_silent_before_leaves_the_film_silent(tmp_path: Path) -> None:
+    frames = h264(120)
+    film = cut([recorded(frames, 0, 60, sounds(1.0)), recorded(frames, 60, 120, sounds(8.0, 6.5))], WALL + 2, WALL + 8)
+    path = developed(film, tmp_path / "film.mp4")
+    assert in_place(film, path) == list(range(30, 120))
+    assert beeps(path) == pytest.approx([4.5], abs=0.005)
+
+
+def test_h265_is_cut_as_h264_is(tmp_path: Path) -> None:
+    film = cut(segments(hevc(60), SOUND), WALL + 1.5, WALL + 3.5)
+    assert in_place(film, developed(film, tmp_path / "film.mp4")) == list(range(15, 53))
+
+
+def test_a_file_whose_time_does_not_begin_with_nought_keeps_its_time(tmp_path: Path) -> None:
+    path, spoilt = tmp_path / "spoilt.mp4", list(jpegs(60))
+    spoilt[:5] = [replace(frame, data=b"\xff\xd8 no picture \xff\xd9") for frame in spoilt[:5]]
+    path.write_bytes(muxed(spoilt, until=60))
+    transcode(path, tmp_path / "coded.mp4", Coding(2_000_000, None, 1.0))
+    film = cut([Recording(WALL, tmp_path / "coded.mp4")], WALL, WALL + 4)
+    assert in_place(film, developed(film, tmp_path / "film.mp4")) == list(range(5, 60))
+
+
+@pytest.mark.parametrize("first", [20, 25])  # told a third of a millisecond too early, too late
+@pytest.mark.parametrize("off", [-0.0004, -0.0002, 0.0, 0.0002, 0.0004])
+def test_a_packet_of_sound_at_the_very_seam_is_heard_once(first: int, off: float, tmp_path: Path) -> None:
+    sound = sounds(7.0, mono=1000 + 67 / FPS + off - 209 * 1024 / 48000)
+    recordings = [recorded(jpegs(90), first, 67, sound), recorded(jpegs(90), 0, 90, sound)]
+    path = tmp_path / "film.mp4"
+    with path.open("wb") as file:
+        cut(recordings, WALL, WALL + 6).write(file)
+    assert packets(path) == [one.data for one in sound if one.mono < 1006]
+    with av.open(str(path)) as container:
+        at = [one.dts for one in container.demux(container.streams.audio[0]) if one.dts is not None]
+    assert min(after - before for before, after in pairwise(at)) == 1024, "they overlap"
+
+
+def test_a_preferred_recording_too_short_to_see_does_no_harm() -> None:
+    blink = Recording(WALL + 2, muxed(h264(1), until=1).replace(u32(90_000 // FPS), u32(90)))
+    film = cut([blink, recorded(h264(120), 0, 120)], WALL, WALL + 8)
+    assert film.end - film.begin == pytest.approx(8.0, abs=0.002)
+
+
+def u32(number: int) -> bytes:
+    return number.to_bytes(4, "big")
+
+
 @functools.cache
 def long_film() -> tuple[Film, bytes]:
     film, file = cut(segments(h264(120), SOUND), WALL + 1, WALL + 7), io.BytesIO()
@@ -464,6 +528,23 @@ def test_no_damage_to_one_recording_costs_another(junk: bytes, at: int, length: 
     film = cut([damaged, recorded_sound()], WALL, WALL + 8)
     assert sum(map(len, film.pieces())) == film.size
     assert film.end - WALL >= 8 - 0.002
+
+
+@pytest.mark.parametrize(
+    ("offset", "field"),
+    [
+        (0, b"\0\0\0\1\xff\xff\xff\xff"),  # a count that would fill the memory
+        (8, b"\x7f\xff\xff\xff"),  # where the data are
+        (12, b"\xff\xff\xff\xff"),  # a duration
+        (16, b"\xff\xff\xff\xff"),  # a size
+    ],
+)
+def test_a_fragment_that_cannot_be_is_the_end_of_its_recording(offset: int, field: bytes, tmp_path: Path) -> None:
+    uneven = [replace(frame, mono=frame.mono + 0.001 * (frame.number % 2)) for frame in CAMERAS["jpeg"][:40]]
+    whole = muxed(uneven, until=40)  # so that each frame has a duration
+    at = [match.end() for match in re.finditer(b"trun", whole)][2] + offset
+    film = cut([Recording(WALL, whole[:at] + field + whole[at + len(field) :])], WALL, WALL + 4)
+    assert counters(developed(film, tmp_path / "film.mp4")) == list(range(16))
 
 
 @functools.cache

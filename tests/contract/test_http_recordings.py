@@ -242,6 +242,19 @@ async def test_an_event_whose_sidecar_is_unreadable_is_still_there(
         assert event["id"] == media.text
 
 
+async def test_a_disk_that_fails_is_told_and_is_no_mistake_of_ours(
+    pool: ThreadPoolExecutor, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(library, "days", fail)
+    async with House(pool, library=library).open() as client:
+        for path in ("/api/events", "/api/cameras/birdbox/recordings"):
+            async with client.get(path) as answer:
+                assert (answer.status, (await answer.json())["reason"]) == (503, "disk")
+
+
 @pytest.mark.parametrize(
     "question", ["from=now", "to=2026-13-01", "from=2026-09-22&to=2026-09-21", "limit=0", "limit=x"]
 )

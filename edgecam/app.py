@@ -190,9 +190,8 @@ class Daemon:
             status=self.health.disk,
             back=finisher.take,
         )
-        self.health.storage_trouble = lambda: (
-            self._library.full or keeper.trouble or finisher.trouble or self._settings.trouble
-        )
+        library, settings = self._library, self._settings
+        self.health.storage_trouble = lambda: library.full or keeper.trouble or finisher.trouble or settings.trouble
         self._add(keeper)
 
     def _add_offload(self) -> None:

@@ -47,7 +47,7 @@ class Studio:
         self.fails: str | None = None
         self.hangs = False
 
-    async def film(self, stills: Path, target: Path, video: model.Video, fps: int) -> None:
+    async def film(self, stills: Path, target: Path, video: model.Video, fps: float) -> int:
         pictures = [Path(line).read_bytes() for line in stills.read_text().splitlines()]
         target.write_bytes(b"half a film")
         if self.fails:
@@ -56,14 +56,15 @@ class Studio:
             await asyncio.Event().wait()
         self.films.append(len(pictures))
         with av.open(str(target), "w", format="mp4", options={"movflags": "frag_keyframe+empty_moov"}) as out:
-            stream = out.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "bf": "0"})
+            stream = out.add_stream("libx264", rate=round(fps), options={"preset": "ultrafast", "bf": "0"})
             stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-            stream.time_base = stream.codec_context.time_base = Fraction(1, fps)
+            stream.time_base = stream.codec_context.time_base = Fraction(1, round(fps))
             for number, data in enumerate(pictures):
                 frame = av.VideoFrame.from_ndarray(simplejpeg.decode_jpeg(data), format="rgb24")
                 frame.pts = number
                 out.mux(stream.encode(frame))
             out.mux(stream.encode(None))
+        return 0
 
 
 class House:

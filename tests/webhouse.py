@@ -112,14 +112,6 @@ class Shutter:
         )
 
 
-class Files(Library):
-    """The daemon's library."""
-
-    def pin(self, id: MediaId, on: bool) -> None:
-        pin = self.layout.pin(id)
-        pin.touch() if on else pin.unlink(missing_ok=True)
-
-
 class House:
     """`birdbox` and `garden`, no login, unless told otherwise; both run and have no frame yet."""
 
@@ -136,7 +128,7 @@ class House:
         cameras = {name: {"source": "synthetic", **(camera or {})} for name in ("birdbox", "garden")}
         config = Config.model_validate({"http": {"listen": "127.0.0.1:0", **(http or {})}, "cameras": cameras})
         self.clock = FakeClock()
-        self.library = library or Files(Layout(Path("/nowhere")), wanted=lambda _: False)
+        self.library = library or Library(Layout(Path("/nowhere")), wanted=lambda _: False)
         self.hubs = {name: FrameHub(name, Ring(1.0)) for name in cameras}
         self.status = {name: CameraStatus(name, state=CameraState.RUNNING) for name in cameras}
         self.health = Health("box", "c0ffee", self.clock, dict(self.status))

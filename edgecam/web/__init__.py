@@ -75,7 +75,7 @@ class Web:
         self._api = Api(lives=self.lives, health=health, control=control, clock=clock)
         self._media, self._page = Media(library), Page()
         self._recordings = Recordings(self.lives, library, clock, zone)
-        self._cuts = Cuts(self.lives, control, zone)
+        self._cuts = Cuts(self.lives, control, clock, zone)
         self._stills, self._streams = Stills(clock), Streams(config.max_clients, clock)
 
     async def bind(self) -> str:
@@ -109,6 +109,7 @@ class Web:
                     taps.enter_context(live.tap())
                 while True:
                     await self._clock.sleep(1)
+                    self._cuts.tick()
                     for live in self.lives.values():
                         await live.tick()
             finally:

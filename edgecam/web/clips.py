@@ -1,29 +1,42 @@
 """Clips out of what is there already: the last seconds saved, any interval exported."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from typing import NamedTuple
 
 from aiohttp import web
 
+from edgecam.clock import Clock
 from edgecam.config import units
 from edgecam.control import Clips, Film, Unavailable
 from edgecam.media import MediaId, iso
 from edgecam.web import media, query
 from edgecam.web.answers import Refused, as_json
-from edgecam.web.film import send
+from edgecam.web.film import is_seek, send
 from edgecam.web.live import Live, find
 
 LONGEST = 6 * 3600.0
 """Seconds of the longest export: its index is made in memory before the first byte."""
+FILMS, KEPT = 2, 60.0
+"""Films that are remembered, and for how many seconds: players ask for one again and again."""
 SHOWN = 20
 """Gaps that a header names."""
+
+
+class _Kept(NamedTuple):
+    film: Film
+    used: float
 
 
 class Cuts:
     """Loop thread only. `zone` is whose time file names tell; None: the box's."""
 
-    def __init__(self, lives: Mapping[str, Live], clips: Clips, zone: tzinfo | None = None) -> None:
-        self._lives, self._clips, self._zone = lives, clips, zone
+    def __init__(self, lives: Mapping[str, Live], clips: Clips, clock: Clock, zone: tzinfo | None = None) -> None:
+        self._lives, self._clips, self._clock, self._zone = lives, clips, clock, zone
+        self._kept: dict[tuple[str, float, float], _Kept] = {}
+        self._cutting = asyncio.Lock()
+        """One at a time: a long film takes seconds of work and some memory."""
 
     async def save(self, request: web.Request) -> web.Response:
         """Save the last seconds. Raises Refused: 400, 404, 503 with the reason."""
@@ -58,10 +71,7 @@ class Cuts:
         if end - begin > LONGEST:
             sentence = f"an export is at most {units.duration_text(LONGEST)} long: ask for it in parts"
             raise Refused(400, "too_long", sentence)
-        try:
-            film = await self._clips.export(live.id, begin, end)
-        except Unavailable as error:
-            raise Refused(404, "nothing_recorded", f"{live.id}: {error}") from error
+        film = await self._film(request, live.id, begin, end)
         headers = {
             "Content-Disposition": f'attachment; filename="{self._name(live.id, film)}"',
             "Cache-Control": "private, no-cache",
@@ -70,6 +80,28 @@ class Cuts:
             "X-Gaps": _gaps(film),
         }
         return await send(request, film, headers)
+
+    async def _film(self, request: web.Request, camera: str, begin: float, end: float) -> Film:
+        """Cut anew where somebody begins, the same again where a player seeks in it. Raises Refused (404)."""
+        asked, now = (camera, begin, end), self._clock.monotonic()
+        kept = self._kept.pop(asked, None)
+        if kept is not None and is_seek(request.headers.get("Range")):
+            film = kept.film
+        else:
+            try:
+                async with self._cutting:
+                    film = await self._clips.export(camera, begin, end)
+            except Unavailable as error:
+                raise Refused(404, "nothing_recorded", f"{camera}: {error}") from error
+        self._kept[asked] = _Kept(film, now)
+        while len(self._kept) > FILMS:
+            self._kept.pop(next(iter(self._kept)))
+        return film
+
+    def tick(self) -> None:
+        """Forget films in which nobody seeks any more. Called once a second."""
+        old = self._clock.monotonic() - KEPT
+        self._kept = {asked: kept for asked, kept in self._kept.items() if kept.used > old}
 
     def _name(self, camera: str, film: Film) -> str:
         """A file name that every file system takes, in local time."""

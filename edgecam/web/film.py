@@ -91,6 +91,12 @@ class Tap:
                 self._pieces.close()
 
 
+def is_seek(asked: str | None) -> bool:
+    """Whether a Range header goes on with a film that was begun before."""
+    match = _RANGE.fullmatch(asked.strip()) if asked else None
+    return match is not None and match[1] != "0"
+
+
 class Span(NamedTuple):
     """The bytes from `start` up to `stop`."""
 

@@ -1,15 +1,19 @@
 """What the web needs of finished media on disk."""
 
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from edgecam import aside
 from edgecam.media import MediaId, Sidecar
 from edgecam.web.answers import Refused
 from edgecam.web.door import visitor
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Library(Protocol):
@@ -51,9 +55,20 @@ def named(text: str) -> MediaId:
     return id
 
 
+async def asked(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The library's answer, from beside the loop. Raises Refused: 404 for what went meanwhile, 503 for a bad disk."""
+    try:
+        return await aside.run(call, *args, **kwargs)
+    except FileNotFoundError:
+        raise absent() from None
+    except OSError as error:
+        log.warning("http: the library: %s", error)
+        raise Refused(503, "disk", f"the disk does not do it: {error.strerror or error}", retry_after=10) from error
+
+
 async def existing(library: Library, id: MediaId) -> Path:
     """The file of it. Raises Refused (404)."""
-    path = await aside.run(library.find, id.name)
+    path = await asked(library.find, id.name)
     if path is None:
         raise absent()
     return path

@@ -4,12 +4,11 @@ import logging
 
 from aiohttp import web
 
-from edgecam import aside
 from edgecam.media import MediaId
 from edgecam.web import query
 from edgecam.web.answers import Refused, as_json
 from edgecam.web.door import visitor
-from edgecam.web.library import Library, absent, existing, named
+from edgecam.web.library import Library, absent, asked, existing, named
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +21,7 @@ def url(id: MediaId) -> str:
 
 
 class Media:
-    """Loop thread only. Everything raises Refused (404), the same for what is not there and what may not be seen."""
+    """Loop thread only. All raises Refused: 404, the same for what is not there and what may not be seen; 503."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
@@ -42,8 +41,8 @@ class Media:
         """All that is known of it."""
         id = named(request.match_info["id"])
         await existing(self._library, id)
-        sidecar = await aside.run(self._library.sidecar, id)
-        beside = set(await aside.run(self._library.files, id.camera, id.day))
+        sidecar = await asked(self._library.sidecar, id)
+        beside = set(await asked(self._library.files, id.camera, id.day))
         known = sidecar.model_dump(mode="json") if sidecar else {"id": id.text, "camera": id.camera, "kind": id.kind}
         known |= {"url": url(id), "pinned": f"{id.text}.keep" in beside}
         if f"{id.picture.name}" in beside and not id.still:
@@ -51,26 +50,18 @@ class Media:
         return as_json(known)
 
     async def keep(self, request: web.Request) -> web.Response:
-        """Pin it, or no longer. Raises Refused: 400, 503 when the disk takes no pin."""
+        """Pin it, or no longer. Raises Refused (400)."""
         id = await self._whole(request)
         on = (await query.body(request)).get("on")
         if not isinstance(on, bool):
             raise Refused(400, "bad_request", '"on" must be true or false')
-        try:
-            await aside.run(self._library.pin, id, on)
-        except FileNotFoundError:
-            raise absent() from None
-        except OSError as error:
-            raise _disk(id, error) from error
+        await asked(self._library.pin, id, on)
         return as_json({"id": id.name, "pinned": on})
 
     async def delete(self, request: web.Request) -> web.Response:
-        """Delete it, kept or not. Raises Refused (503) when the disk does not."""
+        """Delete it, kept or not."""
         id = await self._whole(request)
-        try:
-            await aside.run(self._library.remove, id)
-        except OSError as error:
-            raise _disk(id, error) from error
+        await asked(self._library.remove, id)
         log.info("%s: %s deleted %s", id.camera, visitor().name, id.name)
         return as_json({"id": id.name, "deleted": True})
 
@@ -81,8 +72,3 @@ class Media:
             raise absent()
         await existing(self._library, id)
         return id
-
-
-def _disk(id: MediaId, error: OSError) -> Refused:
-    log.warning("%s: %s is as it was: %s", id.camera, id.name, error)
-    return Refused(503, "disk", f"the disk refuses it: {error.strerror or error}")

@@ -7,14 +7,13 @@ from datetime import date, tzinfo
 
 from aiohttp import web
 
-from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.media import MediaId, MediaKind, Sidecar, iso
 from edgecam.web import query
 from edgecam.web.answers import Refused, as_json
 from edgecam.web.days import LocalDay, is_day, local_date, local_dates, local_day, offsets
 from edgecam.web.door import visitor
-from edgecam.web.library import Library
+from edgecam.web.library import Library, asked
 from edgecam.web.listing import Entry, Listing, hours, listing
 from edgecam.web.live import Live, allowed, find
 
@@ -33,7 +32,7 @@ class Recordings:
         self._lives, self._library, self._clock, self._zone = lives, library, clock, zone
 
     async def day(self, request: web.Request) -> web.Response:
-        """One local day of a camera, newest first. Raises Refused: 400, 404."""
+        """One local day of a camera, newest first. Raises Refused: 400, 404, 503."""
         live = find(request, self._lives)
         today = local_date(self._clock.wall(), self._zone)
         day = _day(request.query.get("date"), today, self._zone)
@@ -47,7 +46,7 @@ class Recordings:
             "end": iso(day.end),
             "offsets": [{"from": iso(at), "minutes": minutes} for at, minutes in offsets(day, self._zone)],
         }
-        return await aside.run(self._tell_day, about, day, today, kinds)
+        return await asked(self._tell_day, about, day, today, kinds)
 
     def _tell_day(self, about: Json, day: LocalDay, today: date, kinds: Collection[str]) -> web.Response:
         camera = str(about["camera"])
@@ -68,12 +67,12 @@ class Recordings:
         return as_json(about, items=[found.json(entry) for entry in found.media if entry.kind in kinds])
 
     async def events(self, request: web.Request) -> web.Response:
-        """Clips of events that began from `from` up to `to`, newest first. Raises Refused: 400, 404.
+        """Clips of events that began from `from` up to `to`, newest first. Raises Refused: 400, 404, 503.
 
         `more` says that there may be older ones: ask again with `to` set to the last one's start.
         """
-        asked = request.query.get("camera")
-        cameras = [allowed(self._lives, asked).id] if asked else [id for id in self._lives if visitor().may_see(id)]
+        camera = request.query.get("camera")
+        cameras = [allowed(self._lives, camera).id] if camera else [id for id in self._lives if visitor().may_see(id)]
         begin, end = query.moment(request.query, "from"), query.moment(request.query, "to")
         if begin is not None and end is not None and begin >= end:
             raise Refused(400, "bad_request", "from must be earlier than to")
@@ -83,7 +82,7 @@ class Recordings:
             min(_LATEST if end is None else max(end, 0.0), _LATEST),
             request.query.get("zone") or None,
         )
-        return await aside.run(self._tell_events, cameras, wanted, limit)
+        return await asked(self._tell_events, cameras, wanted, limit)
 
     def _tell_events(self, cameras: Collection[str], wanted: "_Wanted", limit: int) -> web.Response:
         told: list[Json] = []

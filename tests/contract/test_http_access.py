@@ -12,9 +12,10 @@ import pytest
 import yarl
 
 from edgecam.media import Layout
+from edgecam.record.library import Library
 from edgecam.web.password import hash_password
 from waiting import save
-from webhouse import Files, House, watching
+from webhouse import House, watching
 
 PICTURE = "/cameras/birdbox/snapshot.jpg"
 
@@ -213,7 +214,7 @@ async def test_a_limited_token_cannot_tell_other_cameras_from_none(house: House,
 
 async def test_a_limited_token_gets_its_own_clips_only(pool: ThreadPoolExecutor, tmp_path: Path) -> None:
     mine, other = (save(tmp_path, camera=camera).id for camera in ("birdbox", "garden"))
-    house = House(pool, http=LOGINS, library=Files(Layout(tmp_path), wanted=lambda _: False))
+    house = House(pool, http=LOGINS, library=Library(Layout(tmp_path), wanted=lambda _: False))
     async with house.open() as client:
         assert (await ask(client, f"/media/{mine}.mp4", bearer("tablet-token")))[0] == 200
         assert (await ask(client, f"/media/{other}.mp4", bearer("tablet-token")))[0] == 404

@@ -141,6 +141,30 @@ async def test_players_jump_in_it_by_byte_ranges(house: House) -> None:
             assert answer.status == 304
 
 
+async def test_a_player_seeks_in_the_film_that_it_began_and_who_begins_gets_the_newest(house: House) -> None:
+    async with house.open() as client:
+
+        async def ask(asked: str) -> int:
+            async with client.get(EXPORT, headers={"Range": asked} if asked else {}) as answer:
+                assert answer.status in (200, 206)
+                await answer.read()
+            return len(house.shutter.exported)
+
+        assert [await ask(asked) for asked in ("bytes=0-", "bytes=500-", "bytes=-99", "bytes=0-", "")] == [
+            1,
+            1,
+            1,
+            2,
+            3,
+        ]
+        await house.clock.advance(40)
+        assert await ask("bytes=500-") == 3
+        await house.clock.advance(40)
+        assert await ask("bytes=500-") == 3
+        await house.clock.advance(62)
+        assert await ask("bytes=500-") == 4, "nobody sought for a while"
+
+
 @pytest.mark.parametrize(
     ("asked", "if_range", "span"),
     [

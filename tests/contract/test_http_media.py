@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edgecam.media import Layout, MediaId, MediaKind
+from clips import opened
+from edgecam.media import MediaId, MediaKind
+from edgecam.record.library import Library
 from waiting import NOON, content, save
-from webhouse import Files, House
+from webhouse import House
 
 TABLET = {"Authorization": "Bearer tablet-token"}
 LOGINS = {
@@ -28,8 +30,9 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Files:
-    return Files(Layout(tmp_path), wanted=lambda _: True)
+def library(tmp_path: Path) -> Iterator[Library]:
+    with opened(tmp_path, wanted=lambda _: True) as library:
+        yield library
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def clip(tmp_path: Path) -> MediaId:
     return save(tmp_path, size=10240).media
 
 
-async def test_a_clip_is_played_by_byte_ranges(pool: ThreadPoolExecutor, library: Files, clip: MediaId) -> None:
+async def test_a_clip_is_played_by_byte_ranges(pool: ThreadPoolExecutor, library: Library, clip: MediaId) -> None:
     data = content(10240, int(NOON))
     async with House(pool, library=library).open() as client:
         async with client.get(f"/media/{clip}.mp4") as answer:
@@ -55,7 +58,7 @@ async def test_a_clip_is_played_by_byte_ranges(pool: ThreadPoolExecutor, library
 
 
 async def test_the_best_picture_of_an_event_lies_beside_its_clip(
-    pool: ThreadPoolExecutor, library: Files, clip: MediaId
+    pool: ThreadPoolExecutor, library: Library, clip: MediaId
 ) -> None:
     async with House(pool, library=library).open() as client:
         async with client.get(f"/media/{clip}.jpg") as answer:
@@ -66,7 +69,7 @@ async def test_the_best_picture_of_an_event_lies_beside_its_clip(
 
 
 @pytest.mark.parametrize("kind", [MediaKind.SNAPSHOT, MediaKind.TIMELAPSE])
-async def test_stills_are_pictures_and_no_clips(pool: ThreadPoolExecutor, library: Files, kind: MediaKind) -> None:
+async def test_stills_are_pictures_and_no_clips(pool: ThreadPoolExecutor, library: Library, kind: MediaKind) -> None:
     still = MediaId.new(NOON, "birdbox", kind, still=True)
     library.layout.folder(still).mkdir(parents=True)
     library.layout.media(still).write_bytes(b"jpeg")
@@ -80,7 +83,7 @@ async def test_stills_are_pictures_and_no_clips(pool: ThreadPoolExecutor, librar
         assert (told["id"], told["kind"], told["url"]) == (still.text, kind, f"media/{still.text}.jpg")
 
 
-async def test_all_that_is_known_of_a_clip_is_told(pool: ThreadPoolExecutor, library: Files, clip: MediaId) -> None:
+async def test_all_that_is_known_of_a_clip_is_told(pool: ThreadPoolExecutor, library: Library, clip: MediaId) -> None:
     async with House(pool, library=library).open() as client:
         async with client.get(f"/api/media/{clip}") as answer:
             told = await answer.json()
@@ -96,7 +99,7 @@ async def test_all_that_is_known_of_a_clip_is_told(pool: ThreadPoolExecutor, lib
             assert (answer.status, (await answer.json())["id"]) == (200, clip.text)
 
 
-async def test_a_clip_is_kept_until_it_is_not(pool: ThreadPoolExecutor, library: Files, clip: MediaId) -> None:
+async def test_a_clip_is_kept_until_it_is_not(pool: ThreadPoolExecutor, library: Library, clip: MediaId) -> None:
     async with House(pool, library=library).open() as client:
         for on in (True, True, False):
             async with client.post(f"/api/media/{clip}/keep", json={"on": on}) as answer:
@@ -108,7 +111,7 @@ async def test_a_clip_is_kept_until_it_is_not(pool: ThreadPoolExecutor, library:
 
 @pytest.mark.parametrize("sent", [b"", b"{", b"[]", b"null", b'{"on": 1}', b'{"on": "true"}', b"\xff", b"[" * 60_000])
 async def test_a_keep_that_is_neither_on_nor_off_is_refused_in_words(
-    pool: ThreadPoolExecutor, library: Files, clip: MediaId, sent: bytes
+    pool: ThreadPoolExecutor, library: Library, clip: MediaId, sent: bytes
 ) -> None:
     async with (
         House(pool, library=library).open() as client,
@@ -120,7 +123,7 @@ async def test_a_keep_that_is_neither_on_nor_off_is_refused_in_words(
 
 
 async def test_a_disk_that_refuses_is_told(
-    pool: ThreadPoolExecutor, library: Files, clip: MediaId, monkeypatch: pytest.MonkeyPatch
+    pool: ThreadPoolExecutor, library: Library, clip: MediaId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(30, "Read-only file system")
@@ -137,7 +140,7 @@ async def test_a_disk_that_refuses_is_told(
 
 
 async def test_a_deleted_clip_is_gone_with_all_that_belongs_to_it(
-    pool: ThreadPoolExecutor, library: Files, clip: MediaId
+    pool: ThreadPoolExecutor, library: Library, clip: MediaId
 ) -> None:
     library.layout.media(clip.picture).write_bytes(b"jpeg")
     async with House(pool, library=library).open() as client:
@@ -150,11 +153,11 @@ async def test_a_deleted_clip_is_gone_with_all_that_belongs_to_it(
                 assert answer.status == 404
         async with client.delete(f"/api/media/{clip}") as answer:
             assert answer.status == 404
-    assert [path for path in library.layout.root.rglob("*") if path.is_file()] == []
+    assert [path for path in library.layout.root.rglob("*") if path.is_file()] == [library.layout.lock]
 
 
 async def test_a_limited_token_cannot_tell_anothers_clip_from_none(
-    pool: ThreadPoolExecutor, tmp_path: Path, library: Files
+    pool: ThreadPoolExecutor, tmp_path: Path, library: Library
 ) -> None:
     other, none = save(tmp_path, camera="garden").id, MediaId.new(NOON, "garden", MediaKind.EVENT).text
     async with House(pool, http=LOGINS, library=library).open() as client:
@@ -170,7 +173,7 @@ async def test_a_limited_token_cannot_tell_anothers_clip_from_none(
     assert library.find(other)
 
 
-async def test_viewers_keep_and_delete_nothing(pool: ThreadPoolExecutor, library: Files, clip: MediaId) -> None:
+async def test_viewers_keep_and_delete_nothing(pool: ThreadPoolExecutor, library: Library, clip: MediaId) -> None:
     panel = {"Authorization": "Bearer panel-token"}
     async with House(pool, http=LOGINS, library=library).open() as client:
         async with client.post(f"/api/media/{clip}/keep", json={"on": True}, headers=panel) as answer:

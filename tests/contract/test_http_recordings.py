@@ -8,10 +8,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from clips import opened
 from edgecam import durable
-from edgecam.media import Layout, MediaId, MediaKind, Receipt, iso
+from edgecam.media import MediaId, MediaKind, Receipt, iso
+from edgecam.record.library import Library
 from waiting import NOON, save
-from webhouse import Files, House
+from webhouse import House
 
 BERLIN = ZoneInfo("Europe/Berlin")
 BIRDBOX_ONLY = {"tokens": {"tablet": {"token": "tablet-token", "cameras": ["birdbox"]}}}
@@ -25,15 +27,16 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Files:
-    return Files(Layout(tmp_path), wanted=lambda _: True)
+def library(tmp_path: Path) -> Iterator[Library]:
+    with opened(tmp_path, wanted=lambda _: True) as library:
+        yield library
 
 
 def at(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def lay(library: Files, *moments: str, kind: MediaKind = MediaKind.CONTINUOUS, camera: str = "birdbox") -> list[str]:
+def lay(library: Library, *moments: str, kind: MediaKind = MediaKind.CONTINUOUS, camera: str = "birdbox") -> list[str]:
     """Empty clips that begin at these moments."""
     ids = [MediaId.new(at(moment), camera, kind) for moment in moments]
     for id in ids:
@@ -44,7 +47,7 @@ def lay(library: Files, *moments: str, kind: MediaKind = MediaKind.CONTINUOUS, c
 
 
 async def test_a_day_is_listed_newest_first_with_pictures_and_pins(
-    pool: ThreadPoolExecutor, library: Files, tmp_path: Path
+    pool: ThreadPoolExecutor, library: Library, tmp_path: Path
 ) -> None:
     early, late = (save(tmp_path, start=NOON + wait).media for wait in (0, 60))
     library.layout.media(early.picture).touch()
@@ -94,7 +97,7 @@ async def test_a_day_is_listed_newest_first_with_pictures_and_pins(
     ],
 )
 async def test_the_days_on_which_clocks_change_are_whole(
-    pool: ThreadPoolExecutor, library: Files, date: str, hours: int, inside: list[str], outside: list[str]
+    pool: ThreadPoolExecutor, library: Library, date: str, hours: int, inside: list[str], outside: list[str]
 ) -> None:
     ids = lay(library, *inside)
     lay(library, *outside)
@@ -109,7 +112,7 @@ async def test_the_days_on_which_clocks_change_are_whole(
 
 
 async def test_days_that_may_have_anything_are_named_newest_first_and_none_is_tomorrow(
-    pool: ThreadPoolExecutor, library: Files
+    pool: ThreadPoolExecutor, library: Library
 ) -> None:
     lay(library, "2026-09-19T12:00:00Z", "2026-09-21T12:00:00Z")
     lay(library, "2026-09-15T12:00:00Z", kind=MediaKind.SNAPSHOT)
@@ -123,7 +126,7 @@ async def test_days_that_may_have_anything_are_named_newest_first_and_none_is_to
     assert told["days"] == ["2026-09-21", "2026-09-20", "2026-09-19", "2026-09-16", "2026-09-15"]
 
 
-async def test_kinds_are_chosen_and_the_hours_of_segments_stay(pool: ThreadPoolExecutor, library: Files) -> None:
+async def test_kinds_are_chosen_and_the_hours_of_segments_stay(pool: ThreadPoolExecutor, library: Library) -> None:
     lay(library, "2026-09-21T10:00:05Z", "2026-09-21T10:00:15Z", "2026-09-21T12:00:00Z")
     (manual,) = lay(library, "2026-09-21T10:00:00Z", kind=MediaKind.MANUAL)
     async with House(pool, library=library, zone=BERLIN).open() as client:
@@ -174,7 +177,7 @@ async def test_a_camera_without_recordings_has_an_empty_day(pool: ThreadPoolExec
 
 
 async def test_events_are_told_with_their_facts_newest_first(
-    pool: ThreadPoolExecutor, library: Files, tmp_path: Path
+    pool: ThreadPoolExecutor, library: Library, tmp_path: Path
 ) -> None:
     first = save(tmp_path, start=NOON)
     zoned = save(tmp_path, start=NOON + 100, camera="garden").model_copy(
@@ -217,7 +220,7 @@ async def test_events_are_told_with_their_facts_newest_first(
 
 
 async def test_so_many_events_as_asked_and_word_of_the_rest(
-    pool: ThreadPoolExecutor, library: Files, tmp_path: Path
+    pool: ThreadPoolExecutor, library: Library, tmp_path: Path
 ) -> None:
     ids = [save(tmp_path, start=NOON + 10 * n).id for n in range(5)]
     async with House(pool, library=library).open() as client:
@@ -230,13 +233,26 @@ async def test_so_many_events_as_asked_and_word_of_the_rest(
 
 
 async def test_an_event_whose_sidecar_is_unreadable_is_still_there(
-    pool: ThreadPoolExecutor, library: Files, tmp_path: Path
+    pool: ThreadPoolExecutor, library: Library, tmp_path: Path
 ) -> None:
     media = save(tmp_path).media
     library.layout.sidecar(media).write_bytes(b"{")
     async with House(pool, library=library).open() as client, client.get("/api/events") as answer:
         (event,) = (await answer.json())["events"]
         assert event["id"] == media.text
+
+
+async def test_a_disk_that_fails_is_told_and_is_no_mistake_of_ours(
+    pool: ThreadPoolExecutor, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(library, "days", fail)
+    async with House(pool, library=library).open() as client:
+        for path in ("/api/events", "/api/cameras/birdbox/recordings"):
+            async with client.get(path) as answer:
+                assert (answer.status, (await answer.json())["reason"]) == (503, "disk")
 
 
 @pytest.mark.parametrize(
@@ -248,7 +264,7 @@ async def test_a_nonsense_question_for_events_is_refused(pool: ThreadPoolExecuto
 
 
 async def test_a_limited_token_hears_of_its_cameras_only(
-    pool: ThreadPoolExecutor, library: Files, tmp_path: Path
+    pool: ThreadPoolExecutor, library: Library, tmp_path: Path
 ) -> None:
     mine, _ = save(tmp_path).id, save(tmp_path, camera="garden").id
     async with House(pool, http=BIRDBOX_ONLY, library=library).open() as client:

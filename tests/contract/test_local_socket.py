@@ -17,8 +17,9 @@ from edgecam import ask
 from edgecam.__main__ import main
 from edgecam.local import NAME, Away, Daemon, place, places
 from edgecam.media import Layout
+from edgecam.record.library import Library
 from waiting import content, save
-from webhouse import Files, House
+from webhouse import House
 
 LOGINS = {"users": {"anna": {"password": "correct horse"}}}
 
@@ -37,7 +38,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def house(pool: ThreadPoolExecutor, tmp_path: Path, path: Path) -> House:
     """One that asks everybody for a login."""
-    return House(pool, http=LOGINS, library=Files(Layout(tmp_path), wanted=lambda _: False), local=path)
+    return House(pool, http=LOGINS, library=Library(Layout(tmp_path), wanted=lambda _: False), local=path)
 
 
 def local(path: Path) -> aiohttp.ClientSession:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from outside import Edgecam, probe, until
+from outside import Ear, Edgecam, probe, until
+from peers import Mosquitto
 
 CAMERA = {
     "source": {"type": "synthetic", "size": "320x240", "fps": 10, "schedule": {"every": "6s", "move": "2s"}},
@@ -93,3 +94,23 @@ def test_privacy_saves_nothing_and_hides_nothing_of_before(tmp_path: Path) -> No
         assert (status, json.loads(told)["error"]) == (503, "wall: privacy is on")
         refused = typed(box, "clip", "wall")
         assert (refused.returncode, refused.stderr) == (1, "edgecam: wall: privacy is on\n")
+
+
+@pytest.mark.system
+def test_the_button_in_home_assistant_saves_what_was_just_seen(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "mqtt") as broker, Ear(broker.port) as ear:
+        config = {"mqtt": {"host": "127.0.0.1", "port": broker.port}, "cameras": {"wall": CAMERA}}
+        with Edgecam(tmp_path / "box", config) as box:
+            until("a segment is there", lambda: day(box, "continuous"))
+            discovery = ear.wait("discovery", lambda heard: heard.topic.endswith("edgecam_testbox_wall/config")).json
+            button = discovery["cmps"]["save_clip"]
+            assert button["p"] == "button"
+            ear.say(button["cmd_t"], "PRESS")
+            said = ear.wait(
+                "the clip is saved",
+                lambda heard: heard.topic.endswith("wall/event") and "-manual-" in heard.json.get("id", ""),
+            ).json
+            assert said["event_type"] == "clip_saved"
+            assert day(box, "manual")[0]["id"] == said["id"]
+            ear.say(button["cmd_t"], "a while")
+            until("nonsense is told", lambda: "wall/save_clip/set: ignored: must be PRESS or a duration" in box.log)

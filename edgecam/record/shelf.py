@@ -87,9 +87,9 @@ class Shelf:
 
         A sidecar that lost its media is an item too.
         """
+        id = replace(id, still=False) if id.beside else id
         if self._layout.part(id).exists():
             return None
-        id = replace(id, still=False) if id.beside else id
         folder = self._layout.folder(id)
         sizes = [size for suffix in _SUFFIXES if (size := _size_of(folder / (id.text + suffix))) is not None]
         if not sizes:

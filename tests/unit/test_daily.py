@@ -67,6 +67,12 @@ class Studio:
         return 0
 
 
+def recovered(library: Library) -> Recovered:
+    """What the next process finds."""
+    library.busy.clear()
+    return recover(library)
+
+
 class House:
     """A library with the stills of some days, and what makes their films."""
 
@@ -227,7 +233,7 @@ async def test_half_a_film_is_never_finished_but_made_anew(library: Library) -> 
     async with at_work(library, at(23, 1), studio) as house:
         await until("half a film", lambda: list(library.layout.open.glob("*.coded.mp4")))
     assert house.saved == []
-    assert recover(library) == Recovered()
+    assert recovered(library) == Recovered()
     assert not list(library.layout.open.iterdir())
     async with at_work(library, at(23, 2)) as house:
         await house.until_films(1)
@@ -248,7 +254,7 @@ async def test_a_whole_film_that_a_crash_left_unfinished_is_finished_and_not_mad
     with pytest.raises(Killed):
         await house.daily.run()
     library.step = lambda _: None
-    [film] = recover(library).saved
+    [film] = recovered(library).saved
     assert (film.start, film.end, film.interrupted) == (at(22, 8), at(22, 9), False)
     async with at_work(library, at(23, 2)) as house:
         assert await house.made_by_the_next_night() == [2]
@@ -270,7 +276,7 @@ async def test_a_film_that_waits_for_a_disk_that_refuses_it_is_not_made_again(
     async with at_work(library, at(23, 2)) as house:
         assert await house.made_by_the_next_night() == [2]
         await house.until_films(1)
-    [waiting] = recover(library).saved
+    [waiting] = recovered(library).saved
     assert waiting.start == at(22, 8)
 
 

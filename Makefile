@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check generate crash day rtsp-faults picamera clean
+.PHONY: demo test check generate crash day rtsp-faults tmpfs picamera clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgecam demo $(ARGS)
@@ -49,6 +49,10 @@ $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 # A whole day of a camera whose times lie; its last output is in docs/day.txt.
 day: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python tests/day.py $(ARGS)
+
+# Recording without end into 60 MB, ten times over, as root; its last output is in docs/tmpfs.txt.
+tmpfs: $(VENV)/.test
+	PYTHONPATH=tests $(BIN)/python tests/tmpfs.py
 
 # The daemon on the real picamera2 with libcamera's virtual camera, in a Debian root of its own. As root.
 picamera:

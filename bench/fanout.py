@@ -22,10 +22,13 @@ from aiohttp import web
 
 from edgecam.clock import SystemClock
 from edgecam.config.model import Address, Camera, Config
+from edgecam.control import Film, Saved
 from edgecam.events import SnapshotTaken
 from edgecam.frame import Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
+from edgecam.media import Layout
+from edgecam.record.library import Library
 
 MARK = b"X-Timestamp: "
 
@@ -34,6 +37,12 @@ class Nobody:
     """Nothing is asked of the daemon here."""
 
     async def take_snapshot(self, camera: str) -> SnapshotTaken:
+        raise NotImplementedError
+
+    async def save_clip(self, camera: str, last: float) -> Saved:
+        raise NotImplementedError
+
+    async def export(self, camera: str, begin: float, end: float) -> Film:
         raise NotImplementedError
 
 
@@ -56,7 +65,7 @@ async def ours(hub: FrameHub) -> None:
     )
     status = CameraStatus("bench", state=CameraState.RUNNING)
     clock = SystemClock()
-    health = Health("bench", "000000", clock, Path("/"), {"bench": status})
+    health = Health("bench", "000000", clock, {"bench": status})
     with ThreadPoolExecutor(1) as pool:
         server = Web(
             config=http,
@@ -64,7 +73,7 @@ async def ours(hub: FrameHub) -> None:
             hubs={"bench": hub},
             health=health,
             control=Nobody(),
-            media=lambda _: None,
+            library=Library(Layout(Path("/nowhere")), wanted=lambda _: False),
             clock=clock,
             pool=pool,
         )

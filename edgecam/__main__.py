@@ -5,8 +5,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgecam import __version__
+
+if TYPE_CHECKING:
+    from edgecam.local import Daemon
 
 OK, FAILED, USAGE = 0, 1, 2
 PLACES = (Path("/etc/edgecam/config.yaml"), Path("config.yaml"))
@@ -29,8 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"edgecam {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: object, what: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=what, description=what)
+    def command(name: str, run: object, what: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=what, description=what, parents=parents)
         made.set_defaults(command=run)
         return made
 
@@ -65,6 +69,15 @@ def _parser() -> argparse.ArgumentParser:
     trial.add_argument("id", metavar="ID")
     configured(trial)
     trial.add_argument("--json", action="store_true", help="for programs")
+
+    asked = argparse.ArgumentParser(add_help=False)
+    asked.add_argument("camera", metavar="CAMERA")
+    asked.add_argument("-o", "--output", type=Path, metavar="FILE", help="copy it there; - is standard output")
+    asked.add_argument("--json", action="store_true", help="for programs")
+    clip = command("clip", _clip, "Have the running daemon save the last seconds of a camera.", asked)
+    clip.add_argument("--last", default="60s", metavar="60s", help="how far back (default: %(default)s)")
+    configured(clip)
+    configured(command("snapshot", _snapshot, "Have the running daemon take a picture now and keep it.", asked))
 
     command("password", _password, "Print a hash for http.users.")
 
@@ -155,6 +168,42 @@ def _test(arguments: argparse.Namespace) -> int:
     except ConfigErrors as errors:
         return _complain(errors)
     return camera.main(config, arguments.id, os.environ, as_json=arguments.json)
+
+
+def _clip(arguments: argparse.Namespace) -> int:
+    from edgecam import ask
+    from edgecam.config import units
+    from edgecam.config.load import ConfigErrors
+
+    try:
+        last = units.last(arguments.last)
+        daemon = _daemon(arguments)
+    except ValueError as error:
+        return _complain(f"edgecam clip: --last: {error}")
+    except ConfigErrors as errors:
+        return _complain(errors)
+    return ask.clip(daemon, arguments.camera, last, arguments.output, as_json=arguments.json)
+
+
+def _snapshot(arguments: argparse.Namespace) -> int:
+    from edgecam import ask
+    from edgecam.config.load import ConfigErrors
+
+    try:
+        daemon = _daemon(arguments)
+    except ConfigErrors as errors:
+        return _complain(errors)
+    return ask.snapshot(daemon, arguments.camera, arguments.output, as_json=arguments.json)
+
+
+def _daemon(arguments: argparse.Namespace) -> "Daemon":
+    """The running daemon of a configuration. Raises ConfigErrors."""
+    from edgecam import local
+    from edgecam.config.load import load
+
+    place = _place(arguments)
+    state = load(place, environ=os.environ, overrides=arguments.set).config.state_path(os.environ)
+    return local.Daemon(local.places(state, os.environ, service=place == PLACES[0]))
 
 
 def _password(_: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 Every function here blocks on the disk; call it from a writer thread or a child process, not from the loop.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -41,12 +42,17 @@ def create(path: Path, buffering: int = -1) -> BinaryIO:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Put `data` at `path`: after a crash there is the old file or the new one, never a part."""
+    """Put `data` at `path`: after a crash or an OSError there is the old file or the new one, never a part."""
     part = path.with_name(path.name + ".tmp")
-    with create(part) as file:
-        file.write(data)
-        flush(file)
-    rename(part, path)
+    try:
+        with create(part) as file:
+            file.write(data)
+            flush(file)
+        rename(part, path)
+    except OSError:
+        with contextlib.suppress(OSError):  # half a file would lie there, and cost room, for ever
+            part.unlink()
+        raise
 
 
 def write_json(path: Path, content: object) -> None:
@@ -59,6 +65,12 @@ def flush(file: BinaryIO) -> None:
     """Make durable what was written to `file`, its name apart."""
     file.flush()
     os.fsync(file.fileno())
+
+
+def permit(path: Path) -> None:
+    """Give `path` the mode of our files. File systems without modes (FAT) refuse: ignored."""
+    with contextlib.suppress(PermissionError):
+        path.chmod(FILE_MODE)
 
 
 def touch(path: Path) -> None:
@@ -88,6 +100,6 @@ def remove(path: Path) -> None:
     """Remove the name durably; a missing one is fine."""
     try:
         path.unlink()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     sync_folder(path.parent)

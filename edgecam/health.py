@@ -4,7 +4,6 @@ Feeds `/api/health`, `/metrics`, MQTT and the watchdog. Loop thread only.
 """
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -75,6 +74,8 @@ class CameraStatus:
     record_trouble: str | None = None  # [recorder] why clips cannot be written, in words
     clips: int = 0  # [recorder] saved since start, continuous segments aside
     segments: int = 0  # [recorder] continuous ones saved since start
+    stills: int = 0  # [timelapse] kept since start
+    stills_missed: int = 0  # [timelapse] moments without a picture since start
     last_clip: float | None = None  # [recorder] end of the last saved clip
     last_stored: float | None = None  # [uploader] when the last thing of this camera was stored
     clients: int = 0  # [web] stream viewers now
@@ -118,6 +119,21 @@ class SpoolStatus:
 
 
 @dataclass(slots=True)
+class DiskStatus:
+    """The storage, in bytes; None while it is not known or not there. Owned by the keeper; counts are since start."""
+
+    total: int | None = None
+    free: int | None = None
+    """What may still be used of the file system."""
+    media: int | None = None
+    """Of all finished media, once they are counted."""
+    removed: int = 0
+    """Things that were deleted: too old, or to make room."""
+    lost: int = 0
+    """Of those, what a store still wanted."""
+
+
+@dataclass(slots=True)
 class MqttStatus:
     """Owned by the MQTT client, but for `rival`."""
 
@@ -136,14 +152,14 @@ class Health:
     instance: str
     """Six hex digits of this installation."""
     clock: Clock
-    storage: Path
     cameras: dict[str, CameraStatus]
     spool: SpoolStatus = field(default_factory=SpoolStatus)
+    disk: DiskStatus = field(default_factory=DiskStatus)
     mqtt: MqttStatus = field(default_factory=MqttStatus)
     http: str | None = None
     """The address that is really bound, as a URL."""
     storage_trouble: Callable[[], str | None] = lambda: None
-    """Why nothing more is written to the disk, in words; the library's owner sets it."""
+    """What is wrong with the disk, in words; the library's owner sets it."""
     started: float = 0.0
     vitals: Sequence[Vitals] = ()
     """Of all components but the captures, which tell of themselves."""
@@ -171,7 +187,6 @@ class Health:
 
     def snapshot(self) -> dict[str, object]:
         """The whole as plain JSON data; times as ISO 8601."""
-        disk = _disk(self.storage)
         return {
             "version": __version__,
             "node": self.node,
@@ -181,7 +196,7 @@ class Health:
             "load": round(os.getloadavg()[0], 2),
             "memory": {"rss": _rss(), "cma_free": cma_free()},
             "temperature": temperature(),
-            "disk": disk,
+            "disk": asdict(self.disk),
             "spool": _plain(self.spool, "oldest", "last_stored"),
             "mqtt": asdict(self.mqtt),
             "cameras": {id: camera_json(camera) for id, camera in self.cameras.items()},
@@ -206,14 +221,6 @@ def _plain(status: CameraStatus | SpoolStatus, *times: str) -> dict[str, object]
     for name in times:
         found[name] = None if found[name] is None else iso(found[name])
     return found
-
-
-def _disk(path: Path) -> dict[str, int] | None:
-    try:
-        usage = shutil.disk_usage(path)
-    except OSError:
-        return None
-    return {"total": usage.total, "free": usage.free}
 
 
 def _rss() -> int | None:

@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,8 +18,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _STILL = ".jpg"
 _ID = re.compile(
-    r"(?P<id>(?P<start>[0-9]{8}T[0-9]{9}Z)-(?P<camera>[a-z0-9_]{1,32})"
-    r"-(?P<kind>event|manual|continuous|timelapse|snapshot)-[a-z2-7]{6})(?P<still>\.jpg)?"
+    r"(([0-9]{8})T([01][0-9]|2[0-3])([0-5][0-9])([0-5][0-9][0-9]{3})Z-([a-z0-9_]{1,32})"
+    r"-(event|manual|continuous|timelapse|snapshot)-[a-z2-7]{6})(\.jpg)?"
 )
 
 
@@ -28,6 +29,9 @@ class MediaKind(StrEnum):
     CONTINUOUS = "continuous"
     TIMELAPSE = "timelapse"
     SNAPSHOT = "snapshot"
+
+
+_KINDS = {kind.value: kind for kind in MediaKind}
 
 
 def iso(wall: float) -> str:
@@ -41,6 +45,12 @@ def _wall(value: object) -> object:
 
 Time = Annotated[float, BeforeValidator(_wall), PlainSerializer(iso, return_type=str)]
 """Unix seconds inside, ISO 8601 in JSON."""
+
+
+@lru_cache(maxsize=256)
+def _midnight(day: str) -> float:
+    """Unix seconds at which the UTC day `YYYYMMDD` begins: a library has few days and many ids. Raises ValueError."""
+    return datetime(int(day[:4]), int(day[4:6]), int(day[6:]), tzinfo=UTC).timestamp()
 
 
 def token() -> str:
@@ -71,10 +81,10 @@ class MediaId:
         match = _ID.fullmatch(text)
         if match is None:
             raise ValueError("not a media id")
-        start = datetime.strptime(match["start"][:-1] + "000Z", "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
-        kind = MediaKind(match["kind"])
-        still = match["still"] is not None or kind is MediaKind.SNAPSHOT
-        return cls(match["id"], match["camera"], kind, start.timestamp(), still)
+        id, day, hour, minute, milliseconds, camera, word, still = match.groups()
+        kind = _KINDS[word]
+        start = _midnight(day) + int(hour) * 3600 + int(minute) * 60 + int(milliseconds) / 1000
+        return cls(id, camera, kind, start, still is not None or kind is MediaKind.SNAPSHOT)
 
     @property
     def name(self) -> str:

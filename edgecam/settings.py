@@ -7,10 +7,8 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Protocol
 
 from edgecam import aside, durable
@@ -23,6 +21,9 @@ log = logging.getLogger(__name__)
 Value = bool | int | float | str
 _Kept = Mapping[str, Mapping[str, tuple[Value, Value]]]
 """Camera -> key -> the changed value, and the file's against which it was changed."""
+
+AGAIN = 30.0
+"""Seconds until a disk that refused a change is asked again."""
 
 PATIENCE = 1.0
 """Seconds that the disk gets for the last change when the daemon stops."""
@@ -88,17 +89,18 @@ class Switches(Protocol):
 class Settings:
     """The effective settings of all cameras. Loop thread only.
 
-    A change is announced at once and written beside the loop, moments later; `close` waits for that.
+    A change is announced at once and written beside the loop, moments later, and again while the disk refuses it;
+    `close` waits for that.
     """
 
     def __init__(self, cameras: Mapping[str, Camera], path: Path, bus: Bus, clock: Clock) -> None:
         self._path, self._bus, self._clock = path, bus, clock
         self._file = {name: _of_file(camera) for name, camera in cameras.items()}
         self._changed: dict[str, dict[str, Value]] = {}
-        self._lock = Lock()
-        self._unwritten: _Kept | None = None
-        self._busy = False
-        self._writing: Future[None] | None = None
+        self._unwritten = False
+        self._writing: asyncio.Task[None] | None = None
+        self.trouble: str | None = None
+        """Why changes do not survive a restart, in words."""
         self._load()
 
     def _load(self) -> None:
@@ -144,35 +146,43 @@ class Settings:
         self._bus.publish(SettingChanged(camera=camera, at=self._clock.wall(), key=key, value=now))
 
     def _save(self) -> None:
-        kept = {
+        self._unwritten = True
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write(), name="settings")
+
+    def _kept(self) -> _Kept:
+        return {
             camera: {key: (value, self._file[camera][key]) for key, value in changes.items()}
             for camera, changes in self._changed.items()
             if changes
         }
-        with self._lock:
-            busy, self._busy, self._unwritten = self._busy, True, kept
-        if not busy:
-            self._writing = aside.start(self._write)
 
-    def _write(self) -> None:
-        """On a thread of its own: one at a time, and only the newest of what came meanwhile."""
-        while True:
-            with self._lock:
-                kept, self._unwritten = self._unwritten, None
-                if kept is None:
-                    self._busy = False
-                    return
+    async def _write(self) -> None:
+        """One at a time, and only the newest of what came meanwhile, until the disk has it."""
+        while self._unwritten:
+            self._unwritten = False
             try:
-                durable.write_json(self._path, kept)
+                await aside.run(durable.write_json, self._path, self._kept())
             except OSError as error:
-                log.error("settings: cannot keep the change over a restart: %s", error)
+                self._refused(error)
+                await self._clock.sleep(AGAIN)
+            else:
+                if self.trouble:
+                    log.info("settings: the changes are kept over a restart again")
+                self.trouble = None
+
+    def _refused(self, error: OSError) -> None:
+        self._unwritten = True
+        trouble = f"settings: the change is not kept over a restart ({error.strerror})"
+        if trouble != self.trouble:
+            log.error("%s; trying again every %.0f s", trouble, AGAIN)
+        self.trouble = trouble
 
     async def close(self) -> None:
         """Wait for the disk to have the last change; one that does not answer costs that change, not the exit."""
-        writing = self._writing
-        if writing is None:
+        if self._writing is None:
             return
         try:
-            await aside.within(self._clock, PATIENCE, asyncio.wrap_future(writing))
+            await aside.within(self._clock, PATIENCE, self._writing)
         except TimeoutError:
-            log.error("settings: the disk does not answer; the last change is lost with this process")
+            log.error("settings: the disk does not take the last change; it is lost with this process")

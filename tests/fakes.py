@@ -65,6 +65,19 @@ class FakeClock:
         await settle()
 
 
+class RestingClock(FakeClock):
+    """Says when somebody sleeps on it: who has only one task has nothing more to do by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rested = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self.rested.set()
+        await super().sleep(seconds)
+        self.rested.clear()
+
+
 class AtOnce(Executor):
     """A pool that does everything on the spot."""
 

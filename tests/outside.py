@@ -86,8 +86,16 @@ class Edgecam:
 
     def get(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of one page."""
+        return self.send("GET", path)
+
+    def send(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """The answer to any request; `body` goes as JSON."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, dict(headers or {}), method=method)  # noqa: S310
         try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as answer:  # noqa: S310  (our own loopback)
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  (our own loopback)
                 return answer.status, dict(answer.headers), answer.read()
         except urllib.error.HTTPError as error:
             with error:

@@ -3,54 +3,109 @@
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
 import aiohttp
 import numpy as np
 
 from edgecam.config.model import Config
-from edgecam.control import Unavailable
+from edgecam.control import Saved, Unavailable
 from edgecam.events import SnapshotTaken
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
-from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.pixels import Planes
+from edgecam.record.library import Library
 from edgecam.web import Web
 from fakes import FakeClock, settle, until
 from pictures import jpeg
+from waiting import NOON
+
+
+class Reel:
+    """A film of given bytes, in pieces of 1000; it counts those that were made, and may tear at a byte."""
+
+    begin, end, etag = NOON, NOON + 60, "c0ffee"
+
+    def __init__(self, data: bytes, gaps: tuple[tuple[float, float], ...] = (), torn: int | None = None) -> None:
+        self.data, self.gaps, self.torn = data, gaps, torn
+        self.made, self.closed = 0, threading.Event()
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def pieces(self, start: int, stop: int) -> Iterator[bytes]:
+        try:
+            for at in range(start, stop, 1000):
+                if self.torn is not None and at >= self.torn:
+                    raise FileNotFoundError(2, "No such file or directory")
+                self.made += 1
+                yield self.data[at : min(at + 1000, stop)]
+        finally:
+            self.closed.set()
 
 
 class Shutter:
-    """Takes the newest picture of a hub, as the daemon's control does; None in the hub: it cannot."""
+    """Does at once what the daemon's control does: pictures are a hub's newest, films are what a test puts here."""
 
     def __init__(self, hubs: Mapping[str, FrameHub]) -> None:
         self._hubs = hubs
         self.taken: list[str] = []
+        self.saved: list[tuple[str, float]] = []
+        self.exported: list[tuple[str, float, float]] = []
+        self.film: Reel | None = None
+        self.note: str | None = None
+        self.trouble: str | None = None
+        """Why nothing can be saved now."""
+        self.clip: str | None = None
+        """The id of what is saved next."""
+        self.shelf: Library | None = None
+        """Where pictures are kept."""
+
+    async def save_clip(self, camera: str, last: float) -> Saved:
+        if self.trouble:
+            raise Unavailable(self.trouble)
+        self.saved.append((camera, last))
+        id = self.clip or MediaId.new(NOON - last, camera, MediaKind.MANUAL).text
+        return Saved(id, NOON - last, NOON, self.note)
+
+    async def export(self, camera: str, begin: float, end: float) -> Reel:
+        self.exported.append((camera, begin, end))
+        if self.film is None:
+            raise Unavailable("nothing was recorded then")
+        return self.film
 
     async def take_snapshot(self, camera: str) -> SnapshotTaken:
         frame = self._hubs[camera].newest
         if frame is None:
             raise Unavailable("the camera gives no picture")
         self.taken.append(camera)
-        media = Sidecar(
-            id=MediaId.new(frame.wall, camera, MediaKind.SNAPSHOT).text,
-            camera=camera,
-            kind=MediaKind.SNAPSHOT,
-            start=frame.wall,
-            end=frame.wall,
-            duration=0,
-            codec="jpeg",
-            width=frame.width,
-            height=frame.height,
-            size=len(frame.data),
-            sha256="",
-            md5="",
-            cause="manual",
+        media = (
+            self.shelf.save_picture(frame, "manual")
+            if self.shelf
+            else Sidecar(
+                id=MediaId.new(frame.wall, camera, MediaKind.SNAPSHOT).text,
+                camera=camera,
+                kind=MediaKind.SNAPSHOT,
+                start=frame.wall,
+                end=frame.wall,
+                duration=0,
+                codec="jpeg",
+                width=frame.width,
+                height=frame.height,
+                size=len(frame.data),
+                sha256="",
+                md5="",
+                cause="manual",
+            )
         )
         return SnapshotTaken(
             camera=camera, at=frame.wall, jpeg=frame.data, width=frame.width, height=frame.height, media=media
@@ -66,14 +121,17 @@ class House:
         *,
         http: Mapping[str, object] | None = None,
         camera: Mapping[str, object] | None = None,
-        find: Callable[[str], Path | None] = lambda _: None,
+        library: Library | None = None,
+        zone: tzinfo | None = None,
+        local: Path | None = None,
     ) -> None:
         cameras = {name: {"source": "synthetic", **(camera or {})} for name in ("birdbox", "garden")}
         config = Config.model_validate({"http": {"listen": "127.0.0.1:0", **(http or {})}, "cameras": cameras})
         self.clock = FakeClock()
+        self.library = library or Library(Layout(Path("/nowhere")), wanted=lambda _: False)
         self.hubs = {name: FrameHub(name, Ring(1.0)) for name in cameras}
         self.status = {name: CameraStatus(name, state=CameraState.RUNNING) for name in cameras}
-        self.health = Health("box", "c0ffee", self.clock, Path("/"), dict(self.status))
+        self.health = Health("box", "c0ffee", self.clock, dict(self.status))
         self.shutter = Shutter(self.hubs)
         self._stamps = {name: Stamp(name, self.clock) for name in cameras}
         self.web = Web(
@@ -82,9 +140,11 @@ class House:
             hubs=self.hubs,
             health=self.health,
             control=self.shutter,
-            media=find,
+            library=self.library,
             clock=self.clock,
             pool=pool,
+            zone=zone,
+            local=local,
         )
         self.url = ""
 

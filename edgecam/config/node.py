@@ -148,7 +148,9 @@ class Storage(Section):
         description="Recordings, snapshots and spool "
         "[$STATE_DIRECTORY, else /var/lib/edgecam as root, else ~/.local/state/edgecam]",
     )
-    require_mount: bool = Field(False, description="Refuse to write unless path is on a mount of its own.")
+    require_mount: bool = Field(
+        False, description="Write only while something is mounted at path itself; state must be set."
+    )
     limit: Bytes = Field(8_000_000_000, gt=0, description="Quota over everything below path.")
     reserve: Bytes = Field(500_000_000, description="Never leave the file system less than this.")
     when_full: Literal["drop-oldest", "stop"] = Field(

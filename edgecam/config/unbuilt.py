@@ -16,7 +16,6 @@ NOT_BUILT = frozenset(
         "Motion.zones",
         "Motion.duty",
         "Motion.schedule",
-        "Record.timelapse",
         "Record.schedule",
         # the box
         "Config.push",
@@ -24,7 +23,6 @@ NOT_BUILT = frozenset(
         "Http.rate_limit",
         "Http.base_path",
         "Http.trusted_proxies",
-        "Storage.require_mount",
         "Offload.bandwidth",
         "Offload.encrypt",
     }

@@ -74,6 +74,18 @@ def duration_text(seconds: float) -> str:
     return f"{thousands}ms" if thousands < 1000 and thousands / 1000 == seconds else f"{seconds!r}s"
 
 
+def last(text: str) -> float:
+    """Seconds of how far back somebody reaches: `60s`, `5m`; more than nothing, up to a day."""
+    return within_a_day(duration(text))
+
+
+def within_a_day(seconds: float) -> float:
+    """The same number. Raises ValueError where it is not above 0 and up to a day."""
+    if not 0 < seconds <= SECONDS["d"]:
+        raise ValueError("must be longer than nothing and at most 24h")
+    return float(seconds)
+
+
 def size(text: str) -> int:
     """Bytes of `500kB`, `8GB`, `16MiB`; `0` needs no unit."""
     wanted = "must be a size such as 500kB, 8GB or 16MiB"
@@ -140,6 +152,24 @@ def resolution(text: str) -> Size:
     if min(found) < 16 or found.width % 2 or found.height % 2:
         raise ValueError("must be two even numbers from 16 on, such as 1280x720")
     return found
+
+
+class TimeOfDay(NamedTuple):
+    """Hour and minute of the box's local time."""
+
+    hour: int
+    minute: int
+
+    def __str__(self) -> str:
+        return f"{self.hour:02d}:{self.minute:02d}"
+
+
+def time_of_day(text: str) -> TimeOfDay:
+    """`07:30`, `7:30`, `23:59`."""
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", text.strip())
+    if match is None:
+        raise ValueError("must be a time of day such as 07:30, from 00:00 to 23:59")
+    return TimeOfDay(int(match[1]), int(match[2]))
 
 
 class Address(NamedTuple):

@@ -3,10 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from edgecam.config import units
 from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.topics import BUTTONS, Topics
 from edgecam.settings import SETTINGS, Value
 
+PRESS = "PRESS"
+LAST = 60.0
+"""Seconds that a press of `save_clip` saves."""
 LONGEST = 256
 """Bytes of the longest payload that can mean something."""
 
@@ -21,11 +25,18 @@ class SetSetting:
 
 
 @dataclass(frozen=True, slots=True)
-class Press:
-    """A button of a camera."""
+class TakeSnapshot:
+    """Take a picture now and keep it."""
 
     camera: str
-    button: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveClip:
+    """Keep the last so many seconds as a clip."""
+
+    camera: str
+    last: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,7 @@ class Replay:
     """The broker's memory of an old command, retained by mistake: to be cleared, not obeyed."""
 
 
-Request = SetSetting | Press | Refused | Replay
+Request = SetSetting | TakeSnapshot | SaveClip | Refused | Replay
 
 
 def parse(message: Incoming, topics: Topics, cameras: Collection[str]) -> Request | None:
@@ -61,11 +72,24 @@ def parse(message: Incoming, topics: Topics, cameras: Collection[str]) -> Reques
         text = _text(message.payload)
         if key in SETTINGS:
             return SetSetting(camera, key, SETTINGS[key].parse(text))
-        if text != "PRESS":
-            raise ValueError("must be PRESS")
+        return _pressed(camera, key, text)
     except ValueError as error:
         return Refused(str(error), camera, key if key in SETTINGS else None)
-    return Press(camera, key)
+
+
+def _pressed(camera: str, button: str, text: str) -> TakeSnapshot | SaveClip:
+    if button == "save_clip":
+        return SaveClip(camera, LAST if text == PRESS else _last(text))
+    if text != PRESS:
+        raise ValueError(f"must be {PRESS}")
+    return TakeSnapshot(camera)
+
+
+def _last(text: str) -> float:
+    try:
+        return units.last(text)
+    except ValueError:
+        raise ValueError(f"must be {PRESS} or a duration up to 24h such as 60s") from None
 
 
 def _text(payload: bytes) -> str:

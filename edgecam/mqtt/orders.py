@@ -14,13 +14,15 @@ from edgecam.settings import Settings, Value
 
 log = logging.getLogger(__name__)
 
+Pressed = commands.TakeSnapshot | commands.SaveClip
 
-class Snapshots(Protocol):
-    """The part of Control that buttons need."""
 
-    async def take_snapshot(self, camera: str) -> object:
-        """Raises Unavailable with the reason."""
-        ...
+class Control(Protocol):
+    """What buttons need. Both raise Unavailable with the reason."""
+
+    async def take_snapshot(self, camera: str) -> object: ...
+
+    async def save_clip(self, camera: str, last: float) -> object: ...
 
 
 class Orders:
@@ -33,23 +35,23 @@ class Orders:
         topics: Topics,
         cameras: Collection[str],
         settings: Settings,
-        control: Snapshots,
+        control: Control,
         show: Callable[[str, str, Value], None],
         tasks: asyncio.TaskGroup,
     ) -> None:
         """`show` publishes a setting; what takes time runs in `tasks`."""
         self._mqtt, self._topics, self._cameras = mqtt, topics, cameras
         self._settings, self._control, self._show, self._tasks = settings, control, show, tasks
-        self._pressed: set[str] = set()
-        """Cameras that are taking a picture: pressing again meanwhile asks for the same one."""
+        self._pressed: set[Pressed] = set()
+        """What is being done: pressing again meanwhile asks for the same."""
 
     def obey(self, message: Incoming) -> None:
         match commands.parse(message, self._topics, self._cameras):
             case commands.SetSetting(camera, key, value):
                 self._settings.set(camera, key, value)
-            case commands.Press(camera, _) if camera not in self._pressed:
-                self._pressed.add(camera)
-                self._tasks.create_task(self._take(camera), name=f"snapshot {camera}")
+            case (commands.TakeSnapshot() | commands.SaveClip()) as asked if asked not in self._pressed:
+                self._pressed.add(asked)
+                self._tasks.create_task(self._do(asked), name=f"order of {asked.camera}")
             case commands.Replay():
                 log.warning("mqtt: %s: ignored and cleared: a command must not be retained", shown(message.topic))
                 self._mqtt.forget(message.topic)
@@ -60,13 +62,18 @@ class Orders:
             case _:
                 pass
 
-    async def _take(self, camera: str) -> None:
+    async def _do(self, asked: Pressed) -> None:
         try:
-            await self._control.take_snapshot(camera)
+            match asked:
+                case commands.TakeSnapshot(camera):
+                    await self._control.take_snapshot(camera)
+                case commands.SaveClip(camera, last):
+                    await self._control.save_clip(camera, last)
         except Unavailable as error:
-            log.warning("%s: no snapshot: %s", camera, error)
+            what = "snapshot" if isinstance(asked, commands.TakeSnapshot) else "clip"
+            log.warning("%s: no %s: %s", asked.camera, what, error)
         finally:
-            self._pressed.discard(camera)
+            self._pressed.discard(asked)
 
 
 def shown(topic: str) -> str:

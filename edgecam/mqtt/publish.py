@@ -19,7 +19,7 @@ from edgecam.health import Health
 from edgecam.hub import FrameHub, Want
 from edgecam.mqtt import discovery, payloads
 from edgecam.mqtt.messages import Incoming, Rank
-from edgecam.mqtt.orders import Orders, Snapshots
+from edgecam.mqtt.orders import Control, Orders
 from edgecam.mqtt.outlet import Outlet, compact
 from edgecam.mqtt.rival import Rival
 from edgecam.mqtt.states import States
@@ -52,7 +52,7 @@ class Publisher:
         settings: Settings,
         bus: Bus,
         clock: Clock,
-        control: Snapshots,
+        control: Control,
         url: str,
         pool: Executor,
         jitter: Callable[[], float] = random.random,

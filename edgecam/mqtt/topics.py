@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from edgecam.settings import SETTINGS
 
-BUTTONS = ("take_snapshot",)
+BUTTONS = ("take_snapshot", "save_clip")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ import hashlib
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import BinaryIO, NamedTuple
 
-from edgecam.record.mp4 import Sink
 from edgecam.record.samples import Footage, Read, Samples
+from edgecam.record.sink import Sink
 
 FRAGMENT, LONGEST = 0.9, 2.0
 """Seconds after which a fragment ends at the next keyframe, and after which it ends anyway."""
@@ -89,7 +89,6 @@ class Film:
         self.gaps = gaps
         """Unix seconds, within what was asked for, of which there is no picture; they are left out."""
         lead = next((take.footage for take in takes if take.footage.sound), takes[0].footage)
-        self._lead = lead
         self._fragments = list(_fragments(takes, lead.sound))
         self._starts = array("q", [0])  # of the head and of each fragment
         sizes = [_moof_size(fragment) + 8 + sum(part.size for part in fragment.parts) for fragment in self._fragments]
@@ -100,10 +99,10 @@ class Film:
             at += size
         self.size = at
         """Bytes."""
+        self.etag = self._digest()
+        """The same for the same bytes: which samples lie where in what. Hexadecimal."""
 
-    @property
-    def etag(self) -> str:
-        """The same for the same bytes: a digest of which samples lie where in what."""
+    def _digest(self) -> str:
         digest = hashlib.blake2b(self._head, digest_size=16)
         for footage, parts in self._fragments:
             digest.update(footage.identity)
@@ -113,15 +112,13 @@ class Film:
                     digest.update(column[first:stop].tobytes())
         return digest.hexdigest()
 
-    def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def pieces(self, start: int = 0, stop: int | None = None) -> Generator[bytes, None, None]:
         """Bytes `start` to `stop` of the file. Blocking; raises OSError when a recording is gone meanwhile.
 
         One recording is open at a time; close the iterator to leave early.
         """
         stop = self.size if stop is None else min(stop, self.size)
-        if start == 0 < stop:
-            yield self._head[:stop]
-        elif start < len(self._head):
+        if start < min(stop, len(self._head)):
             yield self._head[start:stop]
         with ExitStack() as opened:
             footage: Footage | None = None
@@ -203,7 +200,7 @@ def _split(part: _Part, at: int) -> tuple[_Part, _Part]:
 def _bytes(fragment: _Fragment, number: int, read: Read, start: int, stop: int) -> Iterator[bytes]:
     """Bytes `start` to `stop` of a fragment, as far as there are any."""
     head = _moof(fragment, number) + struct.pack(">I4s", 8 + sum(part.size for part in fragment.parts), b"mdat")
-    if start < len(head):
+    if start < min(stop, len(head)):
         yield head[max(0, start) : stop]
     at = len(head)
     for place, size in chain.from_iterable(part.samples.ranges(part.first, part.stop) for part in fragment.parts):

@@ -1,24 +1,29 @@
-"""Keeper: keeps the library within `keep`, `storage.limit` and `storage.reserve`.
+"""Keeper: sees that the storage is there, and keeps what lies in it within `keep`, `keep_size`, `limit` and `reserve`.
 
-Nothing that waits for a store is expired by age. When room is needed it may go, as late as possible, and each such
-loss is logged and published. The library is not read at start: sizes are counted day by day in the background, until
-then the reserve alone holds.
+Nothing that waits for a store goes by age or by the size of its kind. When room is needed it may go, as late as
+possible, and each such loss is logged and published. The library is not read at start: sizes are counted day by day in
+the background, until then the reserve alone holds.
 """
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
+from edgecam.health import DiskStatus
 from edgecam.media import MediaId, MediaKind, Sidecar
-from edgecam.record.library import Library
-from edgecam.record.shelf import Item, Keeps, Shelf
+from edgecam.record.library import Away, Library
+from edgecam.record.recovery import Recovered, enter, tidy
+from edgecam.record.shelf import BUILT, STORED, Item, Keeps, Shelf, began, worth
+from edgecam.record.sweep import Sweep, sweep
+from edgecam.supervisor import Fatal, reason
 
 log = logging.getLogger(__name__)
 
@@ -31,40 +36,55 @@ EXPIRE = 600.0
 STEP = 3600.0
 """Seconds by which the clock has to be set to be doubted."""
 
+AWAY = 2 * 86400.0
+"""Seconds since the day of the newest media after which the clock is doubted at start: perhaps the box was off."""
+
 TRUST = 3600.0
 """Seconds for which it is doubted then: one that was set to the wrong year, and back, costs no recording."""
 
 SLACK = 64_000_000
-"""Bytes kept free beyond the limits, for what is written between two looks; less on small storage."""
+"""Bytes kept free beyond the limits, for what is written between two looks; less on small storage, and up to
+four times as much where the free space shrank fast between two looks lately."""
 
+CALM = 0.98
+"""What is left of that after a look."""
 
 DAYS_AT_ONCE = 4
-"""Day folders that are counted in one look."""
+"""Day folders that are counted in one look, and counted again every EXPIRE."""
 
 
-@dataclass(slots=True)
-class _Sweep:
-    """What one look removed."""
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes of a file system."""
 
-    items: list[Item] = field(default_factory=list)
-    lost: list[Sidecar] = field(default_factory=list)
-    """Of those that a store still wanted."""
-    bytes: int = 0
+    total: int
+    free: int
+    """What we may still use, without root's share."""
+
+
+def space(path: Path) -> Space:
+    found = os.statvfs(path)
+    return Space(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
     """Bytes, as one look at the disk found them."""
 
-    free: int
+    space: Space
     beside: int
     """Of what is no finished media."""
-    days: Mapping[Path, int]
+    days: Mapping[Path, Counter[MediaKind]]
     """Of finished media in the day folders that were counted."""
+    fresh: list[Item]
+    """What was saved lately."""
 
 
 class Keeper:
-    """Component. All state is the loop's; what blocks runs beside it, one thing at a time."""
+    """Component; the board `status` is its own. All state is the loop's; what blocks runs beside it, one at a time.
+
+    `back` is given what is found in a storage that comes (back) while the daemon runs.
+    """
 
     name = "keeper"
 
@@ -76,84 +96,171 @@ class Keeper:
         library: Library,
         bus: Bus,
         clock: Clock,
-        free: Callable[[Path], int] | None = None,
+        status: DiskStatus,
+        back: Callable[[Recovered], None],
+        space: Callable[[Path], Space] = space,
     ) -> None:
         self._config, self._library, self._bus, self._clock = config, library, bus, clock
-        self._table = {id: _keeps(camera.record, camera.snapshot) for id, camera in cameras.items()}
+        self._status, self._back = status, back
+        self._ages = {id: _ages(camera.record, camera.snapshot) for id, camera in cameras.items()}
+        self._sizes = {
+            (id, kind): size for id, camera in cameras.items() for kind, size in _sizes(camera.record, camera.snapshot)
+        }
         self._shelf = Shelf(library.layout)
-        self._free = free or _free
+        self._space = space
         self.slack = min(SLACK, config.limit // 20)
         """Bytes kept free beyond the limits."""
-        self._days: dict[Path, int] = {}
+        self.trouble: str | None = None
+        """Why the library cannot be looked after, in words."""
+        self._forget()
+
+    def _forget(self) -> None:
+        """Nothing is known of the library."""
+        self._days: dict[Path, Counter[MediaKind]] = {}
         self._uncounted: list[Path] | None = None
+        self._saved_lately: list[MediaId] = []
         self._due: list[MediaId] = []
+        self._grown: set[tuple[str, MediaKind]] = set(self._sizes)
+        self._expires = float("-inf")
+        self._pace, self._last_free = 0.0, 0
+        self._offset = self._clock.wall() - self._clock.monotonic()
 
     @property
     def bytes(self) -> int | None:
         """Bytes of all finished media; None until they are counted."""
-        return sum(self._days.values()) if self._uncounted == [] else None
-
-    async def run(self) -> None:
-        """One life."""
-        with ExitStack() as stack:
-            stack.callback(self._bus.on(ClipSaved, lambda event: self._saved(event.media)))
-            stack.callback(self._bus.on(ClipStored, lambda event: self._kept_no_longer(event.media)))
-            due, offset = float("-inf"), self._offset()
-            while True:
-                if abs(self._offset() - offset) > STEP:
-                    offset, due = self._offset(), self._clock.monotonic() + TRUST
-                    log.warning("library: the clock was set; nothing expires by age for the next hour")
-                if self._clock.monotonic() >= due:
-                    due = self._clock.monotonic() + EXPIRE
-                    self._report(await aside.run(self._expire), "older than their keep")
-                await self._look()
-                await self._clock.sleep(WATCH)
-
-    def _offset(self) -> float:
-        return self._clock.wall() - self._clock.monotonic()
-
-    def _saved(self, media: Sidecar) -> None:
-        self._account(media.media, media.size)
-        self._kept_no_longer(media)
-
-    def _kept_no_longer(self, media: Sidecar) -> None:
-        """It may be stored by now, or no store wants it: `keep: 0s` ends at once."""
-        id = media.media
-        if self.keeps(id.camera)[id.kind] <= 0:
-            self._due.append(id)
+        return sum(day.total() for day in self._days.values()) if self._uncounted == [] else None
 
     def keeps(self, camera: str) -> Keeps:
         """How long what is stored of a camera stays."""
-        return self._table.get(camera, _DEFAULT_KEEPS)
+        return self._ages.get(camera, _DEFAULT_AGES)
+
+    async def run(self) -> None:
+        """One life. A disk that refuses does not end it."""
+        with ExitStack() as stack:
+            stack.callback(self._bus.on(ClipSaved, lambda event: self._saved(event.media)))
+            stack.callback(self._bus.on(ClipStored, lambda event: self._stored(event.media)))
+            while True:
+                try:
+                    if await self._there():
+                        await self._look()
+                        if self._library.untidy:
+                            self._back(await aside.run(tidy, self._library))
+                    self._troubled(None)
+                except OSError as error:
+                    self._troubled(f"the library cannot be looked after ({error.strerror})")
+                await self._clock.sleep(WATCH)
+
+    def _troubled(self, why: str | None) -> None:
+        if why and why != self.trouble:
+            log.error("library: %s, trying again every %.0f s", why, WATCH)
+        self.trouble = why
+
+    # -- whether the storage is there ---------------------------------------------------------------------------
+
+    async def _there(self) -> bool:
+        """See that the place is the one that was opened, or open it anew. While it is away nothing is recorded."""
+        try:
+            await aside.run(self._library.check)
+        except Away as gone:
+            if self._library.full is None:  # it was there until now
+                self._away(str(gone))
+            return await self._open()
+        return True
+
+    async def _open(self) -> bool:
+        try:
+            recovered = await aside.run(enter, self._library)
+        except (Fatal, OSError) as error:
+            self._away(reason(error))
+            return False
+        log.info("library: the storage %s is there", self._library.layout.root)
+        self._forget()
+        self._library.full = None
+        self._back(recovered)
+        return True
+
+    def _away(self, why: str) -> None:
+        if why != self._library.full:
+            log.error("library: %s; nothing is recorded until it is there, looking every %.0f s", why, WATCH)
+        self._library.full = why
+        self._status.total = self._status.free = self._status.media = None
+
+    # -- what is saved ------------------------------------------------------------------------------------------
+
+    def _saved(self, media: Sidecar) -> None:
+        self._saved_lately.append(media.media)
+        self._stored(media)
+
+    def _stored(self, media: Sidecar) -> None:
+        """It may be stored by now, or no store wants it: `keep: 0s` ends at once, and its kind may have grown."""
+        id = media.media
+        if self.keeps(id.camera)[id.kind] <= 0:
+            self._due.append(id)
+        if (id.camera, id.kind) in self._sizes:
+            self._grown.add((id.camera, id.kind))
+
+    # -- one look -----------------------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Delete what is due, count a little more, and see that there is room."""
+        await self._expire_by_age()
+        if self._due:
+            due, self._due = self._due, []
+            self._report(await aside.run(self._drop, due), "stored and not to be kept")
+        if self._uncounted is None:
+            self._uncounted = await aside.run(self._shelf.days)
+        while self._library.touched:
+            self._count_again(self._library.touched.pop())
+        over = self._over(await self._measure(self._uncounted[-DAYS_AT_ONCE:]))
+        await self._expire_by_size()
+        if over > 0 and self._config.when_full == "drop-oldest":
+            self._report(await aside.run(self._make_room, over), "to make room")
+            over = self._over(await self._measure([])) - self.slack
+        self._library.full = self._words() if over > 0 else None
+
+    async def _measure(self, days: list[Path]) -> _Measured:
+        lately, self._saved_lately = self._saved_lately, []
+        return await aside.run(self._read, days, lately)
+
+    def _read(self, days: list[Path], lately: list[MediaId]) -> _Measured:
+        """Blocking."""
+        counted = {day: self._shelf.count(day) for day in days}
+        fresh = [item for id in lately if (item := self._shelf.item(id))]
+        beside = self._shelf.beside(self._clock.monotonic())
+        return _Measured(self._space(self._library.layout.root), beside, counted, fresh)
+
+    def _over(self, measured: _Measured) -> int:
+        """Bytes that have to go, the slack included; not positive when there is room."""
+        for item in measured.fresh:
+            self._account(item.id, item.size)
+        if self._uncounted:
+            self._days |= {day: kinds for day, kinds in measured.days.items() if kinds.total()}
+            self._uncounted = [day for day in self._uncounted if day not in measured.days]
+        space, status, known = measured.space, self._status, self.bytes
+        self._pace = max(self._last_free - space.free, self._pace * CALM)
+        self._last_free = space.free
+        least = min(SLACK, self._config.limit // 20, space.total // 20)
+        self.slack = max(least, min(int(2 * self._pace), 4 * least))
+        status.total, status.free, status.media = space.total, space.free, known
+        over = self._config.reserve + self.slack - space.free
+        if known is not None:
+            over = max(over, known + measured.beside + self.slack - self._config.limit)
+        return over
 
     def _account(self, id: MediaId, size: int) -> None:
         """So many bytes more, unless the day is still to be counted."""
         day = self._library.layout.folder(id)
-        if self._uncounted is not None and day not in self._uncounted:
-            self._days[day] = max(0, self._days.get(day, 0) + size)
+        if self._uncounted is None or day in self._uncounted:
+            return
+        kinds = self._days.setdefault(day, Counter())
+        kinds[id.kind] = max(0, kinds[id.kind] + size)
+        if not kinds.total():
+            del self._days[day]
 
-    async def _look(self) -> None:
-        """Delete what is due, count a little more, and see that there is room."""
-        if self._due:
-            due, self._due = self._due, []
-            self._report(await aside.run(self._drop_stored, due), "stored and not to be kept")
-        if self._uncounted is None:
-            self._uncounted = await aside.run(self._shelf.days)
-        over = self._over(await aside.run(self._measure, self._uncounted[-DAYS_AT_ONCE:]))
-        if over > 0 and self._config.when_full == "drop-oldest":
-            self._report(await aside.run(self._make_room, over), "to make room")
-            over = self._over(await aside.run(self._measure, [])) - self.slack
-        self._library.full = self._words() if over > 0 else None
-
-    def _over(self, measured: _Measured) -> int:
-        """Bytes that have to go, the slack included; not positive when there is room."""
-        if self._uncounted:
-            self._days |= measured.days
-            self._uncounted = [day for day in self._uncounted if day not in measured.days]
-        over = self._config.reserve + self.slack - measured.free
-        if self.bytes is not None:
-            over = max(over, self.bytes + measured.beside + self.slack - self._config.limit)
-        return over
+    def _count_again(self, day: Path) -> None:
+        """Somebody may have deleted something there, perhaps by hand."""
+        if self._uncounted is not None and self._days.pop(day, None) is not None:
+            self._uncounted.append(day)
 
     def _words(self) -> str:
         limits = f"storage.limit {_mb(self._config.limit)}, storage.reserve {_mb(self._config.reserve)}"
@@ -161,93 +268,119 @@ class Keeper:
             return f"the storage is full ({limits}; when_full: stop)"
         return f"the storage is full and nothing more can be dropped ({limits})"
 
-    def _report(self, sweep: _Sweep, why: str) -> None:
-        if sweep.items:
-            log.info("library: removed %d (%s), %s", len(sweep.items), _mb(sweep.bytes), why)
-        for item in sweep.items:
-            self._account(item.id, -item.size)
-        for sidecar in sweep.lost:
-            log.error("%s: %s was never stored and had to go: the disk is full", sidecar.camera, sidecar.id)
-            self._bus.publish(
-                ClipLost(camera=sidecar.camera, at=self._clock.wall(), media=sidecar, why="the disk is full")
-            )
+    def _make_room(self, need: int) -> Sweep:
+        """Remove as little as is needed of what a store still wants, and a little more of what it has. Blocking."""
+        done = Sweep()
+        for item in self._shelf.cheapest_first():
+            spare = not item.waiting and worth(item.id.kind, False, pinned=item.pinned) in STORED
+            if done.bytes >= need + self.slack * spare or not done.take(self._library, item):
+                break
+        return done
 
-    def _measure(self, days: list[Path]) -> _Measured:
-        """Blocking, as all that follow."""
-        counted = {day: sum(item.size for item in self._shelf.items(day)) for day in days}
-        return _Measured(self._free(self._library.layout.root), self._shelf.beside(), counted)
+    def _drop(self, due: list[MediaId]) -> Sweep:
+        """Remove what is stored of these. Blocking."""
+        items = [item for id in due if (item := self._shelf.item(id))]
+        return sweep(self._library, (item for item in items if not item.waiting and not item.pinned))
 
-    def _expire(self) -> _Sweep:
-        sweep, now = _Sweep(), self._clock.wall()
+    # -- what is kept long enough -------------------------------------------------------------------------------
+
+    async def _expire_by_age(self) -> None:
+        """Now and then, and not while the clock is in doubt."""
+        now, offset = self._clock.monotonic(), self._clock.wall() - self._clock.monotonic()
+        if self._expires == float("-inf") and await self._was_away():
+            self._expires = now + TRUST
+            log.info("library: nothing was recorded lately; nothing expires by age for an hour, if the clock is wrong")
+        if abs(offset - self._offset) > STEP:
+            self._offset, self._expires = offset, now + TRUST
+            log.warning("library: the clock was set; nothing expires by age for the next hour")
+        if now >= self._expires:
+            self._expires = now + EXPIRE
+            self._grown |= self._sizes.keys()
+            for day in list(self._days)[:DAYS_AT_ONCE]:
+                self._count_again(day)
+            self._report(await aside.run(self._expire), "older than their keep")
+
+    async def _was_away(self) -> bool:
+        newest = max(map(began, await aside.run(self._shelf.days)), default=0.0)
+        return newest >= BUILT and self._clock.wall() - newest > AWAY
+
+    def _expire(self) -> Sweep:
+        """Blocking."""
+        return sweep(self._library, self._aged(self._clock.wall()))
+
+    def _aged(self, now: float) -> Iterator[Item]:
         for item in self._shelf.older(self.keeps, now):
             sidecar = self._library.sidecar(item.id)
             end = sidecar.end if sidecar else item.id.start
             if end + self.keeps(item.id.camera)[item.id.kind] <= now:
-                self._remove(item, sweep)
-        return sweep
+                yield item
 
-    def _drop_stored(self, due: list[MediaId]) -> _Sweep:
-        sweep = _Sweep()
-        for id in due:
-            path = self._library.find(id.name)
-            if path and not self._library.layout.marker(id).exists():
-                self._remove(Item(id, path.stat().st_size, waiting=False), sweep)
-        return sweep
+    async def _expire_by_size(self) -> None:
+        """Once all is counted: of kinds that have grown, what is beyond their `keep_size`."""
+        if self.bytes is None:
+            return
+        grown, self._grown = self._grown, set()
+        for camera, kind in sorted(grown):
+            over = sum(day[kind] for path, day in self._days.items() if path.parent.name == camera)
+            over -= self._sizes[camera, kind]
+            if over > 0:
+                self._report(await aside.run(self._shrink, camera, kind, over), f"beyond the keep_size of {kind}")
 
-    def _make_room(self, need: int) -> _Sweep:
-        sweep = _Sweep()
-        for item in self._shelf.cheapest_first():
-            if sweep.bytes >= need:
+    def _shrink(self, camera: str, kind: MediaKind, over: int) -> Sweep:
+        """Remove the oldest stored things of a kind. Blocking."""
+        done = Sweep()
+        for item in self._shelf.of(camera, kind):
+            if done.bytes >= over or not done.take(self._library, item):
                 break
-            self._remove(item, sweep)
-        return sweep
+        return done
 
-    def _remove(self, item: Item, sweep: _Sweep) -> None:
-        if item.waiting:
-            sweep.lost.append(self._library.sidecar(item.id) or _unknown(item))
-        self._library.remove(item.id)
-        sweep.items.append(item)
-        sweep.bytes += item.size
+    # -- what went ----------------------------------------------------------------------------------------------
+
+    def _report(self, done: Sweep, why: str) -> None:
+        """Account for what is gone, and tell of each loss; raises what ended the sweep."""
+        if done.items:
+            log.info("library: removed %d (%s), %s", len(done.items), _mb(done.bytes), why)
+        for item in done.items:
+            self._account(item.id, -item.size)
+        self._status.removed += len(done.items)
+        self._status.lost += len(done.lost)
+        if done.lost:
+            first = done.lost[0].media.name
+            more = f" and {len(done.lost) - 1} more were" if len(done.lost) > 1 else " was"
+            log.error("library: %s%s never stored and had to go: the disk is full", first, more)
+        for sidecar in done.lost:
+            self._bus.publish(
+                ClipLost(camera=sidecar.camera, at=self._clock.wall(), media=sidecar, why="the disk is full")
+            )
+        if done.trouble:
+            raise done.trouble
 
 
-def _keeps(record: model.Record, snapshot: model.Snapshot) -> Keeps:
+_Kept = model.EventRecord | model.ManualRecord | model.Continuous | model.Timelapse | model.Snapshot
+
+
+def _kept(record: model.Record, snapshot: model.Snapshot) -> Mapping[MediaKind, _Kept]:
     return {
-        MediaKind.EVENT: record.event.keep,
-        MediaKind.MANUAL: record.manual.keep,
-        MediaKind.CONTINUOUS: record.continuous.keep,
-        MediaKind.TIMELAPSE: (record.timelapse or model.Timelapse()).keep,
-        MediaKind.SNAPSHOT: snapshot.keep,
+        MediaKind.EVENT: record.event,
+        MediaKind.MANUAL: record.manual,
+        MediaKind.CONTINUOUS: record.continuous,
+        MediaKind.TIMELAPSE: record.timelapse or model.Timelapse(),
+        MediaKind.SNAPSHOT: snapshot,
     }
 
 
-_DEFAULT_KEEPS = _keeps(model.Record(), model.Snapshot())
+def _ages(record: model.Record, snapshot: model.Snapshot) -> Keeps:
+    return {kind: kept.keep for kind, kept in _kept(record, snapshot).items()}
+
+
+def _sizes(record: model.Record, snapshot: model.Snapshot) -> Iterator[tuple[MediaKind, int]]:
+    for kind, kept in _kept(record, snapshot).items():
+        if kept.keep_size is not None:
+            yield kind, kept.keep_size
+
+
+_DEFAULT_AGES = _ages(model.Record(), model.Snapshot())
 """For what cameras left behind that are no longer configured."""
-
-
-def _unknown(item: Item) -> Sidecar:
-    """The sidecar of something whose own cannot be read: what its name says."""
-    id = item.id
-    return Sidecar(
-        id=id.text,
-        camera=id.camera,
-        kind=id.kind,
-        start=id.start,
-        end=id.start,
-        duration=0.0,
-        codec="unknown",
-        width=0,
-        height=0,
-        size=item.size,
-        sha256="",
-        md5="",
-        cause="unknown",
-    )
-
-
-def _free(path: Path) -> int:
-    """Bytes that we may still use, without root's share."""
-    found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize
 
 
 def _mb(size: int) -> str:

@@ -5,11 +5,13 @@ sidecar, and with its marker where a store wants it (architecture, Disk, invaria
 """
 
 import contextlib
+import errno
 import fcntl
 import io
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,31 +22,62 @@ from edgecam.frame import Frame
 from edgecam.media import Layout, MediaId, MediaKind, Picture, Sidecar
 from edgecam.record import boxes
 from edgecam.record.draft import Draft
+from edgecam.record.mount import mounted
 from edgecam.supervisor import Fatal
 
 _PROBE = 1 << 18
 """Bytes that tell whether the disk takes any."""
 
 
+class Away(OSError):
+    """The storage is not there: nothing is mounted, or what was mounted is gone."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(errno.ENODEV, why)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
 class Library:
     """Everything below `storage.path`. Blocking; any thread. One process at a time.
 
     `wanted` says whether a store takes a piece of media; `step` is told of each durable step (tests crash there).
+    `require_mount`: the path has to be a place where something is mounted. Nothing is ever made or written in another
+    place than the one that was opened: its lock file, held open, is how it is known again.
     """
 
     def __init__(
-        self, layout: Layout, *, wanted: Callable[[MediaId], bool], step: Callable[[str], None] = lambda _: None
+        self,
+        layout: Layout,
+        *,
+        wanted: Callable[[MediaId], bool],
+        step: Callable[[str], None] = lambda _: None,
+        require_mount: bool = False,
     ) -> None:
         self.layout = layout
-        self._wanted, self.step = wanted, step
+        self._wanted, self.step, self._require_mount = wanted, step, require_mount
         self._lock: BinaryIO | None = None
+        self._over = False
+        self.busy: set[str] = set()
+        """Ids that this process is writing or finishing: recovery leaves them alone."""
+        self.touched: set[Path] = set()
+        """Day folders in which somebody but the keeper deleted something, for the keeper to count anew."""
+        self.untidy = False
+        """Something half-made could not be removed from the spool: it is for recovery, once the disk works again."""
         self.full: str | None = None
         """Why nothing new may be written, in words; the keeper's to set."""
         self.names = threading.RLock()
         """Held while names appear in or vanish from day folders, so that an emptied folder can be removed."""
 
     def open(self) -> None:
-        """Make the folders and claim the place. Raises Fatal when it is not writable or somebody else's."""
+        """Make the folders and claim the place; also anew, after it was away.
+
+        Raises Fatal when it is not writable or somebody else's, Away while nothing is mounted where something must be.
+        """
+        self._release()
+        if self._require_mount and not mounted(self.layout.root):
+            raise Away(f"nothing is mounted at {self.layout.root} (storage.require_mount)")
         try:
             for folder in (self.layout.open, self.layout.wait, self.layout.bad, *self.layout.rooms):
                 durable.make_folder(folder)
@@ -52,54 +85,90 @@ class Library:
         except OSError as error:
             place = error.filename or self.layout.root
             raise Fatal(f"storage: {place} cannot be made or written ({error.strerror}); check storage.path") from None
+        if self._over:
+            self._release()
+            raise Away(f"the storage {self.layout.root} was closed meanwhile")
 
     def close(self) -> None:
-        """Give the place free."""
+        """Give the place free for good, also when another thread is just opening it."""
+        self._over = True
+        self._release()
+
+    def _release(self) -> None:
         if self._lock:
             self._lock.close()
             self._lock = None
 
+    def check(self) -> None:
+        """Raises Away unless the place is the one that was opened: a stick may be pulled, another one plugged in."""
+        lock = self._lock
+        try:
+            same = lock is not None and os.path.samestat(os.fstat(lock.fileno()), self.layout.lock.stat())
+        except (OSError, ValueError):  # ValueError: closed meanwhile
+            same = False
+        if not same:
+            raise Away(f"the storage {self.layout.root} is gone")
+
     def probe(self) -> None:
         """Raises OSError while the disk cannot take what a clip begins with."""
+        self.check()
         path = self.layout.open / "probe.tmp"
-        path.write_bytes(bytes(_PROBE))
-        durable.sync(path)
-        path.unlink()
+        try:
+            path.write_bytes(bytes(_PROBE))
+            durable.sync(path)
+        finally:
+            path.unlink(missing_ok=True)
 
     # -- media in the making ------------------------------------------------------------------------------------
 
     def begin(self, draft: Draft) -> Path:
         """Make a draft durable; returns where its media is to be written."""
+        self.busy.add(draft.media.text)
         self.update(draft)
         self.step("draft")
         return self.layout.part(draft.media)
 
     def update(self, draft: Draft) -> None:
         """Replace the draft of the same id."""
+        self.check()
         durable.write(self.layout.draft(draft.media), draft.dump())
 
     def discard(self, draft: Draft) -> None:
         """Forget media that holds no picture: whatever there is of it goes, its draft last; finished media stays."""
         id = draft.media
-        with self.names:
+        self.busy.discard(id.text)
+        with self.names, self._tidying():
             durable.remove(self.layout.part(id))
             if not self.layout.media(id).exists():
                 durable.remove(self.layout.sidecar(id))
                 durable.remove(self.layout.marker(id))
             durable.remove(self.layout.draft(id))
 
+    @contextlib.contextmanager
+    def _tidying(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            self.untidy = True
+            raise
+
     def replace(self, draft: Draft, coded: Path) -> Draft:
         """Put the verified H.264 file `coded` in the place of the JPEG video."""
-        coded.chmod(durable.FILE_MODE)
+        durable.permit(coded)
         durable.sync(coded)
         durable.rename(coded, self.layout.part(draft.media))
         self.step("replaced")
         return draft.but(encode=False)
 
     def cut(self, draft: Draft) -> None:
-        """Cut interrupted media to its last whole fragment. Raises OSError, NotPlayable."""
+        """Cut interrupted media to its last whole fragment. Raises OSError, NotPlayable.
+
+        After an I/O error the disk may have less than memory remembers, and says so only once: the disk is read.
+        """
         if draft.interrupted:
             with self.layout.part(draft.media).open("r+b") as file:
+                os.fdatasync(file.fileno())
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
                 file.truncate(boxes.read(file).end)
             self.step("cut")
 
@@ -109,6 +178,7 @@ class Library:
         Raises OSError, and NotPlayable when there is no whole picture in it.
         """
         id = draft.media
+        self.check()
         self.cut(draft)
         sidecar = self._describe(draft)
         with self.names:
@@ -121,6 +191,7 @@ class Library:
             durable.rename(self.layout.part(id), self.layout.media(id))
             self.step("named")
         durable.remove(self.layout.draft(id))
+        self.busy.discard(id.text)
         self.step("finished")
         return sidecar
 
@@ -139,7 +210,7 @@ class Library:
             event_id=draft.event_id,
             part=draft.part,
             start=draft.start,
-            end=draft.start + video.duration,
+            end=draft.start + video.duration if draft.end is None else draft.end,
             clock=draft.clock,
             duration=round(video.duration, 3),
             codec=video.codec,
@@ -156,9 +227,9 @@ class Library:
             picture=draft.picture,
         )
 
-    def save_picture(self, frame: Frame, cause: str) -> Sidecar:
-        """Keep one JPEG frame as a snapshot. Raises OSError."""
-        id = MediaId.new(frame.wall, frame.camera, MediaKind.SNAPSHOT)
+    def save_picture(self, frame: Frame, cause: str, kind: MediaKind = MediaKind.SNAPSHOT) -> Sidecar:
+        """Keep one JPEG frame as a picture of this kind. Raises OSError."""
+        id = MediaId.new(frame.wall, frame.camera, kind, still=True)
         draft = Draft(id=id.name, start=frame.wall, cause=cause, complete=True)
         try:
             self.begin(draft).write_bytes(frame.data)
@@ -197,6 +268,7 @@ class Library:
             score=best.score,
         )
         part = self.layout.open / f"{id.name}.tmp"
+        self.check()
         try:
             with durable.create(part) as file:
                 file.write(best.jpeg)
@@ -213,21 +285,52 @@ class Library:
                 durable.rename(part, self.layout.media(id))
                 self.step("picture named")
         except OSError:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), self._tidying():
                 durable.remove(part)
                 durable.remove(self.layout.marker(id))
             raise
         return clip, facts
 
     def remove(self, id: MediaId) -> None:
-        """Delete finished media, its sidecar and its marker; a crash in between leaves no media behind a marker."""
+        """Delete finished media because a person says so: kept or not, wanted by a store or not. Raises OSError."""
+        self.drop(id)
+        self.touched.add(self.layout.folder(id))
+
+    def drop(self, id: MediaId) -> None:
+        """Delete finished media with all that bears its id, its markers last: one that is left promises too much, and
+        goes at the next start. Whether a store still wanted it is for the caller to know.
+        """
+        id = replace(id, still=False) if id.beside else id
+        sidecar = self.layout.folder(id) / f"{id.text}.json"
         with self.names:
-            for path in (self.layout.media(id), self.layout.media(id.picture), self.layout.sidecar(id)):
+            for path in (
+                self.layout.media(id),
+                self.layout.media(id.picture),
+                sidecar,
+                sidecar.with_name(sidecar.name + ".tmp"),
+                self.layout.pin(id),
+            ):
                 path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not empty, usually
                 self.layout.folder(id).rmdir()
         for marker in (self.layout.marker(id), self.layout.marker(id.picture)):
             marker.unlink(missing_ok=True)
+
+    def pin(self, id: MediaId, on: bool) -> None:
+        """Keep finished media for ever, or no longer than its kind. Raises OSError, FileNotFoundError without media."""
+        self.check()
+        pin = self.layout.pin(id)
+        with self.names:
+            if not on:
+                durable.remove(pin)
+            elif self.layout.media(id).exists():
+                durable.touch(pin)
+            else:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.layout.media(id)))
+
+    def pinned(self, id: MediaId) -> bool:
+        """Whether somebody asked for it to be kept."""
+        return self.layout.pin(id).exists()
 
     # -- finished media -----------------------------------------------------------------------------------------
 
@@ -246,19 +349,32 @@ class Library:
         except (OSError, ValueError):
             return None
 
+    def days(self, camera: str) -> set[str]:
+        """The UTC days (`YYYY-MM-DD`) of a camera that have a folder; a stranger's folder may be among them."""
+        return {day for room in self.layout.rooms for day in _listed(room / camera)}
+
+    def files(self, camera: str, day: str) -> list[str]:
+        """All file names in the folders of a camera's UTC day, in no order: media, sidecars, pins and strangers."""
+        return [name for room in self.layout.rooms for name in _listed(room / camera / day)]
+
     def list(self, camera: str, day: str) -> list[MediaId]:
         """Finished media of a camera that began on that UTC day (`YYYY-MM-DD`), oldest first. Reads names only."""
-        found = []
-        for room in self.layout.rooms:
-            folder = room / camera / day
-            names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208  (half a million Path objects)
-            found += [id for name in names if (id := media_of(name)) and id.camera == camera]
-        return sorted(found, key=lambda id: id.name)
+        found = (media_of(name) for name in self.files(camera, day))
+        return sorted((id for id in found if id and id.camera == camera), key=lambda id: id.name)
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208  (half a million Path objects)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def media_of(name: str) -> MediaId | None:
     """The id of a finished media file's name; None for a sidecar or a stranger."""
     stem, _, suffix = name.rpartition(".")
+    if suffix not in ("mp4", "jpg"):
+        return None
     try:
         id = MediaId.parse(name if suffix == "jpg" else stem)
     except ValueError:
@@ -281,8 +397,9 @@ def _claim(path: Path) -> BinaryIO:
     except BaseException:
         file.close()
         raise
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n".encode())
+    with contextlib.suppress(OSError):  # a full disk: the lock holds without its word for people
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n".encode())
     return file
 
 

@@ -1,8 +1,11 @@
-"""Recovery: at start, finish what the process before left unfinished. Reads `spool/` only, however large the library.
+"""Recovery: finish what a process before left unfinished, at start and when the storage comes back.
+
+Reads `spool/` only, however large the library.
 
 Doing it twice does nothing the second time; a crash in the middle of it is just another crash.
 """
 
+import contextlib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,11 +32,24 @@ class Recovered:
     """Complete, but still to be coded or finished."""
 
 
+def enter(library: Library) -> Recovered:
+    """Open the library and recover what is in it. Blocking. Raises Fatal and Away as `open` does, and OSError."""
+    library.open()
+    return recover(library)
+
+
+def tidy(library: Library) -> Recovered:
+    """Recover what could not be removed while the disk refused. Raises OSError while it still does."""
+    library.probe()
+    library.untidy = False
+    return recover(library)
+
+
 def recover(library: Library) -> Recovered:
-    """Blocking; before anything else uses the library. Raises OSError when `spool/` cannot be read."""
+    """Blocking. What this process is busy with is left alone. Raises OSError when `spool/` cannot be read."""
     found = Recovered()
     for path in sorted((*library.layout.open.iterdir(), *library.layout.wait.iterdir())):
-        if path.name.endswith((".tmp", CODED)):
+        if path.name.endswith((".tmp", CODED)) and not _busy(library, path):
             durable.remove(path)
     for draft in _drafts(library):
         try:
@@ -41,8 +57,13 @@ def recover(library: Library) -> Recovered:
         except OSError as error:
             log.error("%s: cannot be finished now (%s), trying again later", draft.id, error)
             found.drafts.append(draft)
+    library.busy.update(draft.media.text for draft in found.drafts)
     _drop_markers_without_media(library)
     return found
+
+
+def _busy(library: Library, path: Path) -> bool:
+    return path.name.partition(".")[0] in library.busy
 
 
 def _drafts(library: Library) -> list[Draft]:
@@ -50,7 +71,7 @@ def _drafts(library: Library) -> list[Draft]:
     found: dict[str, Draft] = {}  # by their ids
     for path in sorted(library.layout.open.iterdir()):
         name, dot, _ = path.name.partition(".part.")
-        if not dot or name in found:
+        if not dot or name in found or name in library.busy:
             continue
         try:
             id = MediaId.parse(name + path.suffix if path.suffix == ".jpg" else name)
@@ -97,13 +118,21 @@ def codec_of(part: Path) -> str:
 
 def _without_part(library: Library, draft: Draft, found: Recovered) -> None:
     """The crash came before the first byte, or after the media got its final name."""
+    sidecar = conclude(library, draft)
+    if sidecar:
+        found.saved.append(sidecar)
+
+
+def conclude(library: Library, draft: Draft) -> Sidecar | None:
+    """Forget the draft of media that is not in the spool: it got its final name, or (None) is lost. Raises OSError."""
     id = draft.media
     sidecar = library.sidecar(id) if library.find(id.name) else None
     if sidecar is None:
         library.discard(draft)
-    else:
-        durable.remove(library.layout.draft(id))
-        found.saved.append(sidecar)
+        return None
+    durable.remove(library.layout.draft(id))
+    library.busy.discard(id.text)
+    return sidecar
 
 
 def quarantine(library: Library, draft: Draft, error: boxes.NotPlayable) -> None:
@@ -111,8 +140,17 @@ def quarantine(library: Library, draft: Draft, error: boxes.NotPlayable) -> None
     part = library.layout.part(draft.media)
     if isinstance(error, boxes.Unfinished) or not part.stat().st_size:
         log.warning("%s: %s; there is nothing to keep", draft.id, error)
+        library.discard(draft)
     else:
-        _set_aside(library, part, str(error))
+        set_aside(library, draft, str(error))
+
+
+def set_aside(library: Library, draft: Draft, why: str) -> None:
+    """Move media that cannot be finished to `spool/bad`, with its draft, which says why. Raises OSError."""
+    _set_aside(library, library.layout.part(draft.media), why)
+    note = "; ".join(filter(None, (draft.note, why)))
+    with contextlib.suppress(OSError):  # the reason is in the log as well
+        durable.write(library.layout.bad / library.layout.draft(draft.media).name, draft.but(note=note).dump())
     library.discard(draft)
 
 
@@ -127,6 +165,8 @@ def _drop_markers_without_media(library: Library) -> None:
         try:
             id = MediaId.parse(marker.name)
         except ValueError:
+            continue
+        if _busy(library, marker):
             continue
         if library.find(id.name) is None and not library.layout.part(id).exists():
             log.warning("%s waits for the store but its media is gone", id)

@@ -36,6 +36,9 @@ GAP = 1.0
 NEAR = 0.002
 """Seconds by which two recordings may differ about the time of one frame: their begins are rounded to milliseconds."""
 
+MOST_HELD = 50
+"""Files that are not finished yet, and that a film holds open at once."""
+
 
 class NothingThere(ValueError):
     """Nothing of the interval was recorded, or nothing of it can be read."""
@@ -70,24 +73,26 @@ def cut(recordings: Sequence[Recording], begin: float, end: float, *, leading: b
     """
     origin = math.floor(begin)
     strips: dict[object, list[_Strip]] = {}
+    held = 0
     for rank, recording in enumerate(recordings):
-        footage = _footage(recording) if recording.start < end else None
+        footage = _footage(recording, hold=held < MOST_HELD) if recording.start < end else None
         if footage is not None:
+            held += footage.is_held
             strip = _strip(footage, rank, recording.start - origin)
             strips.setdefault(footage.video.coding, []).append(strip)
     reels = [takes for of_a_coding in strips.values() if (takes := _takes(of_a_coding, begin - origin, end - origin))]
     if not reels:
         raise NothingThere(f"nothing is recorded from {_told(begin)} to {_told(end)}")
-    shown = [_shown(takes, begin - origin, end - origin) for takes in reels]
     if leading:
-        shown = shown[:1]
-    takes = next(takes for takes, seconds in zip(reels, shown, strict=False) if seconds >= max(shown) - GAP)
+        del reels[1:]
+    shown = [_shown(takes, begin - origin, end - origin) for takes in reels]
+    takes = next(takes for takes, seconds in zip(reels, shown, strict=True) if seconds >= max(shown) - GAP)
     return _film(takes, origin, begin - origin, end - origin)
 
 
-def _footage(recording: Recording) -> Footage | None:
+def _footage(recording: Recording, *, hold: bool) -> Footage | None:
     try:
-        return Footage(recording.source)
+        return Footage(recording.source, hold=hold)
     except Unfinished:
         return None
     except (OSError, NotPlayable) as error:
@@ -102,11 +107,9 @@ def _strip(footage: Footage, rank: int, start: float) -> _Strip:
     return _Strip(footage, rank, shift, video.times[video.keys.find(1)] + shift, video.end + shift)
 
 
-def _takes(strips: Iterable[_Strip], begin: float, end: float) -> list[Take]:
+def _takes(strips: Sequence[_Strip], begin: float, end: float) -> list[Take]:
     """What is shown from `begin` to `end` (seconds), in ticks of the strips' one timescale; see the rules above."""
     waiting = deque(sorted(strips, key=lambda strip: strip.begin))
-    if not waiting:
-        return []
     second = waiting[0].footage.video.track.timescale
     near, now, last = round(NEAR * second), round(begin * second), round(end * second)
     takes, running = list[Take](), list[_Strip]()
@@ -116,13 +119,22 @@ def _takes(strips: Iterable[_Strip], begin: float, end: float) -> list[Take]:
         running = [strip for strip in running if strip.end > now + near]
         if running:
             strip = min(running, key=lambda strip: strip.rank)
-            better = (later.begin for later in waiting if later.rank < strip.rank)
-            until = min(strip.end, last, next(better, last))
+            until = _overtaken(strip, min(strip.end, last), waiting)
             _enter(takes, strip, now, until, near)
             now = until
         else:
             now = waiting[0].begin if waiting else last
     return takes
+
+
+def _overtaken(strip: _Strip, until: int, waiting: Iterable[_Strip]) -> int:
+    """When a preferred one begins before `until`, else `until`. `waiting` in the order of begins."""
+    for later in waiting:
+        if later.begin >= until:
+            break
+        if later.rank < strip.rank:
+            return later.begin
+    return until
 
 
 def _enter(takes: list[Take], strip: _Strip, now: int, until: int, near: int) -> None:

@@ -80,26 +80,25 @@ class Samples:
         return self.keys.rfind(1, 0, bisect_right(self.times, at))
 
     def ranges(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Where the bytes of these samples lie, in order: place and size, what lies side by side as one."""
-        begin = end = self.places[first] if first < stop else 0
+        """Where the bytes of these samples (one at least) lie: place and size, what lies side by side as one."""
+        begin = end = self.places[first]
         for place, size in zip(self.places[first:stop], self.sizes[first:stop], strict=True):
             if place != end:
                 yield begin, end - begin
                 begin = place
             end = place + size
-        if begin < end:
-            yield begin, end - begin
+        yield begin, end - begin
 
 
 class Footage:
     """A recording that was read: its head, its samples, and the way to their bytes.
 
     Reading raises OSError, and boxes.NotPlayable when no keyframe is whole. A file that is still being written is read
-    up to its last whole fragment and held open, because it will change its name; others are opened when their bytes
-    are wanted. Any thread.
+    up to its last whole fragment. Files are opened when their bytes are wanted; with `hold` one that is not finished,
+    and will change its name, is held open. Any thread.
     """
 
-    def __init__(self, source: Path | bytes) -> None:
+    def __init__(self, source: Path | bytes, *, hold: bool = False) -> None:
         self._source = source
         self._held: int | None = None
         if isinstance(source, Path):
@@ -107,7 +106,7 @@ class Footage:
             with source.open("rb") as file:
                 self._identity = _identity(file.fileno())
                 self._read(file)
-                if ".part." in source.name:
+                if hold and ".part." in source.name:
                     self._held = os.dup(file.fileno())
                     weakref.finalize(self, os.close, self._held)
         else:
@@ -141,6 +140,10 @@ class Footage:
         self.sound = next((table for table in tables if not table.track.is_video and table.times), None)
         self.head = b"".join(boxes.load(file, start, size) for start, size in head)
         """`ftyp` and `moov`."""
+
+    @property
+    def is_held(self) -> bool:
+        return self._held is not None
 
     @property
     def identity(self) -> bytes:

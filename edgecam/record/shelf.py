@@ -1,7 +1,9 @@
 """Shelf: what lies in the library, by day, and in which order it may go. Reads names and sizes, opens no media."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -12,23 +14,38 @@ from edgecam.media import Layout, MediaId, MediaKind
 Keeps = Mapping[MediaKind, float]
 """Seconds from the end of each kind of stored media to its removal."""
 
-_STORED = (MediaKind.CONTINUOUS, MediaKind.TIMELAPSE, MediaKind.SNAPSHOT, MediaKind.EVENT)
+Names = Mapping[str, Collection[str]]
+"""Of one day: each stem with the suffixes that it has there."""
 
+_CHEAP = (MediaKind.CONTINUOUS, MediaKind.TIMELAPSE, MediaKind.SNAPSHOT, MediaKind.EVENT)
+_KINDS = {kind.value: kind for kind in MediaKind}
+_SUFFIXES = (".mp4", ".jpg", ".json", ".json.tmp", ".keep")
 
-def worth(kind: MediaKind, waiting: bool) -> int:
-    """What goes first when room is needed (contract, storage.when_full): the lower the sooner.
+WORTHS = range(2 * len(_CHEAP) + 2)
+STORED = range(len(_CHEAP))
+"""Worth of what costs nothing that could not be had again."""
 
-    Stored things by kind, then what still waits for a store in the same order, manual clips last of all.
-    """
-    if kind is MediaKind.MANUAL:
-        return 2 * len(_STORED) + waiting
-    return _STORED.index(kind) + len(_STORED) * waiting
-
+LONGEST_EVENT = 3600.0
+"""Seconds that a clip of an event is thought to last at most."""
 
 BUILT = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 """No clock was right before there was an edgecam."""
 
-WORTHS = range(2 * len(_STORED) + 2)
+LOOK_AGAIN = 600.0
+"""Seconds between two looks into folders that are not ours."""
+
+
+def worth(kind: MediaKind, waiting: bool, *, pinned: bool = False, seen: bool = False) -> int:
+    """What goes first when room is needed (contract, storage.when_full): the lower the sooner.
+
+    Stored things by kind, then what still waits for a store in the same order, manual clips and what is pinned last
+    of all. `seen`: a continuous segment that shows an event; while it waits it is worth as much as the event's clip.
+    """
+    if pinned or kind is MediaKind.MANUAL:
+        return 2 * len(_CHEAP) + waiting
+    if waiting and seen:
+        kind = MediaKind.EVENT
+    return _CHEAP.index(kind) + len(_CHEAP) * waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,51 +54,68 @@ class Item:
 
     id: MediaId
     size: int
-    """Bytes of the media and its sidecar."""
-    waiting: bool
-    """A store still wants it."""
+    """Bytes of all its files."""
+    waiting: tuple[MediaId, ...] = ()
+    """What of it a store still wants: the media, the picture beside it."""
+    pinned: bool = False
 
 
 class Shelf:
-    """Blocking; any thread."""
+    """Blocking; any thread, one at a time."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self._strangers: dict[Path, int] = {}
+        self._looked = float("-inf")
 
     def days(self) -> list[Path]:
         """Every camera's day folders, the oldest day first."""
         found = [day for room in self._layout.rooms for camera in _folders(room) for day in _folders(camera)]
         return sorted(found, key=lambda day: day.name)
 
-    def items(self, day: Path) -> list[Item]:
-        """What lies in a day folder, oldest first; a sidecar that lost its media is an item too."""
-        sizes: dict[str, int] = {}
+    def count(self, day: Path) -> Counter[MediaKind]:
+        """Bytes in a day folder, by kind; what is being finished counts already, strangers do not."""
+        sizes: Counter[MediaKind] = Counter()
         for entry in _entries(day):
-            stem = entry.name.partition(".")[0]
-            sizes[stem] = sizes.get(stem, 0) + _size(entry)
-        still = day.parents[1] == self._layout.rooms[1]
-        return [item for stem in sorted(sizes) if (item := self._item(stem, sizes[stem], still))]
+            kind = _kind(entry.name.partition(".")[0])
+            if kind is not None:
+                sizes[kind] += _size(entry)
+        return sizes
 
-    def _item(self, stem: str, size: int, still: bool) -> Item | None:
-        try:
-            id = replace(MediaId.parse(stem), still=still)
-        except ValueError:
-            return None
+    def item(self, id: MediaId) -> Item | None:
+        """Something finished with all that belongs to it; None when it is not there or just being finished.
+
+        A sidecar that lost its media is an item too.
+        """
+        id = replace(id, still=False) if id.beside else id
         if self._layout.part(id).exists():
-            return None  # about to be finished
-        waiting = self._layout.marker(id).exists() or self._layout.marker(id.picture).exists()
-        return Item(id, size, waiting)
+            return None
+        folder = self._layout.folder(id)
+        sizes = [size for suffix in _SUFFIXES if (size := _size_of(folder / (id.text + suffix))) is not None]
+        if not sizes:
+            return None
+        names = {id.name: id, id.picture.name: id.picture}
+        waiting = tuple(one for one in names.values() if self._layout.marker(one).exists())
+        return Item(id, sum(sizes), waiting, self._layout.pin(id).exists())
 
     def cheapest_first(self) -> Iterator[Item]:
         """Everything, in the order in which it is given up: of one worth the oldest first, whichever camera's it is.
 
         Things that go meanwhile do no harm.
         """
+        waiting = self._waiting()
+        seen: dict[Path, frozenset[int]] = {}
+        days = [list(folders) for _, folders in groupby(self.days(), lambda folder: folder.name)]
         for rank in WORTHS:
-            for _, folders in groupby(self.days(), lambda day: day.name):
-                items = [item for folder in folders for item in self.items(folder)]
-                ranked = (item for item in items if worth(item.id.kind, item.waiting) == rank)
-                yield from sorted(ranked, key=lambda item: item.id.text)
+            for folders in days:
+                found: list[tuple[str, Path]] = []
+                for folder in folders:
+                    if rank in seen.get(folder, WORTHS):
+                        ranked = self._ranked(folder, waiting)
+                        seen[folder] = frozenset(ranked.values())
+                        found += [(stem, folder) for stem, worth in ranked.items() if worth == rank]
+                for stem, folder in sorted(found):
+                    yield from self._those(folder, [stem])
 
     def older(self, keeps: Callable[[str], Keeps], now: float) -> Iterator[Item]:
         """Stored things that began longer ago than they are kept. `keeps` is asked for each camera.
@@ -90,31 +124,119 @@ class Shelf:
         """
         for day in self.days():
             keep = keeps(day.parent.name)
-            if _began(day) < BUILT or _began(day) + min(keep.values()) > now:
+            if began(day) < BUILT or began(day) + min(keep.values()) > now:
                 continue
-            for item in self.items(day):
-                if not item.waiting and item.id.start + keep[item.id.kind] <= now:
-                    yield item
+            last = {kind: _stamp(now - keep[kind]) for kind in MediaKind}
+            old = [stem for stem in sorted(_names(day)) if (kind := _kind(stem)) and stem <= last[kind]]
+            yield from self._stored(day, old)
 
-    def beside(self) -> int:
-        """Bytes below the root that are no finished media: what is being written, what is bad, the state."""
-        apart = {*self._layout.rooms, self._layout.wait}  # markers are empty, and may be many
-        found, folders = 0, [self._layout.root]
-        while folders:
-            for entry in _entries(folders.pop()):
-                if entry.is_dir(follow_symlinks=False):
-                    folders += {Path(entry.path)} - apart
-                else:
-                    found += _size(entry)
-        return found
+    def of(self, camera: str, kind: MediaKind) -> Iterator[Item]:
+        """The stored things of a camera and kind, oldest first."""
+        for day in self.days():
+            if day.parent.name == camera:
+                yield from self._stored(day, [stem for stem in sorted(_names(day)) if _kind(stem) is kind])
+
+    def _stored(self, day: Path, stems: list[str]) -> Iterator[Item]:
+        yield from (item for item in self._those(day, stems) if not item.waiting and not item.pinned)
+
+    def _those(self, day: Path, stems: list[str]) -> Iterator[Item]:
+        still = day.parents[1] == self._layout.rooms[1]
+        for stem in stems:
+            try:
+                item = self.item(replace(MediaId.parse(stem), still=still))
+            except ValueError:
+                continue
+            if item:
+                yield item
+
+    def _ranked(self, day: Path, waiting: Collection[str]) -> dict[str, int]:
+        """The worth of everything in a day folder, from names alone."""
+        names = _names(day)
+        kinds = {stem: kind for stem in names if (kind := _kind(stem))}
+        wanted = {stem for stem in kinds if stem in waiting or stem + ".jpg" in waiting}
+        segments = sorted(stem for stem in wanted if kinds[stem] is MediaKind.CONTINUOUS)
+        seen = _seen(day, segments, [stem for stem, kind in kinds.items() if kind is MediaKind.EVENT])
+        return {
+            stem: worth(kind, stem in wanted, pinned=".keep" in names[stem], seen=stem in seen)
+            for stem, kind in kinds.items()
+        }
+
+    def _waiting(self) -> frozenset[str]:
+        """The names of all markers."""
+        try:
+            return frozenset(os.listdir(self._layout.wait))  # noqa: PTH208  (many names, no Path of each)
+        except FileNotFoundError:
+            return frozenset()
+
+    def beside(self, now: float = 0.0) -> int:
+        """Bytes below the root that are no finished media: what is being written, what is bad, what is not ours.
+
+        `now`: monotonic seconds; folders that are not ours are looked into every LOOK_AGAIN.
+        """
+        root, ours = self._layout.root, {*self._layout.rooms, self._layout.wait.parent}
+        found = sum(_size(entry) for entry in _entries(root) if not entry.is_dir(follow_symlinks=False))
+        found += _weight(self._layout.open) + _weight(self._layout.bad)
+        if now - self._looked >= LOOK_AGAIN:
+            self._looked = now
+            self._strangers = {folder: _weight(folder) for folder in _folders(root) if folder not in ours}
+        return found + sum(self._strangers.values())
 
 
-def _began(day: Path) -> float:
+def _seen(day: Path, segments: list[str], events: list[str]) -> set[str]:
+    """Of continuous segments, in order, those at whose time an event's clip was taken.
+
+    A clip begins when its name says and lasts until its file was last written; a segment lasts until the next begins.
+    """
+    found: set[str] = set()
+    for event in events if segments else ():
+        begin = MediaId.parse(event).start
+        end = min(_written(day / f"{event}.mp4", begin), begin + LONGEST_EVENT)
+        first = bisect_right(segments, event[: len(_stamp(0))]) - 1
+        found.update(segments[max(0, first) : bisect_left(segments, _stamp(end))])
+    return found
+
+
+def _stamp(wall: float) -> str:
+    """How the names of what began then begin; sorts like the time."""
+    if wall == float("-inf"):
+        return ""
+    return datetime.fromtimestamp(max(0.0, wall), UTC).strftime("%Y%m%dT%H%M%S%f")[:-3] + "Z"
+
+
+def _kind(stem: str) -> MediaKind | None:
+    """What a name says; None for a stranger. Quick, not strict."""
+    return _KINDS.get(stem[:-7].rpartition("-")[2])
+
+
+def _names(day: Path) -> Names:
+    found: dict[str, list[str]] = {}
+    try:
+        for name in os.listdir(day):  # noqa: PTH208  (many names, no Path of each)
+            stem, dot, suffix = name.partition(".")
+            found.setdefault(stem, []).append(dot + suffix)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    return found
+
+
+def began(day: Path) -> float:
     """Unix seconds at which a day folder's day begins; long ago for a name that is no day."""
     try:
         return datetime.strptime(day.name, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0
+
+
+def _weight(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    found, folders = 0, [folder]
+    while folders:
+        for entry in _entries(folders.pop()):
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(Path(entry.path))
+            else:
+                found += _size(entry)
+    return found
 
 
 def _size(entry: "os.DirEntry[str]") -> int:
@@ -124,11 +246,27 @@ def _size(entry: "os.DirEntry[str]") -> int:
         return 0
 
 
+def _size_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _written(path: Path, default: float) -> float:
+    """When a file was last written; `default` for one that is not there."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return default
+
+
 def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+    """What lies in a folder; nothing for one that is gone, or that we may not look into (lost+found)."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return []
 
 

@@ -162,18 +162,18 @@ class Writer:
         """Keep what is whole of a clip that cannot go on."""
         why = f"cannot write clips: {error.strerror if isinstance(error, OSError) else error}"
         if path is None:
-            return Written(None, why, broken=True)
+            return self._nothing(why)
         try:
             with path.open("rb") as file:
                 boxes.read(file)
         except (FileNotFoundError, boxes.NotPlayable):
             return self._nothing(why)
         except OSError:
-            return Written(None, why, broken=True)  # the next start may be luckier
+            pass  # the finisher may be luckier
         return self._complete(path, why, broken=True)
 
     def _complete(self, path: Path, trouble: str | None, *, broken: bool) -> Written:
-        if not path.exists():
+        if not path.exists():  # the storage is gone with it, or there was no frame
             return self._nothing(trouble)
         draft = self._draft.but(complete=True, interrupted=broken, note=trouble)
         try:

@@ -5,21 +5,28 @@ import socket
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from datetime import tzinfo
+from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 
 from edgecam.clock import Clock
 from edgecam.config.model import Camera, Http
+from edgecam.control import Clips
 from edgecam.health import Health
 from edgecam.hub import FrameHub
 from edgecam.web import aliases, listen
-from edgecam.web.api import Api, Control, allowed, find
+from edgecam.web.api import Api, Shutter
 from edgecam.web.auth import Logins
+from edgecam.web.clips import Cuts
 from edgecam.web.door import Door
 from edgecam.web.errors import AccessLog, explain, protect, protocol_log
-from edgecam.web.live import Live
-from edgecam.web.media import Find, Media
+from edgecam.web.library import Library
+from edgecam.web.live import Live, allowed, find
+from edgecam.web.media import Media
 from edgecam.web.page import Page
+from edgecam.web.recordings import Recordings
 from edgecam.web.snapshot import Stills
 from edgecam.web.stream import Streams
 
@@ -29,6 +36,10 @@ GRACE = 0.7
 """Seconds that running answers get at the end, and once more after they were told."""
 IDLE = 75.0
 """Seconds that a connection may stay open without a request."""
+
+
+class Control(Shutter, Clips, Protocol):
+    """What people can ask of the daemon over HTTP."""
 
 
 class Web:
@@ -44,11 +55,16 @@ class Web:
         hubs: Mapping[str, FrameHub],
         health: Health,
         control: Control,
-        media: Find,
+        library: Library,
         clock: Clock,
         pool: Executor,
+        local: Path | None = None,
+        zone: tzinfo | None = None,
     ) -> None:
+        """`local`: the socket for commands on this box. `zone`: where days begin; None: where the box says."""
         self._config, self._clock, self._sockets = config, clock, list[socket.socket]()
+        self._place = local
+        self._local: listen.Local | None = None
         self.lives = {
             id: Live(id=id, config=camera, hub=hubs[id], status=health.cameras[id], clock=clock, pool=pool)
             for id, camera in cameras.items()
@@ -57,12 +73,15 @@ class Web:
         self._names = tuple(cameras)
         self._door = Door(config, Logins(config, clock, pool), self._subject)
         self._api = Api(lives=self.lives, health=health, control=control, clock=clock)
-        self._media, self._page = Media(media), Page()
+        self._media, self._page = Media(library), Page()
+        self._recordings = Recordings(self.lives, library, clock, zone)
+        self._cuts = Cuts(self.lives, control, clock, zone)
         self._stills, self._streams = Stills(clock), Streams(config.max_clients, clock)
 
     async def bind(self) -> str:
         """Open the sockets and return the first one's URL. Raises Fatal that names the address."""
         self._sockets = listen.open_sockets(self._config.listen)
+        self._local = listen.open_local(self._place) if self._place else None
         return listen.url(self._sockets[0])
 
     async def run(self) -> None:
@@ -84,10 +103,13 @@ class Web:
                 for sock in self._sockets:
                     await web.SockSite(runner, sock).start()
                     log.info("http: listening on %s", listen.url(sock))
+                if self._local:
+                    await web.SockSite(runner, self._local.sock).start()
                 for live in self.lives.values():
                     taps.enter_context(live.tap())
                 while True:
                     await self._clock.sleep(1)
+                    self._cuts.tick()
                     for live in self.lives.values():
                         await live.tick()
             finally:
@@ -95,6 +117,8 @@ class Web:
                 for sock in self._sockets:
                     sock.close()
                 self._sockets = []
+                if self._local:
+                    self._local.close()
 
     def application(self) -> web.Application:
         """All routes behind the door."""
@@ -108,10 +132,19 @@ class Web:
         get("/cameras/{camera}/stream.mjpg", self._stream, name="stream")
         get("/cameras/{camera}/snapshot.jpg", self._snapshot, name="snapshot")
         get("/static/{file}", self._page.asset)
+        get("/cameras/{camera}/recordings", self._recordings_page)
+        get("/cameras/{camera}/recordings/{date:[0-9]{4}-[0-9]{2}-[0-9]{2}}", self._recordings_page)
         get("/media/{file}", self._media.serve)
+        get("/api/media/{id}", self._media.facts)
+        app.router.add_delete("/api/media/{id}", self._media.delete)
+        post("/api/media/{id}/keep", self._media.keep)
+        get("/api/events", self._recordings.events)
         get("/api/cameras", self._api.cameras)
         get("/api/cameras/{camera}", self._api.camera)
         post("/api/cameras/{camera}/snapshot", self._api.snapshot)
+        get("/api/cameras/{camera}/recordings", self._recordings.day)
+        get("/api/cameras/{camera}/export.mp4", self._cuts.export)
+        post("/api/cameras/{camera}/clips", self._cuts.save)
         get("/api/health", self._api.health)
         get("/healthz", self._api.healthz, name="healthz")
         get("/metrics", self._api.metrics, name="metrics")
@@ -132,6 +165,10 @@ class Web:
     async def _camera_page(self, request: web.Request) -> web.Response:
         find(request, self.lives)
         return await self._page.camera(request)
+
+    async def _recordings_page(self, request: web.Request) -> web.Response:
+        find(request, self.lives)
+        return await self._page.recordings(request)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         return await self._streams.serve(request, find(request, self.lives))

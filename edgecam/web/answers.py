@@ -1,7 +1,7 @@
 """Answers that are not pictures: JSON, and refusals as JSON with a sentence for the person who asked."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
@@ -20,11 +20,19 @@ class Refused(Exception):
         """Ask the browser for name and password."""
 
 
-def as_json(data: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """`data` must be plain JSON data; never stored by caches."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n"
+def as_json(
+    data: object,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    items: Sequence[str] | None = None,
+) -> web.Response:
+    """`data` must be plain JSON data; never stored by caches. `items`, JSON already, are added to it by that name."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    if items is not None:
+        text = f'{text[:-1]}, "items": [{", ".join(items)}]}}'
     return web.Response(
-        text=text,
+        text=f"{text}\n",
         status=status,
         content_type="application/json",
         headers={"Cache-Control": "no-store"} | dict(headers or {}),

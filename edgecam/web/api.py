@@ -13,32 +13,19 @@ from edgecam.media import iso
 from edgecam.web import metrics
 from edgecam.web.answers import Refused, as_json
 from edgecam.web.door import visitor
-from edgecam.web.live import Live
+from edgecam.web.live import Live, find
 
 
-class Control(Protocol):
-    """What people can ask of the daemon over HTTP."""
+class Shutter(Protocol):
+    """What takes pictures."""
 
     async def take_snapshot(self, camera: str) -> SnapshotTaken:
         """A picture of now, kept on disk. Raises Unavailable."""
         ...
 
 
-def find(request: web.Request, lives: Mapping[str, Live]) -> Live:
-    """The camera that a path names. Raises Refused (404), the same for one that is not there and one not allowed."""
-    return allowed(lives, request.match_info["camera"])
-
-
-def allowed(lives: Mapping[str, Live], id: str) -> Live:
-    """The camera `id`, if this visitor may see it. Raises Refused (404)."""
-    live = lives.get(id)
-    if live is None or not visitor().may_see(id):
-        raise Refused(404, "not_found", "there is no such camera")
-    return live
-
-
 class Api:
-    def __init__(self, *, lives: Mapping[str, Live], health: Health, control: Control, clock: Clock) -> None:
+    def __init__(self, *, lives: Mapping[str, Live], health: Health, control: Shutter, clock: Clock) -> None:
         self._lives, self._health, self._control, self._clock = lives, health, control, clock
 
     async def cameras(self, request: web.Request) -> web.Response:

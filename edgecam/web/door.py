@@ -1,9 +1,11 @@
 """The door: every request is refused unless something here lets it in.
 
-In comes who shows a login; without any configured login, who sits at this computer; for what `http.public` lists
-and for `/healthz`, everybody. Whoever changes something must be an admin and come from our own page.
+In comes who shows a login; who opens our socket file; without any configured login, who sits at this computer; for
+what `http.public` lists and for `/healthz`, everybody. Whoever changes something must be an admin and come from our
+own page.
 """
 
+import socket
 from collections.abc import Callable
 from contextvars import ContextVar
 from urllib.parse import urlsplit
@@ -61,6 +63,8 @@ class Door:
         if subject in self._public and request.method in _READING:
             camera, slash, _ = subject.partition("/")
             return Visitor("everybody", is_admin=False, cameras=frozenset({camera}) if slash else None)
+        if _is_at_the_socket(request) and not _is_forwarded(request):
+            return Visitor("this computer", is_admin=True)
         if self._open:
             return Visitor("everybody", is_admin=True)
         if not self._logins.exist:
@@ -79,13 +83,24 @@ class Door:
 def _check_local(request: web.Request) -> None:
     """Without a login only this computer is let in, not what a proxy or a rebound name makes look like it."""
     local = is_loopback(request.remote or "") and is_loopback(_host(request.headers.get("Host", "")))
-    forwarded = any(name.lower().startswith("x-forwarded") for name in request.headers)
-    if not local or forwarded or any(name in request.headers for name in _FORWARDED):
+    if not local or _is_forwarded(request):
         sentence = (
             "no login is configured, so edgecam answers only to a browser on the same computer; to reach it from "
             "elsewhere or through a proxy set http.users or http.tokens (or http.auth: none to let everybody in)"
         )
         raise Refused(403, "no_login_configured", sentence)
+
+
+def _is_at_the_socket(request: web.Request) -> bool:
+    """Whether somebody speaks through our socket file, whose permissions are the login."""
+    sock = request.get_extra_info("socket")
+    return sock is not None and sock.family == socket.AF_UNIX
+
+
+def _is_forwarded(request: web.Request) -> bool:
+    """Whether a proxy speaks for somebody else."""
+    forwarded = any(name.lower().startswith("x-forwarded") for name in request.headers)
+    return forwarded or any(name in request.headers for name in _FORWARDED)
 
 
 def _netloc(url: str) -> str:

@@ -3,9 +3,11 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
+
+from aiohttp import web
 
 from edgecam import placeholder
 from edgecam.clock import Clock
@@ -15,6 +17,7 @@ from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Want
 from edgecam.web import part
 from edgecam.web.answers import Refused
+from edgecam.web.door import visitor
 from edgecam.web.fanout import Fanout, Sent, Viewer
 from edgecam.web.variant import KEPT, MOST, Look, Variant
 
@@ -152,3 +155,16 @@ class Live:
         """End all streams and what works for them."""
         for variant in (self.plain, *self._variants.values()):
             await variant.close()
+
+
+def find(request: web.Request, lives: Mapping[str, Live]) -> Live:
+    """The camera that a path names. Raises Refused (404), the same for one that is not there and one not allowed."""
+    return allowed(lives, request.match_info["camera"])
+
+
+def allowed(lives: Mapping[str, Live], id: str) -> Live:
+    """The camera `id`, if this visitor may see it. Raises Refused (404)."""
+    live = lives.get(id)
+    if live is None or not visitor().may_see(id):
+        raise Refused(404, "not_found", "there is no such camera")
+    return live

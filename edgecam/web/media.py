@@ -1,39 +1,74 @@
-"""`/media/<id>.mp4` and `.jpg`: clips and pictures from the library, with byte ranges (RFC 9110, section 14)."""
+"""`/media/<id>.mp4` and `.jpg`, with byte ranges (RFC 9110, section 14); `/api/media/<id>`: know, keep, delete one."""
 
-from collections.abc import Callable
-from pathlib import Path
+import logging
 
 from aiohttp import web
 
 from edgecam.media import MediaId
-from edgecam.web.answers import Refused
+from edgecam.web import query
+from edgecam.web.answers import Refused, as_json
 from edgecam.web.door import visitor
+from edgecam.web.library import Library, absent, asked, existing, named
 
-Find = Callable[[str], Path | None]
-"""The library's answer to an id: the media's path inside the library, None when there is none."""
+log = logging.getLogger(__name__)
 
 _TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg"}
 
 
+def url(id: MediaId) -> str:
+    """Where it is played or shown, relative to the page's base."""
+    return f"media/{id.text}{id.suffix}"
+
+
 class Media:
-    def __init__(self, find: Find) -> None:
-        self._find = find
+    """Loop thread only. All raises Refused: 404, the same for what is not there and what may not be seen; 503."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Raises Refused (404), the same for what is not there and what this visitor may not see."""
-        text, dot, ending = request.match_info["file"].rpartition(".")
-        suffix = dot + ending
-        path = self._allowed(text) if suffix in _TYPES else None
-        if path is not None and path.suffix != suffix:
-            path = path.with_suffix(suffix)  # an event's best picture lies beside its clip
-        if path is None or not path.is_file():
-            raise Refused(404, "not_found", "there is no such clip or picture")
-        headers = {"Content-Type": _TYPES[suffix], "Cache-Control": "private, max-age=3600"}
+        """A clip or a picture."""
+        file = request.match_info["file"]
+        text, dot, ending = file.rpartition(".")
+        id = named(file if ending == "jpg" else text)
+        if id.suffix != dot + ending:
+            raise absent()
+        path = await existing(self._library, id)
+        headers = {"Content-Type": _TYPES[id.suffix], "Cache-Control": "private, max-age=3600"}
         return web.FileResponse(path, headers=headers)
 
-    def _allowed(self, text: str) -> Path | None:
-        try:
-            id = MediaId.parse(text)
-        except ValueError:
-            return None
-        return self._find(text) if visitor().may_see(id.camera) else None
+    async def facts(self, request: web.Request) -> web.Response:
+        """All that is known of it."""
+        id = named(request.match_info["id"])
+        await existing(self._library, id)
+        sidecar = await asked(self._library.sidecar, id)
+        beside = set(await asked(self._library.files, id.camera, id.day))
+        known = sidecar.model_dump(mode="json") if sidecar else {"id": id.text, "camera": id.camera, "kind": id.kind}
+        known |= {"url": url(id), "pinned": f"{id.text}.keep" in beside}
+        if f"{id.picture.name}" in beside and not id.still:
+            known["picture_url"] = url(id.picture)
+        return as_json(known)
+
+    async def keep(self, request: web.Request) -> web.Response:
+        """Pin it, or no longer. Raises Refused (400)."""
+        id = await self._whole(request)
+        on = (await query.body(request)).get("on")
+        if not isinstance(on, bool):
+            raise Refused(400, "bad_request", '"on" must be true or false')
+        await asked(self._library.pin, id, on)
+        return as_json({"id": id.name, "pinned": on})
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Delete it, kept or not."""
+        id = await self._whole(request)
+        await asked(self._library.remove, id)
+        log.info("%s: %s deleted %s", id.camera, visitor().name, id.name)
+        return as_json({"id": id.name, "deleted": True})
+
+    async def _whole(self, request: web.Request) -> MediaId:
+        """A thing that stands for itself: an event's picture goes and stays with its clip."""
+        id = named(request.match_info["id"])
+        if id.beside:
+            raise absent()
+        await existing(self._library, id)
+        return id

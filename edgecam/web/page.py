@@ -15,8 +15,8 @@ _TYPES = {
     "svg": "image/svg+xml",
 }
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-    "base-uri 'self'; form-action 'none'; frame-ancestors 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
+    "connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'self'"
 )
 _BASE = '<base href="./">'
 
@@ -40,9 +40,9 @@ class Page:
             type = _TYPES.get(file.name.rpartition(".")[2])
             if type is not None:
                 self._assets[file.name] = Asset.of(file.read_bytes(), type)
-        index = self._assets.pop("index.html")
-        self._overview = index
-        self._camera = Asset.of(index.body.replace(_BASE.encode(), b'<base href="../">'), index.type)
+        index, recordings = self._assets.pop("index.html"), self._assets.pop("recordings.html")
+        self._overview, self._camera = index, _below(index, 1)
+        self._recordings, self._day = _below(recordings, 2), _below(recordings, 3)
 
     async def overview(self, request: web.Request) -> web.Response:
         return _answer(request, self._overview)
@@ -51,12 +51,22 @@ class Page:
         """The same page, one folder further down; its links are relative to the base."""
         return _answer(request, self._camera)
 
+    async def recordings(self, request: web.Request) -> web.Response:
+        """What a camera recorded, today or on the day that the address names."""
+        return _answer(request, self._day if "date" in request.match_info else self._recordings)
+
     async def asset(self, request: web.Request) -> web.Response:
         """Raises Refused (404)."""
         asset = self._assets.get(request.match_info["file"])
         if asset is None:
             raise Refused(404, "not_found", "there is no such file")
         return _answer(request, asset)
+
+
+def _below(asset: Asset, folders: int) -> Asset:
+    """The page as it is served so many folders further down."""
+    base = f'<base href="{"../" * folders}">'
+    return Asset.of(asset.body.replace(_BASE.encode(), base.encode()), asset.type)
 
 
 def _answer(request: web.Request, asset: Asset) -> web.Response:

@@ -11,8 +11,10 @@ import aiohttp
 import pytest
 import yarl
 
-from edgecam.media import MediaId, MediaKind
+from edgecam.media import Layout
+from edgecam.record.library import Library
 from edgecam.web.password import hash_password
+from waiting import save
 from webhouse import House, watching
 
 PICTURE = "/cameras/birdbox/snapshot.jpg"
@@ -69,7 +71,7 @@ async def test_every_route_but_healthz_needs_a_login(house: House) -> None:
         assert len(routes) > 20
         for method, path in routes:
             filled = path.replace("{camera}", "birdbox").replace("{file}", "page.js").replace("{place}", "2")
-            filled = filled.replace("{slash}", "/")
+            filled = filled.replace("{slash}", "/").replace("{date}", "2026-11-21").replace("{id}", "x")
             async with client.request(method, filled) as answer:
                 if path == "/healthz":
                     assert answer.status == 200
@@ -211,10 +213,8 @@ async def test_a_limited_token_cannot_tell_other_cameras_from_none(house: House,
 
 
 async def test_a_limited_token_gets_its_own_clips_only(pool: ThreadPoolExecutor, tmp_path: Path) -> None:
-    clip = tmp_path / "clip.mp4"
-    clip.write_bytes(b"video")
-    house = House(pool, http=LOGINS, find=lambda _: clip)
-    mine, other = (MediaId.new(1.8e9, camera, MediaKind.EVENT) for camera in ("birdbox", "garden"))
+    mine, other = (save(tmp_path, camera=camera).id for camera in ("birdbox", "garden"))
+    house = House(pool, http=LOGINS, library=Library(Layout(tmp_path), wanted=lambda _: False))
     async with house.open() as client:
         assert (await ask(client, f"/media/{mine}.mp4", bearer("tablet-token")))[0] == 200
         assert (await ask(client, f"/media/{other}.mp4", bearer("tablet-token")))[0] == 404

@@ -1,17 +1,16 @@
-"""The API, the metrics, media by id, the page, and how the server meets nonsense."""
+"""The API, the metrics, the page, and how the server meets nonsense."""
 
 import asyncio
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import aiohttp
 import pytest
 import yarl
 
+from edgecam.events import SnapshotTaken
 from edgecam.health import PublishState, PublishStatus
-from edgecam.media import MediaId, MediaKind
 from edgecam.supervisor import Fatal
 from edgecam.web.page import POLICY
 from fakes import settle
@@ -115,45 +114,6 @@ async def test_metrics_are_prometheus_text(pool: ThreadPoolExecutor) -> None:
         assert all(line.split()[0].split("{")[0] in names for line in lines if not line.startswith("#"))
 
 
-@pytest.fixture
-def clip(tmp_path: Path) -> tuple[MediaId, Path]:
-    id = MediaId.new(1.8e9, "birdbox", MediaKind.EVENT)
-    path = tmp_path / f"{id}.mp4"
-    path.write_bytes(bytes(range(256)) * 40)
-    return id, path
-
-
-async def test_a_clip_is_played_by_byte_ranges(pool: ThreadPoolExecutor, clip: tuple[MediaId, Path]) -> None:
-    id, path = clip
-    house = House(pool, find=lambda text: path if text == id.text else None)
-    async with house.open() as client:
-        async with client.get(f"/media/{id}.mp4") as answer:
-            assert answer.content_type == "video/mp4"
-            assert answer.headers["Accept-Ranges"] == "bytes"
-            assert await answer.read() == path.read_bytes()
-        async with client.get(f"/media/{id}.mp4", headers={"Range": "bytes=100-199"}) as answer:
-            assert answer.status == 206
-            assert answer.headers["Content-Range"] == "bytes 100-199/10240"
-            assert await answer.read() == path.read_bytes()[100:200]
-        async with client.get(f"/media/{id}.mp4", headers={"Range": "bytes=99999-"}) as answer:
-            assert answer.status == 416
-        async with client.head(f"/media/{id}.mp4") as answer:
-            assert answer.headers["Content-Length"] == "10240"
-
-
-async def test_the_best_picture_of_an_event_lies_beside_its_clip(
-    pool: ThreadPoolExecutor, clip: tuple[MediaId, Path]
-) -> None:
-    id, path = clip
-    house = House(pool, find=lambda _: path)
-    async with house.open() as client:
-        async with client.get(f"/media/{id}.jpg") as answer:
-            assert answer.status == 404
-        path.with_suffix(".jpg").write_bytes(b"jpeg")
-        async with client.get(f"/media/{id}.jpg") as answer:
-            assert (answer.content_type, await answer.read()) == ("image/jpeg", b"jpeg")
-
-
 @pytest.mark.parametrize(
     "path",
     [
@@ -177,12 +137,10 @@ async def test_the_best_picture_of_an_event_lies_beside_its_clip(
     ],
 )
 async def test_no_address_leads_out_of_the_house(pool: ThreadPoolExecutor, path: str) -> None:
-    asked: list[str] = []
-    house = House(pool, find=lambda text: asked.append(text))
+    house = House(pool)
     async with house.open() as client, client.get(yarl.URL(path, encoded=True)) as answer:
         assert answer.status == 404
         assert (await answer.json())["reason"] == "not_found"
-    assert all("/" not in text and "." not in text for text in asked)
 
 
 @pytest.mark.parametrize(
@@ -226,14 +184,14 @@ async def test_nonsense_is_answered_below_500_or_hung_up_on_and_the_server_lives
 
 
 async def test_a_mistake_of_ours_is_a_500_without_its_insides(
-    pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+    pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: str) -> Path:
+    def broken(_: str) -> SnapshotTaken:
         raise RuntimeError("the inside")
 
-    house = House(pool, find=broken)
-    id = MediaId.new(1.8e9, "birdbox", MediaKind.EVENT)
-    async with house.open() as client, client.get(f"/media/{id}.mp4") as answer:
+    house = House(pool)
+    monkeypatch.setattr(house.shutter, "take_snapshot", broken)
+    async with house.open() as client, client.post("/api/cameras/birdbox/snapshot") as answer:
         assert answer.status == 500
         assert "inside" not in await answer.text()
     assert "the inside" in caplog.text
@@ -250,7 +208,12 @@ async def test_a_method_that_is_not_taken_names_those_that_are(pool: ThreadPoolE
 async def test_the_page_brings_everything_itself_and_keeps_to_its_policy(pool: ThreadPoolExecutor) -> None:
     house = House(pool)
     async with house.open() as client:
-        for path, base in (("/", "./"), ("/cameras/birdbox", "../")):
+        for path, base in (
+            ("/", "./"),
+            ("/cameras/birdbox", "../"),
+            ("/cameras/birdbox/recordings", "../../"),
+            ("/cameras/birdbox/recordings/2026-11-21", "../../../"),
+        ):
             async with client.get(path) as answer:
                 text = await answer.text()
                 assert answer.headers["Content-Security-Policy"] == POLICY
@@ -271,11 +234,17 @@ async def test_the_page_brings_everything_itself_and_keeps_to_its_policy(pool: T
                 etag = answer.headers["ETag"]
             async with client.get(path, headers={"If-None-Match": etag}) as answer:
                 assert answer.status == 304
-        for file, kind in (("page.js", "text/javascript"), ("style.css", "text/css"), ("icon.svg", "image/svg+xml")):
+        for file, kind in (
+            ("page.js", "text/javascript"),
+            ("recordings.js", "text/javascript"),
+            ("style.css", "text/css"),
+            ("icon.svg", "image/svg+xml"),
+        ):
             async with client.get(f"/static/{file}") as answer:
                 assert (answer.status, answer.content_type) == (200, kind)
-        async with client.get("/cameras/attic") as answer:
-            assert answer.status == 404
+        for path in ("/cameras/attic", "/cameras/attic/recordings", "/cameras/birdbox/recordings/today"):
+            async with client.get(path) as answer:
+                assert answer.status == 404
 
 
 async def test_a_taken_port_stops_the_start_and_is_named(pool: ThreadPoolExecutor) -> None:

@@ -24,7 +24,7 @@ from edgecam.events import Bus, ClipSaved
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.record.finisher import Finisher
 from edgecam.record.library import Library
-from edgecam.record.recovery import recover
+from edgecam.record.recovery import Recovered, recover
 from edgecam.record.transcoder import Transcoder
 from sounds import decodes, joined, packets, sounds, voice
 
@@ -243,7 +243,15 @@ async def test_what_cannot_be_played_goes_to_bad_and_nothing_else_stops_for_it(t
     with opened(tmp_path) as library:
         assert await restart(library) == []
         assert tree(tmp_path / "spool") == [
-            *("bad", f"bad/{ID}.part.mp4", "bad/holiday.part.mp4", "open", "open/README", "wait"),
+            *(
+                "bad",
+                f"bad/{ID}.part.json",
+                f"bad/{ID}.part.mp4",
+                "bad/holiday.part.mp4",
+                "open",
+                "open/README",
+                "wait",
+            ),
         ]
 
 
@@ -289,5 +297,7 @@ async def test_a_disk_that_refuses_at_start_delays_the_clip_not_the_start(tmp_pa
         recordings.write_bytes(b"in the way")
         found = recover(library)
         assert [draft.interrupted for draft in found.drafts] == [True]
+        assert recover(library) == Recovered(), "it is in hand"
         recordings.unlink()
+    with opened(tmp_path, wanted=lambda _: True) as library:
         assert len(await restart(library)) == len(finished(library)) == 1

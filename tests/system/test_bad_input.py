@@ -36,6 +36,7 @@ ABSURD = [
     ("nobody/recording/set", b"ON"),
     ("wall/no_such_thing/set", b"ON"),
     ("wall/take_snapshot/set", b"not PRESS"),
+    ("wall/save_clip/set", b"2d"),
 ]
 
 
@@ -97,6 +98,10 @@ def test_http_nonsense_is_refused_and_the_page_lives(tmp_path: Path) -> None:
             "cameras/wall/stream.mjpg?fps=nan",
             "cameras/wall/snapshot.jpg?width=-5&quality=none",
             "api/cameras/nobody",
+            "api/cameras/wall/recordings?date=..%2f..%2fetc",
+            "api/cameras/wall/export.mp4?from=x&to=y",
+            "api/events?from=never",
+            "api/media/..%2fx",
         ):
             assert 400 <= box.get(path)[0] < 500, path
         assert box.get("healthz")[0] == 200

@@ -50,7 +50,7 @@ def test_broker_store_and_camera_break_and_everything_is_delivered_once(tmp_path
                 store.down()  # refused from before the first clip on
                 first = ear.event("clip_saved", 40)
                 until("the spool says that it retries", lambda: box.health()["spool"]["state"] == "retrying")
-                assert box.waiting() == [first["id"]]
+                assert box.waiting() == [first["id"], f"{first['id']}.jpg"]
 
                 camera_breaks(cam, ear, box)
 
@@ -82,12 +82,18 @@ def camera_breaks(cam: Cam, ear: Ear, box: Edgecam) -> None:
 
 
 def check_delivered_once(store: S3, box: Edgecam, ids: list[str]) -> None:
-    """Each clip lies in the store with its manifest, under one key, or still waits; and nothing else is there."""
+    """Each clip lies in the store with its manifest and its picture, under one key, or still waits; and nothing else
+    is there. A picture comes first, perhaps while its clip is still being made.
+    """
     names = objects(store)
-    stored = sorted({name.partition(".")[0] for name in names})
-    assert names == sorted(f"{id}{suffix}" for id in stored for suffix in (".mp4", ".json"))
-    assert set(ids) <= set(stored)
-    assert sorted([*stored, *box.waiting()]) == sorted(sidecar["id"] for sidecar in box.sidecars())
+    pictured = {name.removesuffix(".jpg") for name in names if name.endswith(".jpg")}
+    stored = sorted({name.removesuffix(".mp4") for name in names if name.endswith(".mp4")})
+    assert [name for name in names if not name.endswith(".jpg")] == [
+        f"{id}{suffix}" for id in stored for suffix in (".json", ".mp4")
+    ]
+    assert set(ids) <= set(stored) <= pictured
+    waiting = [name for name in box.waiting() if not name.endswith(".jpg")]
+    assert sorted([*stored, *waiting]) == sorted(sidecar["id"] for sidecar in box.sidecars())
     for path in store.bucket("birdbox").rglob("*.mp4"):
         manifest: Mapping[str, object] = json.loads(path.with_suffix(".json").read_bytes())
         assert path.stat().st_size == manifest["size"]

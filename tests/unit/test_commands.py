@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecam.mqtt.commands import Press, Refused, Replay, Request, SetSetting, parse
+from edgecam.mqtt.commands import Refused, Replay, Request, SaveClip, SetSetting, TakeSnapshot, parse
 from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.topics import Topics
 
@@ -23,7 +23,10 @@ def ask(what: str, payload: bytes, *, retain: bool = False) -> Request | None:
         ("gate/recording", b"on", SetSetting("gate", "recording", True)),
         ("gate/sensitivity", b"100", SetSetting("gate", "sensitivity", 100)),
         ("gate/sensitivity", b"60.0", SetSetting("gate", "sensitivity", 60)),
-        ("gate/take_snapshot", b"PRESS", Press("gate", "take_snapshot")),
+        ("gate/take_snapshot", b"PRESS", TakeSnapshot("gate")),
+        ("gate/save_clip", b"PRESS", SaveClip("gate", 60.0)),
+        ("gate/save_clip", b"90s", SaveClip("gate", 90.0)),
+        ("gate/save_clip", b"24h", SaveClip("gate", 86400.0)),
         ("gate/take_snapshot", b"", None),
     ],
 )
@@ -31,6 +34,7 @@ def test_what_home_assistant_sends_is_understood(what: str, payload: bytes, requ
     assert ask(what, payload) == request_
 
 
+DAY = "must be PRESS or a duration up to 24h such as 60s"
 RANGE = "must be a whole number from 1 to 100"
 
 
@@ -55,6 +59,10 @@ RANGE = "must be a whole number from 1 to 100"
             Refused("5000000 bytes are too many, 256 would do", "gate", "sensitivity"),
         ),
         ("gate/take_snapshot", b"GO", Refused("must be PRESS", "gate")),
+        ("gate/take_snapshot", b"60s", Refused("must be PRESS", "gate")),
+        ("gate/save_clip", b"0s", Refused(DAY, "gate")),
+        ("gate/save_clip", b"25h", Refused(DAY, "gate")),
+        ("gate/save_clip", b"forever", Refused(DAY, "gate")),
     ],
 )
 def test_absurd_payloads_are_refused_and_name_the_setting_that_stays(
@@ -72,6 +80,9 @@ def test_clearing_a_replay_is_no_command() -> None:
     assert ask("gate/recording", b"", retain=True) is None
 
 
-@given(st.sampled_from(["gate/recording", "gate/sensitivity", "gate/take_snapshot", "x/y"]), st.binary(max_size=300))
+@given(
+    st.sampled_from(["gate/recording", "gate/sensitivity", "gate/take_snapshot", "gate/save_clip", "x/y"]),
+    st.binary(max_size=300),
+)
 def test_no_bytes_make_it_fail(what: str, payload: bytes) -> None:
     ask(what, payload)

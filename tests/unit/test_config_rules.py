@@ -38,3 +38,20 @@ def test_what_would_change_the_pixels_of_a_video_that_passes_undecoded_is_refuse
 
 def test_an_rtsp_camera_as_it_comes_is_fine() -> None:
     assert list(conflicts(camera({}, {}))) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"storage": {"path": "/mnt/usb", "require_mount": True}}, ("storage", "require_mount")),
+        ({"storage": {"path": "/mnt/usb", "require_mount": True}, "state": "/mnt/usb/state"}, ("state",)),
+        ({"storage": {"path": "/mnt/usb", "require_mount": True}, "state": "/mnt/usb"}, ("state",)),
+        ({"storage": {"path": "/mnt/usb", "require_mount": True}, "state": "/var/lib/edgecam"}, None),
+        ({"storage": {"require_mount": True}, "state": "/var/lib/edgecam-state"}, None),
+        ({"storage": {"path": "/mnt/usb"}}, None),
+    ],
+)
+def test_a_storage_that_may_be_absent_needs_its_state_elsewhere(
+    config: dict[str, object], said: tuple[str, ...] | None
+) -> None:
+    assert [where for where, _ in conflicts(Config.model_validate(config))] == ([said] if said else [])

@@ -124,7 +124,7 @@ def test_controls_answer_while_the_camera_is_away_and_pictures_do_not(told: dict
 def test_primary_is_what_people_look_at_the_rest_is_config_or_diagnostic(told: dict[str, discovery.Json]) -> None:
     birdbox = entities(told[BIRDBOX])
     primary = {key for key, entity in birdbox.items() if "ent_cat" not in entity}
-    assert primary == {"camera", "motion", "last_motion_picture", "event", "take_snapshot"}
+    assert primary == {"camera", "motion", "last_motion_picture", "event", "take_snapshot", "save_clip"}
     assert len(birdbox) <= 15
     for entity in birdbox.values():
         if entity["p"] in {"sensor", "binary_sensor"}:

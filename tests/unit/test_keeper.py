@@ -2,19 +2,24 @@
 
 import asyncio
 import contextlib
+import errno
+import os
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from clips import opened
+from clips import jpegs, opened
 from edgecam.config import model
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
+from edgecam.health import DiskStatus
 from edgecam.media import MediaId, MediaKind, Sidecar
-from edgecam.record.keeper import DAYS_AT_ONCE, EXPIRE, SLACK, WATCH, Keeper
+from edgecam.record.keeper import DAYS_AT_ONCE, EXPIRE, SLACK, TRUST, WATCH, Keeper, Space
 from edgecam.record.library import Library
+from edgecam.record.recovery import Recovered
 from edgecam.record.shelf import Shelf, worth
-from fakes import FakeClock
+from fakes import FakeClock, RestingClock
 
 KB = 1000
 DAY = 86400.0
@@ -42,33 +47,25 @@ def put(library: Library, kind: MediaKind, start: float, *, size: int = 100 * KB
     )
     library.layout.sidecar(id).write_bytes(sidecar.dump())
     path.write_bytes(bytes(size - len(sidecar.dump())))
+    os.utime(path, (start + 10, start + 10))
     if waiting:
         library.layout.marker(id).touch()
     return sidecar
 
 
-class RestingClock(FakeClock):
-    """Says when somebody sleeps on it: the keeper has nothing more to do by then."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rested = asyncio.Event()
-
-    async def sleep(self, seconds: float) -> None:
-        self.rested.set()
-        await super().sleep(seconds)
-        self.rested.clear()
-
-
 class House:
     """A keeper at work, on a disk with as much free space as `free` says."""
 
-    def __init__(self, library: Library, **storage: object) -> None:
+    def __init__(self, library: Library, *, keep: str = "2d", keep_size: str | None = None, **storage: object) -> None:
         self.library, self.clock, self.bus = library, RestingClock(), Bus()
-        self.free = 10**12
+        self.free, self.total = 10**12, 10**13
         self.lost: list[str] = []
-        self.bus.on(ClipLost, lambda event: self.lost.append(event.media.id))
-        record = model.Record.model_validate({"event": {"keep": "2d"}, "manual": {"keep": "forever"}})
+        self.status = DiskStatus()
+        self.back: list[Recovered] = []
+        self.bus.on(ClipLost, lambda event: self.lost.append(event.media.media.name))
+        continuous = model.Continuous.model_validate({"keep_size": keep_size})
+        record = model.Record.model_validate({"event": {"keep": keep}, "manual": {"keep": "forever"}})
+        record = record.model_copy(update={"continuous": continuous})
         camera = model.Camera.model_validate({"source": "synthetic", "snapshot": {"keep": "0s"}})
         self.keeper = Keeper(
             config=model.Storage.model_validate({"limit": 10**12, "reserve": 0} | storage),
@@ -76,7 +73,9 @@ class House:
             library=library,
             bus=self.bus,
             clock=self.clock,
-            free=lambda _: self.free,
+            status=self.status,
+            back=self.back.append,
+            space=lambda _: Space(self.total, self.free),
         )
 
     async def look(self, seconds: float = WATCH) -> None:
@@ -100,9 +99,10 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 
 @contextlib.asynccontextmanager
-async def at_work(library: Library, *, free: int = 10**12, **storage: object) -> AsyncIterator[House]:
-    """After the first look."""
-    house = House(library, **storage)
+async def at_work(library: Library, *, free: int = 10**12, **options: object) -> AsyncIterator[House]:
+    """After the first look. Something was recorded just now, so the clock is believed."""
+    library.layout.folder(MediaId.new(FakeClock().wall(), "yard", MediaKind.EVENT)).mkdir(parents=True)
+    house = House(library, **options)  # type: ignore[arg-type]  # the same keywords
     house.free = free
     task = asyncio.create_task(house.keeper.run())
     try:
@@ -166,6 +166,136 @@ async def test_keep_of_zero_means_gone_as_soon_as_it_is_stored(library: Library)
         assert house.there(picture) == "-"
 
 
+async def test_a_segment_that_shows_an_event_is_worth_as_much_as_the_events_clip(library: Library) -> None:
+    now = FakeClock().wall()
+    segments = [put(library, MediaKind.CONTINUOUS, now - 10 * n, waiting=True) for n in range(9, 0, -1)]
+    clip = put(library, MediaKind.EVENT, now - 55, waiting=True)  # for ten seconds
+    async with at_work(library) as house:
+        house.total = 20
+        await house.look()
+        house.free = -6 * 100 * KB
+        await house.look()
+        assert (house.there(*segments), house.there(clip)) == ("---xx----", "x")
+        house.free = 0
+        await house.look()
+        assert (house.there(*segments), house.there(clip)) == ("----x----", "x")
+        assert len(house.lost) == 8
+
+
+async def test_what_is_pinned_stays_until_only_manual_clips_are_left(library: Library) -> None:
+    now = FakeClock().wall()
+    old, pinned, manual = (
+        put(library, kind, now - 3 * DAY) for kind in (MediaKind.EVENT, MediaKind.EVENT, MediaKind.MANUAL)
+    )
+    library.pin(MediaId.parse(pinned.id), True)
+    async with at_work(library) as house:
+        await house.look()
+        assert house.there(old, pinned, manual) == "-xx"
+        library.pin(MediaId.parse(pinned.id), False)
+        await house.look(EXPIRE)
+        await house.look()
+        assert house.there(pinned, manual) == "-x"
+
+
+async def test_a_kind_that_may_take_only_so_much_loses_its_oldest_stored_ones(library: Library) -> None:
+    now = FakeClock().wall()
+    event = put(library, MediaKind.EVENT, now - 1000)
+    waiting = put(library, MediaKind.CONTINUOUS, now - 900, waiting=True)
+    segments = [put(library, MediaKind.CONTINUOUS, now - 10 * n) for n in range(5, 0, -1)]
+    library.pin(MediaId.parse(segments[0].id), True)
+    async with at_work(library, keep_size="400kB") as house:
+        await house.look()
+        await house.look()
+        assert house.there(event, waiting, *segments) == "xxx--xx"
+        segments.append(put(library, MediaKind.CONTINUOUS, now))
+        house.bus.publish(ClipSaved(camera="cam", at=now, media=segments[-1]))
+        await house.look()
+        await house.look()
+        assert house.there(event, waiting, *segments) == "xxx---xx"
+        assert (house.status.removed, house.status.lost, house.lost) == (3, 0, [])
+
+
+async def test_the_picture_of_an_event_goes_with_its_clip_and_each_of_them_counts_as_lost(library: Library) -> None:
+    clip = put(library, MediaKind.EVENT, FakeClock().wall(), waiting=True)
+    id = MediaId.parse(clip.id)
+    library.layout.media(id.picture).write_bytes(b"jpeg")
+    library.layout.marker(id.picture).write_bytes(b"{")
+    async with at_work(library) as house:
+        house.free = 0
+        await house.look()
+        assert house.lost == [id.name, id.picture.name]
+        assert list(library.layout.wait.iterdir()) == []
+        assert not library.layout.folder(id).exists()
+        assert (house.status.removed, house.status.lost) == (1, 2)
+
+
+async def test_the_picture_that_comes_before_its_clip_waits_for_it_on_the_disk(library: Library) -> None:
+    """`keep: 0s`, and the picture is stored while the clip is still being written."""
+    clip = put(library, MediaKind.CONTINUOUS, FakeClock().wall() + 1)
+    id = MediaId.new(FakeClock().wall(), "cam", MediaKind.EVENT)
+    library.layout.part(id).write_bytes(b"")
+    library.layout.media(id.picture).write_bytes(b"jpeg")
+    picture = clip.model_copy(update={"id": id.text, "kind": MediaKind.EVENT, "codec": "jpeg", "cause": "motion"})
+    async with at_work(library, keep="0s") as house:
+        house.keeper._ages["cam"] = dict.fromkeys(MediaKind, 0.0)
+        house.bus.publish(ClipStored(camera="cam", at=house.now, media=picture, link=None, link_expires=None))
+        await house.look()
+        assert library.layout.media(id.picture).exists()
+        library.layout.part(id).rename(library.layout.media(id))
+        house.bus.publish(ClipStored(camera="cam", at=house.now, media=picture, link=None, link_expires=None))
+        await house.look()
+        assert not library.layout.media(id.picture).exists()
+
+
+async def test_many_losses_are_one_line_in_the_log(library: Library, caplog: pytest.LogCaptureFixture) -> None:
+    clips = [put(library, MediaKind.EVENT, FakeClock().wall() - n, waiting=True) for n in range(12, 0, -1)]
+    async with at_work(library) as house:
+        house.free = 0
+        await house.look()
+        assert house.lost == [clip.id for clip in clips]
+    (line,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert line == f"library: {clips[0].id} and 11 more were never stored and had to go: the disk is full"
+
+
+async def test_a_clock_that_is_ahead_already_at_start_expires_nothing_for_an_hour(library: Library) -> None:
+    clip = put(library, MediaKind.EVENT, FakeClock().wall() - 3 * DAY)
+    house = House(library)
+    task = asyncio.create_task(house.keeper.run())
+    for _ in range(int(TRUST / EXPIRE) - 1):
+        await house.look(EXPIRE)
+        assert house.there(clip) == "x"
+    await house.look(EXPIRE)
+    await house.look(EXPIRE)
+    assert house.there(clip) == "-"
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_a_disk_that_refuses_to_delete_is_a_problem_and_what_is_gone_is_counted(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = FakeClock().wall()
+    clips = [put(library, MediaKind.EVENT, now - 3 * DAY + n) for n in range(3)]
+    drop = library.drop
+
+    def refuse(id: MediaId) -> None:
+        if id.text == clips[1].id:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        drop(id)
+
+    monkeypatch.setattr(library, "drop", refuse)
+    async with at_work(library) as house:
+        await house.look()
+        assert house.there(*clips) == "-xx"
+        assert house.status.removed == 1
+        assert house.keeper.trouble is None or "Read-only file system" in house.keeper.trouble
+        monkeypatch.undo()
+        await house.look(EXPIRE)
+        await house.look()
+        assert house.there(*clips) == "---"
+        assert (house.status.removed, house.keeper.trouble) == (3, None)
+
+
 async def test_without_a_store_keep_of_zero_means_gone_at_once(library: Library) -> None:
     async with at_work(library) as house:
         picture, clip = (put(library, kind, house.now) for kind in (MediaKind.SNAPSHOT, MediaKind.EVENT))
@@ -178,14 +308,32 @@ async def test_without_a_store_keep_of_zero_means_gone_at_once(library: Library)
 async def test_over_the_limit_the_oldest_go_first_and_the_limit_counts_everything(library: Library) -> None:
     now = FakeClock().wall()
     clips = [put(library, MediaKind.EVENT, now - 60 * n) for n in range(5, 0, -1)]
-    (library.layout.bad / "junk").write_bytes(bytes(150 * KB))
+    (library.layout.bad / "junk").write_bytes(bytes(140 * KB))
     async with at_work(library, limit=500 * KB) as house:
         for _ in clips:
             await house.look()
-        assert house.there(*clips) == "--xxx"  # 300 KB, 150 KB of junk, 25 KB of slack
+        assert house.there(*clips) == "--xxx"  # 300 KB, 140 KB of junk, 25 KB of slack
         assert house.keeper.bytes == 300 * KB
         assert house.lost == []
         assert library.full is None
+
+
+async def test_what_people_delete_makes_room_at_once_and_by_hand_a_little_later(library: Library) -> None:
+    now = FakeClock().wall()
+    clips = [put(library, MediaKind.MANUAL, now - n) for n in range(4, 0, -1)]
+    async with at_work(library) as house:
+        await house.look()
+        assert house.keeper.bytes == 400 * KB
+        library.pin(MediaId.parse(clips[0].id), True)
+        library.remove(MediaId.parse(clips[0].id))
+        await house.look()
+        assert house.keeper.bytes == 300 * KB
+        library.layout.media(MediaId.parse(clips[1].id)).unlink()
+        library.layout.sidecar(MediaId.parse(clips[1].id)).unlink()
+        await house.look(EXPIRE)
+        await house.look()
+        assert house.keeper.bytes == 200 * KB
+        assert house.status.removed == 0
 
 
 async def test_new_clips_push_out_old_ones(library: Library) -> None:
@@ -204,9 +352,11 @@ async def test_the_order_is_stored_first_then_what_waits_manual_last(library: Li
     now = FakeClock().wall()
     kinds = (MediaKind.CONTINUOUS, MediaKind.TIMELAPSE, MediaKind.EVENT)
     ranks = [put(library, kind, now - n, waiting=False) for n, kind in enumerate(kinds)]
-    ranks += [put(library, kind, now - 100 - n, waiting=True) for n, kind in enumerate(kinds)]
+    ranks += [put(library, kind, now - 100 - 60 * n, waiting=True) for n, kind in enumerate(kinds)]
     ranks += [put(library, MediaKind.MANUAL, now - 200, waiting=waiting) for waiting in (False, True)]
     async with at_work(library, limit=10**12) as house:
+        house.total = 20  # so small that one byte is enough slack
+        await house.look()
         for gone in range(1, len(ranks) + 1):
             house.free = house.keeper.slack - 1
             await house.look()
@@ -230,6 +380,7 @@ async def test_the_reserve_holds_before_anything_is_counted(library: Library) ->
         assert house.keeper.bytes is None
         assert house.there(*clips) == "--" + "x" * (len(clips) - 2)
         house.free = 10**12
+        await house.look()
         await house.look()
         assert house.keeper.bytes == (len(clips) - 2) * 100 * KB
 
@@ -285,7 +436,7 @@ def test_strangers_in_the_library_are_neither_counted_nor_removed(library: Libra
     (folder / "film.mp4").write_bytes(b"x")
     shelf = Shelf(library.layout)
     assert list(shelf.cheapest_first()) == list(shelf.older(House(library).keeper.keeps, 1e12)) == []
-    assert shelf.items(folder / "gone") == []
+    assert shelf.count(folder).total() == shelf.count(folder / "gone").total() == 0
 
 
 def test_every_worth_is_different() -> None:
@@ -295,13 +446,19 @@ def test_every_worth_is_different() -> None:
 
 async def test_a_real_disk_has_room(library: Library) -> None:
     config, clock = model.Storage.model_validate({"reserve": 1}), RestingClock()
-    keeper = Keeper(config=config, cameras={}, library=library, bus=Bus(), clock=clock)
+    status, bus = DiskStatus(), Bus()
+    keeper = Keeper(
+        config=config, cameras={}, library=library, bus=bus, clock=clock, status=status, back=list[Recovered]().append
+    )
     library.full = "not looked at yet"
     task = asyncio.create_task(keeper.run())
     await clock.rested.wait()
     task.cancel()
     await asyncio.wait({task})
     assert library.full is None
+    assert status.free is not None
+    assert status.total is not None
+    assert 0 < status.free < status.total
 
 
 @pytest.mark.parametrize("back_after", [None, 600.0])
@@ -329,3 +486,16 @@ async def test_a_clock_that_is_slewed_or_set_a_little_is_believed(library: Libra
         await house.look(EXPIRE)
         await house.look(EXPIRE)
         assert house.there(clip) == "-"
+
+
+async def test_stills_of_a_timelapse_go_like_its_films(library: Library) -> None:
+    ages = (31 * DAY, 29 * DAY)
+    stills = [
+        library.save_picture(replace(frame, wall=FakeClock().wall() - age), "timelapse", MediaKind.TIMELAPSE)
+        for frame, age in zip(jpegs(2), ages, strict=True)
+    ]
+    films = [put(library, MediaKind.TIMELAPSE, FakeClock().wall() - age) for age in ages]
+    async with at_work(library) as house:
+        await house.look()
+        assert [library.find(still.media.name) is not None for still in stills] == [False, True]
+        assert house.there(*films) == "-x"

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from clips import h264, jpegs, opened, probe
+from edgecam import durable
 from edgecam.events import MotionPicture
 from edgecam.frame import Frame, Kind
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.record import boxes
 from edgecam.record.draft import Draft
-from edgecam.record.library import Library
+from edgecam.record.library import Away, Library
 from edgecam.record.mp4 import Mp4
 from edgecam.supervisor import Fatal
 from pictures import jpeg
@@ -252,3 +254,66 @@ def test_a_picture_that_the_disk_refuses_leaves_nothing(offloading: Library) -> 
     with pytest.raises(OSError):
         offloading.save_best(draft, best_of(draft))
     assert (names(offloading.layout.open), names(offloading.layout.wait)) == (before, [])
+
+
+def test_every_name_suits_every_file_system(tmp_path: Path) -> None:
+    """FAT and exFAT take no colon, no space in front or behind, and do not tell `A` from `a`."""
+    seen: set[str] = set()
+
+    def look(_: str) -> None:
+        seen.update(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+
+    library = Library(Layout(tmp_path), wanted=lambda _: True, step=look)
+    library.open()
+    draft = begun(library, h264(5), interrupted=True)
+    picture = MotionPicture(
+        camera="cam", at=1.79e9, event_id="e1", jpeg=jpeg(1), score=9, width=320, height=240, final=True
+    )
+    library.save_best(draft, picture)
+    id = MediaId.parse(library.finish(draft).id)
+    library.save_picture(Frame("cam", 1, 1.0, 1.79e9, Kind.JPEG, jpeg(1), 320, 240), "manual")
+    library.pin(id, True)
+    look("")
+    library.close()
+    names = {part for path in seen for part in path.split("/")}
+    assert {f"{id}.part.mp4", f"{id}.part.json", f"{id}.jpg.tmp", f"{id}.keep"} <= names
+    assert [name for name in names if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}(?<!\.)", name)] == []
+    assert len({path.lower() for path in seen}) == len(seen)
+
+
+def test_a_file_system_without_modes_does_not_keep_a_clip_from_being_finished() -> None:
+    durable.permit(Path("/proc/version"))  # refuses as FAT does
+
+
+def test_what_a_person_pins_and_deletes(offloading: Library) -> None:
+    library = offloading
+    id = MediaId.parse(library.finish(begun(library, h264(2))).id)
+    assert not library.pinned(id)
+    library.pin(id, True)
+    library.pin(id, True)
+    assert library.pinned(id)
+    library.pin(id, False)
+    assert not library.pinned(id)
+    library.pin(id, True)
+    library.layout.media(id.picture).write_bytes(b"")
+    library.layout.marker(id.picture).write_bytes(b"{}")
+    library.remove(id.picture)
+    assert not library.layout.folder(id).exists()
+    assert names(library.layout.wait) == []
+    with pytest.raises(FileNotFoundError):
+        library.pin(id, True)
+
+
+def test_a_full_disk_does_not_keep_the_lock_from_being_taken(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to("/dev/full")
+    with opened(tmp_path) as library:
+        library.check()
+
+
+def test_a_slow_disk_that_opens_after_the_end_keeps_nobody_out(tmp_path: Path) -> None:
+    library = Library(Layout(tmp_path), wanted=lambda _: False)
+    library.close()
+    with pytest.raises(Away, match="was closed meanwhile"):
+        library.open()
+    with opened(tmp_path):
+        pass

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,34 @@ def test_a_file_system_without_durable_names_is_tolerated_a_broken_one_is_not(
     )
     done = subprocess.run([sys.executable, "-c", probe, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == raised
+
+
+def test_names_are_in_utc_so_that_the_hour_that_comes_twice_is_no_collision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        back = datetime(2026, 10, 25, 1, tzinfo=UTC).timestamp()  # 03:00 becomes 02:00
+        ids = [MediaId.new(back + minutes * 60, "cam", MediaKind.EVENT) for minutes in range(-90, 90, 10)]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert [id.text for id in ids] == sorted(id.text for id in ids)
+    assert [id.start for id in ids] == [back + minutes * 60 for minutes in range(-90, 90, 10)]
+    assert ids[9].text.startswith("20261025T010000000Z-")
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "20260230T071530123Z",
+        "20261300T071530123Z",
+        "00001121T071530123Z",
+        "20261121T241530123Z",
+        "20261121T076030123Z",
+        "20261121T071560123Z",
+        "20261121T071561123Z",
+    ],
+)
+def test_a_moment_that_never_was_is_no_id(stamp: str) -> None:
+    with pytest.raises(ValueError):
+        MediaId.parse(f"{stamp}-cam-event-abcdef")

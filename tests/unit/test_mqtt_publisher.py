@@ -99,6 +99,10 @@ class Shutter:
         self.asked.append(camera)
         await asyncio.shield(self.answer)
 
+    async def save_clip(self, camera: str, last: float) -> None:
+        self.asked.append(f"{camera} {last:g} s")
+        await asyncio.shield(self.answer)
+
 
 class House:
     """Everything a publisher needs, with two cameras."""
@@ -108,7 +112,7 @@ class House:
         self.config = model.Config.model_validate({"mqtt": {"host": "broker", **mqtt}, "cameras": cameras})
         self.board, self.clock, self.bus, self.shutter = Board(), FakeClock(), Bus(), Shutter()
         self.status = {id: CameraStatus(id) for id in cameras}
-        self.health = Health("pi", "a1b2c3", self.clock, folder, self.status)
+        self.health = Health("pi", "a1b2c3", self.clock, self.status)
         self.settings = Settings(self.config.cameras, folder / "settings.json", self.bus, self.clock)
         self.hubs = {id: FrameHub(id, Ring(5)) for id in cameras}
         self.publisher = Publisher(
@@ -551,6 +555,24 @@ async def test_pressing_ten_times_takes_one_picture_at_a_time(
         await settle()
         assert house.shutter.asked == ["birdbox", "gate", "birdbox"]
     assert "birdbox: no snapshot: the camera gives no picture" in caplog.text
+
+
+async def test_the_last_minute_is_saved_by_a_press_and_other_lengths_by_their_name(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        for payload in (b"PRESS", b"60s", b"5m", b"PRESS", b"2d", b"soon"):
+            board.command("birdbox/save_clip", payload)
+        await settle()
+        assert house.shutter.asked == ["birdbox 60 s", "birdbox 300 s"]
+        house.shutter.answer.set_exception(Unavailable("privacy is on"))
+        await settle()
+        board.command("birdbox/save_clip", b"PRESS")
+        await settle()
+        assert house.shutter.asked[2:] == ["birdbox 60 s"]
+    assert caplog.text.count("birdbox: no clip: privacy is on") == 3
+    assert caplog.text.count("birdbox/save_clip/set: ignored: must be PRESS or a duration") == 2
 
 
 async def test_home_assistant_is_welcomed_once_after_a_little_while(furnish: Furnish) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from edgecam import durable
 from edgecam.config.model import Config
 from edgecam.events import Bus, SettingChanged
-from edgecam.settings import PATIENCE, Settings, Value
-from fakes import FakeClock
+from edgecam.settings import AGAIN, PATIENCE, Settings, Value
+from fakes import FakeClock, until
+
+CAMERAS = Config.model_validate({"cameras": {"birdbox": {"source": "synthetic"}}}).cameras
 
 
 def settings(path: Path, bus: Bus | None = None, **motion: object) -> Settings:
@@ -98,13 +101,40 @@ def test_what_a_removed_camera_left_behind_is_ignored(tmp_path: Path) -> None:
     assert settings(tmp_path).number("birdbox", "sensitivity") == 50
 
 
-async def test_a_full_disk_costs_the_memory_not_the_change(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_full_disk_costs_no_change_it_is_kept_as_soon_as_there_is_room(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     (tmp_path / "settings.json.tmp").mkdir()
-    here = settings(tmp_path)
+    clock = FakeClock()
+    here = Settings(CAMERAS, tmp_path / "settings.json", Bus(), clock)
     here.set("birdbox", "sensitivity", 80)
-    await here.close()
+    await until("the refusal is told", lambda: here.trouble, meanwhile=partial(clock.advance, 0))
+    await clock.advance(AGAIN)
     assert here.number("birdbox", "sensitivity") == 80
-    assert "cannot keep the change over a restart" in caplog.text
+    assert here.trouble == "settings: the change is not kept over a restart (Is a directory)"
+    here.set("birdbox", "sensitivity", 90)
+    (tmp_path / "settings.json.tmp").rmdir()
+    await until("it is written", lambda: (tmp_path / "settings.json").exists(), meanwhile=partial(clock.advance, AGAIN))
+    await here.close()
+    assert here.trouble is None
+    assert settings(tmp_path).number("birdbox", "sensitivity") == 90
+    assert [record.message.split(";")[0] for record in caplog.records if "restart" in record.message] == [
+        "settings: the change is not kept over a restart (Is a directory)",
+        "settings: the changes are kept over a restart again",
+    ]
+
+
+async def test_a_disk_that_still_refuses_at_the_end_delays_no_exit(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "settings.json.tmp").mkdir()
+    clock = FakeClock()
+    here = Settings(CAMERAS, tmp_path / "settings.json", Bus(), clock)
+    here.set("birdbox", "sensitivity", 80)
+    closing = asyncio.create_task(here.close())
+    await until("it is closed", closing.done, meanwhile=partial(clock.advance, PATIENCE / 2))
+    assert "the disk does not take the last change" in caplog.text
 
 
 async def test_a_disk_that_hangs_delays_no_change_and_no_exit_and_gets_only_the_newest(
@@ -118,16 +148,13 @@ async def test_a_disk_that_hangs_delays_no_change_and_no_exit_and_gets_only_the_
 
     monkeypatch.setattr(durable, "write_json", hang)
     clock = FakeClock()
-    config = Config.model_validate({"cameras": {"birdbox": {"source": "synthetic"}}})
-    here = Settings(config.cameras, tmp_path / "settings.json", Bus(), clock)
+    here = Settings(CAMERAS, tmp_path / "settings.json", Bus(), clock)
     for value in (60, 70, 80):
         here.set("birdbox", "sensitivity", value)
         assert here.number("birdbox", "sensitivity") == value
     closing = asyncio.create_task(here.close())
     await clock.advance(PATIENCE)
     await closing
-    assert "the disk does not answer" in caplog.text
+    assert "the disk does not take the last change" in caplog.text
     free.set()
-    await here.close()
-    assert written[-1] == 80
-    assert len(written) <= 2
+    await until("the thread that was left behind is through", lambda: written == [80])

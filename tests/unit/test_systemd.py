@@ -34,8 +34,8 @@ def heard(manager: socket.socket) -> list[str]:
             return found
 
 
-def health(tmp_path: Path, clock: FakeClock) -> Health:
-    return Health("pi", "abcdef", clock, tmp_path, {"birdbox": CameraStatus("Bird box")})
+def health(clock: FakeClock) -> Health:
+    return Health("pi", "abcdef", clock, {"birdbox": CameraStatus("Bird box")})
 
 
 def test_words_reach_the_manager_as_one_datagram(manager: socket.socket) -> None:
@@ -72,7 +72,7 @@ async def test_a_turning_house_is_fed_three_times_in_each_period(manager: socket
     clock = FakeClock()
     notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "15000000"})
     with ThreadPoolExecutor(1) as pool:
-        task = asyncio.create_task(Watchdog(notifier, health(tmp_path, clock), pool, clock).run())
+        task = asyncio.create_task(Watchdog(notifier, health(clock), pool, clock).run())
         for _ in range(30):
             pool.submit(int).result()  # the pool has answered before the clock moves on
             await clock.advance(1)
@@ -90,7 +90,7 @@ async def test_a_stuck_pool_is_named_and_starves_the_watchdog(manager: socket.so
             return self.waiting
 
     clock = FakeClock()
-    box = health(tmp_path, clock)
+    box = health(clock)
     notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "30000000"})
     with StuckPool(1) as pool:
         task = asyncio.create_task(Watchdog(notifier, box, pool, clock).run())

@@ -1,6 +1,8 @@
 // The page: live pictures with their age and state. Asks only while somebody can see it.
 // One camera alone is shown as its stream; several as stills, since browsers open six connections to a host.
 
+import { ask } from "./shell.js";
+
 const POLL = 2000;    // ms between two looks at the state, and between two stills
 const RETRY = 1000;   // ms after a failure
 
@@ -10,20 +12,6 @@ const note = document.querySelector("#note");
 const box = document.querySelector("#box");
 const template = document.querySelector("#card");
 const cards = new Map();
-
-class Failure extends Error {}
-
-async function ask(url, options) {
-  let answer;
-  try {
-    answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(15000), ...options });
-  } catch {
-    throw new Failure("edgecam does not answer");
-  }
-  if (answer.ok) return answer;
-  const told = await answer.json().catch(() => null);
-  throw new Failure(told?.error ?? `edgecam answered ${answer.status}`);
-}
 
 function ago(seconds) {
   if (seconds < 2) return "now";
@@ -61,6 +49,7 @@ class Card {
       if (one) link.removeAttribute("href"); else link.href = page;
     }
     this.find(".still").href = camera.snapshot_url;
+    this.find(".recordings").href = `${page}/recordings`;
     this.find(".live").href = camera.stream_url;
     this.find(".live").hidden = !camera.stream;
     this.find(".dot").className = `dot ${camera.online ? camera.state : "offline"}`;
@@ -216,19 +205,6 @@ document.addEventListener("visibilitychange", () => {
   }
   if (!document.hidden) look();
 });
-
-const theme = document.querySelector("#theme");
-function paint(name) {
-  if (name === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = name;
-  theme.dataset.name = name;
-  theme.textContent = `${{ auto: "◐", dark: "☾", light: "☀" }[name]} ${name}`;
-  try { localStorage.setItem("edgecam.theme", name); } catch { /* a private window keeps nothing */ }
-}
-theme.onclick = () => paint({ auto: "dark", dark: "light", light: "auto" }[theme.dataset.name]);
-let kept = null;
-try { kept = localStorage.getItem("edgecam.theme"); } catch { /* as above */ }
-paint(["dark", "light"].includes(kept) ? kept : "auto");
 
 setInterval(() => { if (!document.hidden) for (const card of cards.values()) card.tick(); }, 500);
 look();

@@ -1,7 +1,12 @@
 """Fragmented MP4 through PyAV: playable up to its last whole fragment at any moment, whatever happens to the writer.
 
 Frames and sound pass through as they are. Times are those of capture, so that a clip lasts as long as what it shows and
-sound is heard where it belongs.
+sound is heard where it belongs. A camera that codes frames before others that are shown first shows all of them later
+by that delay; its own sound, dated by the same clock, waits for them, and a microphone's has `audio.delay`.
+
+A file may begin with a keyframe that others, coded after it, are shown before (an open GOP: CRA and RASL pictures of
+H.265, x265's default). They need the group before and stay in the file all the same: players leave them out without
+a word, and once the parts are joined nothing is missing.
 """
 
 from fractions import Fraction

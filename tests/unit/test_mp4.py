@@ -90,27 +90,32 @@ def test_sound_is_in_the_clip_as_it_came_and_heard_at_its_frame(
     assert voice(path) == pytest.approx((0.0, 3.0), abs=1024 / rate)
 
 
-@pytest.mark.parametrize("kind", [Kind.H264, Kind.HEVC])
-def test_a_seam_where_groups_lean_on_each_other_costs_nothing_once_the_parts_are_joined(
-    kind: Kind, tmp_path: Path
-) -> None:
-    """The leading pictures stay in the file that begins with their keyframe: alone it is played from that keyframe."""
+@pytest.mark.parametrize(("kind", "lost"), [(Kind.H264, 2), (Kind.HEVC, 0)])
+def test_a_part_that_leans_on_the_one_before_plays_alone_and_joined(kind: Kind, lost: int, tmp_path: Path) -> None:
+    """Two pictures of each seam are shown before the keyframe that they are coded after."""
     frames = open_gops(kind, 60)
     seam = [n for n, frame in enumerate(frames) if frame.keyframe][2]
     parts = []
     for part in (frames[:seam], frames[seam:]):
         path = tmp_path / f"{part[0].number}.mp4"
         path.write_bytes(muxed(part))
-        assert boxes.read(io.BytesIO(path.read_bytes())).frames == len(part)
+        decodes(path)
         parts.append(reel.Recording(part[0].mono, path))
-    first, second = (counters(part.source) for part in parts if isinstance(part.source, Path))
+    first, second = (counters(tmp_path / f"{number}.mp4") for number in (0, seam))
     assert first == list(range(seam))
     assert second == list(range(seam + 2, 60))
     whole = tmp_path / "whole.mp4"
     film = reel.cut(parts, 1000.0, 1004.0)
     whole.write_bytes(b"".join(film.pieces(0, film.size)))
-    assert counters(whole) == list(range(60))
+    assert counters(whole) == [*range(seam), *range(seam + lost, 60)]
     decodes(whole)
+
+
+def test_pictures_are_left_out_at_the_very_beginning_only() -> None:
+    """A camera that comes back counts from nought again."""
+    frames = [replace(frame, pts=(frame.pts or 0) + 10**6) for frame in h264(30, annexb=False)]
+    again = [replace(frame, mono=frame.mono + 2) for frame in h264(30, annexb=False)]
+    assert boxes.read(io.BytesIO(muxed([*frames, *again]))).frames == 60
 
 
 @pytest.mark.parametrize("begin", [0.3, 1.7])

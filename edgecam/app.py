@@ -1,48 +1,40 @@
 """Composition root: one Config becomes components, in the order in which they start.
 
-The only file that knows everybody; it decides nothing.
+With station.py the only file that knows everybody; it decides nothing.
 """
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from edgecam import aside, local
-from edgecam.camera import LONGEST_WAIT as CAMERA_WAIT
-from edgecam.camera import Camera, Liveness
+from edgecam.camera import Camera
 from edgecam.clock import Clock
-from edgecam.config.model import Audio, Config
+from edgecam.config.model import Config
 from edgecam.control import Control
 from edgecam.events import Bus
-from edgecam.frame import Sound, Stamp
-from edgecam.health import CameraStatus, Health, PublishStatus
-from edgecam.hub import FrameHub, Ring
+from edgecam.health import CameraStatus, Health
+from edgecam.hub import FrameHub
 from edgecam.identity import Identity, identify
 from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
-from edgecam.motion.component import Motion
-from edgecam.motion.daylight import Daylight
 from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import Worker
 from edgecam.record.finisher import Finisher
 from edgecam.record.keeper import Keeper
 from edgecam.record.library import Away, Library
-from edgecam.record.recorder import Recorder
 from edgecam.record.recovery import Recovered, enter
 from edgecam.record.saver import Saver
 from edgecam.record.transcoder import Transcoder
-from edgecam.relay.component import LONGEST_WAIT as RELAY_WAIT
 from edgecam.relay.component import Relay
 from edgecam.settings import Settings
-from edgecam.sources import WITH_SOUND, LostThreads, Rig, Tone, alsa, open_source
-from edgecam.sources.threaded import Reader
-from edgecam.supervisor import LONGEST_WAIT, Component, Fatal, Vitals, serve
+from edgecam.sources import LostThreads
+from edgecam.station import House, Room, Station, ring, room
+from edgecam.supervisor import Component, Fatal, serve
 from edgecam.systemd import Notifier, Watchdog
 from edgecam.web import Web
 
@@ -61,13 +53,13 @@ class Daemon:
         layout = Layout(config.storage_path(environ))
         self._library = Library(layout, wanted=self._wanted, require_mount=config.storage.require_mount)
         self._spool = Spool(layout)
-        self._rooms: list[tuple[Component, Vitals, float]] = []
+        self._rooms: list[Room] = []
         self._leave: Callable[[], None] = lambda: None
         boards = {id: CameraStatus(camera.name) for id, camera in config.cameras.items()}
         self.bus = Bus()
         self.health = Health(self._identity.node, self._identity.instance, clock, boards)
         self._settings = Settings(config.cameras, self._state / "settings.json", self.bus, clock)
-        self._hubs = {id: FrameHub(id, self._ring(id)) for id in config.cameras}
+        self._hubs = {id: FrameHub(id, ring(camera)) for id, camera in config.cameras.items()}
 
     async def run(self, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
         """Start all, call `ready` when every component lives, serve until `stop`, end within 10 s.
@@ -132,9 +124,10 @@ class Daemon:
     async def _build(self, pool: Executor, recovered: Recovered) -> None:
         config, clock, bus = self._config, self._clock, self.bus
         video = {id: camera.video for id, camera in config.cameras.items()}
+        transcoder = Transcoder(clock)
         finisher = Finisher(
             library=self._library,
-            transcoder=Transcoder(clock),
+            transcoder=transcoder,
             video=video,
             bus=bus,
             clock=clock,
@@ -166,17 +159,26 @@ class Daemon:
         self._add_offload()
         self._add_mqtt(control, pool)
         self._add(finisher)
-        lost = LostThreads()
-        for id in config.cameras:
-            self._add_camera(id, finisher, lost, pool)
+        house = House(
+            clock=clock,
+            bus=bus,
+            settings=self._settings,
+            library=self._library,
+            finisher=finisher,
+            transcoder=transcoder,
+            lost=LostThreads(),
+            pool=pool,
+        )
+        for id, camera in config.cameras.items():
+            self._rooms += Station(id, camera, self._hubs[id], self.health.cameras[id], house).rooms()
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
         self.health.vitals = [
             vitals for room, vitals, _ in self._rooms if not isinstance(room, Camera | Microphone | Relay)
         ]
 
-    def _add(self, component: Component, vitals: Vitals | None = None, longest: float = LONGEST_WAIT) -> None:
-        self._rooms.append((component, vitals or Vitals(component.name), longest))
+    def _add(self, component: Component) -> None:
+        self._rooms.append(room(component))
 
     def _add_keeper(self, finisher: Finisher) -> None:
         keeper = Keeper(
@@ -188,9 +190,8 @@ class Daemon:
             status=self.health.disk,
             back=finisher.take,
         )
-        self.health.storage_trouble = lambda: (
-            self._library.full or keeper.trouble or finisher.trouble or self._settings.trouble
-        )
+        library, settings = self._library, self._settings
+        self.health.storage_trouble = lambda: library.full or keeper.trouble or finisher.trouble or settings.trouble
         self._add(keeper)
 
     def _add_offload(self) -> None:
@@ -200,6 +201,7 @@ class Daemon:
             config=self._config.offload,
             wanted=self._wanted,
             node=self._identity.node,
+            prefix=lambda id: self._config.key_prefix(id.camera, id.kind.value),
             spool=self._spool,
             worker=Worker(clock=self._clock),
             bus=self.bus,
@@ -240,139 +242,6 @@ class Daemon:
         self._leave = mqtt.leave
         self._add(mqtt)
         self._add(publisher)
-
-    def _add_camera(self, id: str, finisher: Finisher, lost: LostThreads, pool: Executor) -> None:
-        camera, hub, status = self._config.cameras[id], self._hubs[id], self.health.cameras[id]
-        tone = self._add_daylight(id, pool)
-        listening = self._add_microphone(id)
-        recorder = Recorder(
-            id=id,
-            config=camera.record,
-            video=camera.video,
-            hub=hub,
-            bus=self.bus,
-            settings=self._settings,
-            status=status,
-            library=self._library,
-            finisher=finisher,
-            clock=self._clock,
-        )
-        self._add(recorder)
-        motion = Motion(
-            id=id,
-            config=camera.motion,
-            hub=hub,
-            bus=self.bus,
-            settings=self._settings,
-            status=status,
-            clock=self._clock,
-            pool=pool,
-            quality=camera.image.quality,
-        )
-        self._add(motion)
-        self._add_capture(id, lost, tone, None if listening else camera.audio)
-        self._add_relay(id)
-
-    def _add_capture(self, id: str, lost: LostThreads, tone: Tone, audio: Audio | None) -> None:
-        """`audio`: how the source is to bring sound; None where it is not."""
-        camera, hub, clock, vitals = self._config.cameras[id], self._hubs[id], self._clock, Vitals(id)
-        rig = Rig(
-            Stamp(id, clock),
-            clock,
-            quality=camera.image.quality,
-            lost=lost,
-            demand=hub.demand,
-            looks=camera.motion.fps,
-            video=camera.video,
-            tone=tone,
-            audio=audio,
-        )
-        capture = Camera(
-            id=id,
-            source=partial(open_source, camera.source, rig),
-            patience=camera.source.stall_timeout,
-            warmup=camera.source.warmup,
-            idle_after=camera.source.idle_after,
-            hub=hub,
-            settings=self._settings,
-            status=self.health.cameras[id],
-            bus=self.bus,
-            clock=clock,
-            vitals=vitals,
-            lost=lost,
-        )
-        self._add(capture, vitals, CAMERA_WAIT)
-        self._add(Liveness(capture, clock))
-
-    def _add_daylight(self, id: str, pool: Executor) -> Tone:
-        """Whether the camera's pictures are grey, which daylight changes where the configuration asks for that."""
-        image = self._config.cameras[id].image
-        tone = Tone(image.grey, varies=image.day_night is not None)
-        if image.day_night is not None:
-            daylight = Daylight(
-                id=id,
-                config=image.day_night,
-                hub=self._hubs[id],
-                bus=self.bus,
-                status=self.health.cameras[id],
-                clock=self._clock,
-                pool=pool,
-                grey=lambda night: setattr(tone, "grey", night or image.grey),
-            )
-            self._add(daylight)
-        return tone
-
-    def _add_relay(self, id: str) -> None:
-        camera, vitals = self._config.cameras[id], Vitals(f"{id} publish")
-        if camera.publish is None or camera.publish.rtsp is None:
-            return
-        board = self.health.cameras[id].publish = PublishStatus()
-        relay = Relay(
-            id=id,
-            title=camera.name,
-            url=camera.publish.rtsp,
-            hub=self._hubs[id],
-            settings=self._settings,
-            board=board,
-            bus=self.bus,
-            clock=self._clock,
-            vitals=vitals,
-            sound=camera.audio is not None,
-        )
-        self._add(relay, vitals, RELAY_WAIT)
-
-    def _add_microphone(self, id: str) -> bool:
-        """Whether this camera has one: its source brings no sound, or the configuration names a device."""
-        camera, clock, vitals = self._config.cameras[id], self._clock, Vitals(f"{id} microphone")
-        audio = camera.audio
-        if audio is None or (audio.device == "auto" and camera.source.type in WITH_SOUND):
-            return False
-        alsa.prepare(os.environ)
-
-        def ear(device: alsa.Device) -> Reader[Sound]:
-            from edgecam.sources.ear import Ear
-
-            return Ear(id, device, audio, clock)
-
-        microphone = Microphone(
-            id=id,
-            devices=partial(alsa.devices, audio.device),
-            ear=ear,
-            hub=self._hubs[id],
-            settings=self._settings,
-            status=self.health.cameras[id],
-            bus=self.bus,
-            clock=clock,
-            vitals=vitals,
-        )
-        self._add(microphone, vitals)
-        return True
-
-    def _ring(self, id: str) -> Ring:
-        """Holds the pre-roll and a little more, since motion is confirmed after it began, and what `buffer` allows."""
-        camera = self._config.cameras[id]
-        pre = camera.record.event.pre + camera.motion.min_frames / camera.motion.fps + 1.0
-        return Ring(pre, camera.record.buffer.time, camera.record.buffer.memory)
 
     def _wanted(self, id: MediaId) -> bool:
         return id.kind in self._config.offload_kinds(id.camera)

@@ -1,6 +1,5 @@
 """What people can ask of the running daemon, from wherever they ask: HTTP, MQTT or a button."""
 
-import asyncio
 import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
@@ -136,22 +135,9 @@ class Control:
         return await self._clips.export(camera, begin, end)
 
     async def _fresh(self, camera: str) -> Frame:
-        hub, asked = self._hubs[camera], self._clock.monotonic()
+        hub = self._hubs[camera]
         with hub.want(Want.SNAPSHOT):
-            late = asyncio.ensure_future(self._clock.sleep(self.PATIENCE))
-            coming: asyncio.Future[Frame] | None = None
             try:
-                number = hub.newest.number if hub.newest else -1
-                while True:
-                    coming = asyncio.ensure_future(hub.next(number))
-                    await asyncio.wait({coming, late}, return_when=asyncio.FIRST_COMPLETED)
-                    if not coming.done():
-                        raise Unavailable(self._status[camera].trouble or "the camera gives no picture")
-                    frame = coming.result()
-                    if frame.mono >= asked:
-                        return frame
-                    number = frame.number
-            finally:
-                late.cancel()
-                if coming is not None:
-                    coming.cancel()
+                return await aside.within(self._clock, self.PATIENCE, hub.fresh(self._clock.monotonic()))
+            except TimeoutError:
+                raise Unavailable(self._status[camera].trouble or "the camera gives no picture") from None

@@ -74,6 +74,8 @@ class CameraStatus:
     record_trouble: str | None = None  # [recorder] why clips cannot be written, in words
     clips: int = 0  # [recorder] saved since start, continuous segments aside
     segments: int = 0  # [recorder] continuous ones saved since start
+    stills: int = 0  # [timelapse] kept since start
+    stills_missed: int = 0  # [timelapse] moments without a picture since start
     last_clip: float | None = None  # [recorder] end of the last saved clip
     last_stored: float | None = None  # [uploader] when the last thing of this camera was stored
     clients: int = 0  # [web] stream viewers now

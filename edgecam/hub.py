@@ -211,6 +211,13 @@ class FrameHub:
             await asyncio.shield(self._next_view)
         return self.newest
 
+    async def fresh(self, mono: float) -> Frame:
+        """The first picture for people that was captured at `mono` or later, and that is still to come."""
+        frame = await self.next(self.newest.number if self.newest else -1)
+        while frame.mono < mono:
+            frame = await self.next(frame.number)
+        return frame
+
     async def next_look(self, after: int = -1) -> Frame:
         """The newest picture for motion whose number is above `after`, waiting for it when there is none yet."""
         while self.look is None or self.look.number <= after:

@@ -1,23 +1,28 @@
 """A camera and its sections; each may also stand once under `defaults:`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from edgecam.config import units
 from edgecam.config.fields import (
     OFF,
+    SEVERAL,
     SWITCH,
     UNQUOTED,
     AlsoTakes,
     Bitrate,
     Bytes,
+    Cron,
     Duration,
     Id,
+    KeyPrefix,
     Kinds,
     Lasting,
     Percent,
     Polygon,
     Section,
+    TimeOfDay,
     Word,
 )
 from edgecam.config.secret import Url
@@ -25,6 +30,9 @@ from edgecam.config.source import SourceConfig, with_scheme
 
 DAY = 86400.0
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+KeepSize = Annotated[
+    Bytes | None, Field(description="Stored ones beyond this, of this camera, go too, the oldest first.")
+]
 Schedule = dict[str, str] | None
 """Days to times of day, such as {"mon-fri": "10:00-20:00"}."""
 
@@ -104,9 +112,7 @@ class Snapshot(Section):
     width: int | None = Field(None, ge=160, le=7680, description="Wider pictures are made smaller; null: as it comes.")
     max_age: Duration = Field(5, description="How long one picture is reused.")
     keep: Lasting = Field(14 * DAY, description="How long pictures that were asked for stay on disk.")
-    keep_size: Bytes | None = Field(
-        None, description="Stored ones beyond this, of this camera, go too, the oldest first."
-    )
+    keep_size: KeepSize = None
 
 
 class Zone(Section):
@@ -154,9 +160,7 @@ class EventRecord(Section):
     post: Duration = Field(5, description="Time after it.")
     max: Duration = Field(120, ge=2, description="A longer event goes on in a next clip, without a gap.")
     keep: Lasting = Field(14 * DAY, description="From the end of the clip; 0s: delete as soon as it is stored.")
-    keep_size: Bytes | None = Field(
-        None, description="Stored ones beyond this, of this camera, go too, the oldest first."
-    )
+    keep_size: KeepSize = None
 
 
 class Continuous(Section):
@@ -164,29 +168,53 @@ class Continuous(Section):
 
     segment: Duration = Field(10, ge=1, description="Length of each file.")
     keep: Lasting = Field(3600, description="From the end of the segment.")
-    keep_size: Bytes | None = Field(
-        None, description="Stored ones beyond this, of this camera, go too, the oldest first."
-    )
+    keep_size: KeepSize = None
 
 
 class ManualRecord(Section):
     """Clips that somebody asked for."""
 
     keep: Lasting = Field(float("inf"), description="From the end of the clip.")
-    keep_size: Bytes | None = Field(
-        None, description="Stored ones beyond this, of this camera, go too, the oldest first."
-    )
+    keep_size: KeepSize = None
 
 
 class Timelapse(Section):
-    """A film of single pictures."""
+    """Stills at fixed times of the clock on the wall, and each day's as a film. A time that passes without a picture
+    (camera away, privacy on, recording off, edgecam stopped) is not made up for. What the clock skips in spring comes
+    at the first moment after; in the hour that autumn repeats `every` goes on, and `at` comes once.
+    """
 
-    every: Duration = Field(60, gt=0, description="Time between pictures.")
-    daily: str = Field("00:05", description="When the day's film is made.")
-    keep: Lasting = Field(30 * DAY, description="From the end of the film.")
-    keep_size: Bytes | None = Field(
-        None, description="Stored ones beyond this, of this camera, go too, the oldest first."
+    every: Duration | None = Field(
+        60,
+        ge=1,
+        le=DAY,
+        description="Between stills, counted from the box's midnight: 6h is at 0, 6, 12 and 18 o'clock.",
     )
+    at: Annotated[tuple[Cron, ...], SEVERAL, AlsoTakes({"type": "string", "description": UNQUOTED})] = Field(
+        (), description='Instead of every: times of day such as ["12:00"], or cron\'s five fields, in quotes.'
+    )
+    daily: Annotated[TimeOfDay | None, *OFF] = Field(
+        units.TimeOfDay(0, 5), description="When the film of the day before is made; null: no films."
+    )
+    fps: int = Field(25, ge=1, le=60, description="Stills per second of the film.")
+    keep: Lasting = Field(30 * DAY, description="Of stills from their moment, of films from their last still.")
+    keep_size: KeepSize = None
+    prefix: KeyPrefix | None = Field(
+        None, description="Stands before the node in the object key, such as timelapse/, for rules of the bucket."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _at_stands_for_every(cls, data: object) -> object:
+        return {"every": None, **data} if isinstance(data, dict) and data.get("at") else data
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.every is not None and self.at:
+            raise ValueError("every and at exclude each other")
+        if self.every is None and not self.at:
+            raise ValueError("needs every or at")
+        return self
 
 
 class Buffer(Section):
@@ -204,7 +232,9 @@ class Record(Section):
     event: EventRecord = Field(EventRecord(), description="Clips of motion.")
     continuous: Continuous = Field(Continuous(), description="Recording without end.")
     manual: ManualRecord = Field(ManualRecord(), description="Clips that somebody asked for.")
-    timelapse: Timelapse | None = Field(None, description="A film of single pictures.")
+    timelapse: Annotated[Timelapse | None, *SWITCH] = Field(
+        None, description="Stills at fixed times, and each day's as a film."
+    )
     buffer: Buffer = Field(Buffer(), description="Frames held in memory.")
     schedule: Schedule = Field(None, description="When anything is recorded.")
 

@@ -31,7 +31,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
-from edgecam.config import units
+from edgecam.config import cron, units
 from edgecam.config.unbuilt import not_built
 
 T = TypeVar("T")
@@ -90,6 +90,14 @@ Resolution = Annotated[units.Size, _reads(units.resolution), *_shown(_text, patt
 
 Address = Annotated[units.Address, _reads(units.address), *_shown(_text, title="ADDRESS:PORT")]
 
+TimeOfDay = Annotated[
+    units.TimeOfDay,
+    _reads(units.time_of_day),
+    *_shown(_text, pattern=r"^([01]?\d|2[0-3]):[0-5]\d$", title="time of day"),
+]
+
+Cron = Annotated[cron.Cron, _reads(cron.cron), *_shown(_text, title="time of day or line of cron")]
+
 Place = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
 """A path; `~` is the user's home."""
 
@@ -124,6 +132,16 @@ NodeId = Annotated[
 
 Word = Annotated[str, StringConstraints(min_length=1)]
 """Text that says something."""
+
+
+def _of_a_key(prefix: str) -> str:
+    if prefix.startswith("/") or "//" in prefix or ".." in prefix.split("/") or not prefix.isprintable():
+        raise ValueError("must be the beginning of an object's key such as cams/: no / in front, no //, no ..")
+    return prefix
+
+
+KeyPrefix = Annotated[str, AfterValidator(_of_a_key)]
+"""The beginning of an object's key; the slash at its end is the user's to write."""
 
 Coordinate = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[tuple[tuple[Coordinate, Coordinate], ...], Field(min_length=3)]

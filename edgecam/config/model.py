@@ -31,7 +31,7 @@ from edgecam.config.camera import (
     Video,
     Zone,
 )
-from edgecam.config.fields import Id, Kinds, NodeId, Place, Section, Word
+from edgecam.config.fields import Id, Kinds, MediaKind, NodeId, Place, Section, Word
 from edgecam.config.node import Http, HttpTls, Log, Mqtt, MqttTls, Storage, Token, User
 from edgecam.config.secret import Secret, Url, secrets_in
 from edgecam.config.source import (
@@ -167,6 +167,12 @@ class Config(Section):
         if self.offload is None or choice is False:
             return frozenset()
         return frozenset(self.offload.kinds if choice is True else choice)
+
+    def key_prefix(self, camera: str, kind: MediaKind) -> str:
+        """What stands before the node in the object keys of this camera's media of this kind."""
+        common = self.offload.store.prefix if self.offload else ""
+        lapse = self.cameras[camera].record.timelapse if camera in self.cameras else None
+        return common + ((lapse and lapse.prefix) or "" if kind == "timelapse" else "")
 
     def secrets(self) -> Iterator[str]:
         """Every secret text, for the log's redaction."""

@@ -6,6 +6,7 @@ A finding is the path that a person should look at, and a sentence without any v
 import re
 from collections.abc import Iterator
 
+from edgecam.config.camera import DAY
 from edgecam.config.model import (
     AzureStore,
     Camera,
@@ -17,6 +18,7 @@ from edgecam.config.model import (
     S3Store,
     StillSource,
     SyntheticSource,
+    Timelapse,
     Url,
     V4l2Source,
 )
@@ -163,9 +165,19 @@ def doubts(config: Config) -> Iterator[Finding]:
                 yield ((*here, "source", key), f"has no effect: type {camera.source.type} gives what it has")
         if isinstance(camera.source, MjpegSource | StillSource) and camera.source.ca and not camera.source.verify:
             yield ((*here, "source", "ca"), "has no effect: verify is false, so any certificate will do")
+        if camera.record.timelapse:
+            for key, message in _lapse(config, name, camera.record.timelapse):
+                yield (*here, "record", "timelapse", key), message
         if isinstance(camera.source, V4l2Source):
             for key, message in _usb(camera.source):
                 yield (*here, "source", key), message
+
+
+def _lapse(config: Config, name: str, lapse: Timelapse) -> Iterator[tuple[str, str]]:
+    if lapse.daily and lapse.keep < DAY + 3600 * lapse.daily.hour + 60 * lapse.daily.minute:
+        yield "keep", "is so short that a day's first stills are gone before its film is made"
+    if lapse.prefix and "timelapse" not in config.offload_kinds(name):
+        yield "prefix", "has no effect: timelapse is none of the kinds that go to the store (offload.kinds)"
 
 
 def _usb(source: V4l2Source) -> Iterator[tuple[str, str]]:

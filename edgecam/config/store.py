@@ -4,14 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from edgecam.config.fields import Duration, MediaKind, Place, Rate, Section, Word
+from edgecam.config.fields import Duration, KeyPrefix, MediaKind, Place, Rate, Section, Word
 from edgecam.config.secret import Secret, Url
 
 
 class ObjectStore(Section):
     """What every store has."""
 
-    prefix: str = Field("", description="Begins every object's key, such as cams/; the slash is yours to write.")
+    prefix: KeyPrefix = Field("", description="Begins every object's key, such as cams/; the slash is yours to write.")
 
 
 class S3Store(ObjectStore):

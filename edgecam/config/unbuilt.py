@@ -16,7 +16,6 @@ NOT_BUILT = frozenset(
         "Motion.zones",
         "Motion.duty",
         "Motion.schedule",
-        "Record.timelapse",
         "Record.schedule",
         # the box
         "Config.push",

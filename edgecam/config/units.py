@@ -154,6 +154,24 @@ def resolution(text: str) -> Size:
     return found
 
 
+class TimeOfDay(NamedTuple):
+    """Hour and minute of the box's local time."""
+
+    hour: int
+    minute: int
+
+    def __str__(self) -> str:
+        return f"{self.hour:02d}:{self.minute:02d}"
+
+
+def time_of_day(text: str) -> TimeOfDay:
+    """`07:30`, `7:30`, `23:59`."""
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", text.strip())
+    if match is None:
+        raise ValueError("must be a time of day such as 07:30, from 00:00 to 23:59")
+    return TimeOfDay(int(match[1]), int(match[2]))
+
+
 class Address(NamedTuple):
     """Where a server listens."""
 

@@ -46,6 +46,7 @@ class Uploader:
         config: Offload,
         wanted: Callable[[MediaId], bool],
         node: str,
+        prefix: Callable[[MediaId], str],
         spool: Spool,
         worker: Carrier,
         bus: Bus,
@@ -54,7 +55,8 @@ class Uploader:
         clock: Clock,
         patience: Patience | None = None,
     ) -> None:
-        self._config, self._wanted, self._node = config, wanted, node
+        """`wanted`: whether the store takes a thing; `prefix`: what stands before the node in its key."""
+        self._config, self._wanted, self._node, self._prefix = config, wanted, node, prefix
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
         self._backlog, self._patience = Backlog(config.order), patience or Patience()
@@ -140,7 +142,7 @@ class Uploader:
         sidecar = await aside.run(self._spool.sidecar, id)
         receipt = sidecar.receipt  # there, when we were killed between receipt and marker
         if receipt is None:
-            parcel = self._spool.parcel(sidecar, node=self._node, prefix=self._config.store.prefix)
+            parcel = self._spool.parcel(sidecar, node=self._node, prefix=self._prefix(id))
             delivered = await self._worker.deliver(self._config.store, parcel)
             self._worked(id, delivered)
             receipt = Receipt(

@@ -18,6 +18,8 @@ class Draft(BaseModel):
     id: str
     """`MediaId.name`."""
     start: Time
+    end: Time | None = None
+    """Where it is not `start` and the media's length: a film shows a day in a minute."""
     cause: str
     event_id: str | None = None
     part: int = 1

@@ -50,7 +50,7 @@ CALM = 0.98
 """What is left of that after a look."""
 
 DAYS_AT_ONCE = 4
-"""Day folders that are counted in one look."""
+"""Day folders that are counted in one look, and counted again every EXPIRE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +209,8 @@ class Keeper:
             self._report(await aside.run(self._drop, due), "stored and not to be kept")
         if self._uncounted is None:
             self._uncounted = await aside.run(self._shelf.days)
+        while self._library.touched:
+            self._count_again(self._library.touched.pop())
         over = self._over(await self._measure(self._uncounted[-DAYS_AT_ONCE:]))
         await self._expire_by_size()
         if over > 0 and self._config.when_full == "drop-oldest":
@@ -232,7 +234,7 @@ class Keeper:
         for item in measured.fresh:
             self._account(item.id, item.size)
         if self._uncounted:
-            self._days |= measured.days
+            self._days |= {day: kinds for day, kinds in measured.days.items() if kinds.total()}
             self._uncounted = [day for day in self._uncounted if day not in measured.days]
         space, status, known = measured.space, self._status, self.bytes
         self._pace = max(self._last_free - space.free, self._pace * CALM)
@@ -254,6 +256,11 @@ class Keeper:
         kinds[id.kind] = max(0, kinds[id.kind] + size)
         if not kinds.total():
             del self._days[day]
+
+    def _count_again(self, day: Path) -> None:
+        """Somebody may have deleted something there, perhaps by hand."""
+        if self._uncounted is not None and self._days.pop(day, None) is not None:
+            self._uncounted.append(day)
 
     def _words(self) -> str:
         limits = f"storage.limit {_mb(self._config.limit)}, storage.reserve {_mb(self._config.reserve)}"
@@ -289,6 +296,8 @@ class Keeper:
         if now >= self._expires:
             self._expires = now + EXPIRE
             self._grown |= self._sizes.keys()
+            for day in list(self._days)[:DAYS_AT_ONCE]:
+                self._count_again(day)
             self._report(await aside.run(self._expire), "older than their keep")
 
     async def _was_away(self) -> bool:

@@ -61,6 +61,8 @@ class Library:
         self._over = False
         self.busy: set[str] = set()
         """Ids that this process is writing or finishing: recovery leaves them alone."""
+        self.touched: set[Path] = set()
+        """Day folders in which somebody but the keeper deleted something, for the keeper to count anew."""
         self.untidy = False
         """Something half-made could not be removed from the spool: it is for recovery, once the disk works again."""
         self.full: str | None = None
@@ -208,7 +210,7 @@ class Library:
             event_id=draft.event_id,
             part=draft.part,
             start=draft.start,
-            end=draft.start + video.duration,
+            end=draft.start + video.duration if draft.end is None else draft.end,
             clock=draft.clock,
             duration=round(video.duration, 3),
             codec=video.codec,
@@ -225,9 +227,9 @@ class Library:
             picture=draft.picture,
         )
 
-    def save_picture(self, frame: Frame, cause: str) -> Sidecar:
-        """Keep one JPEG frame as a snapshot. Raises OSError."""
-        id = MediaId.new(frame.wall, frame.camera, MediaKind.SNAPSHOT)
+    def save_picture(self, frame: Frame, cause: str, kind: MediaKind = MediaKind.SNAPSHOT) -> Sidecar:
+        """Keep one JPEG frame as a picture of this kind. Raises OSError."""
+        id = MediaId.new(frame.wall, frame.camera, kind, still=True)
         draft = Draft(id=id.name, start=frame.wall, cause=cause, complete=True)
         try:
             self.begin(draft).write_bytes(frame.data)
@@ -283,6 +285,11 @@ class Library:
         return facts
 
     def remove(self, id: MediaId) -> None:
+        """Delete finished media because a person says so: kept or not, wanted by a store or not. Raises OSError."""
+        self.drop(id)
+        self.touched.add(self.layout.folder(id))
+
+    def drop(self, id: MediaId) -> None:
         """Delete finished media with all that bears its id, its markers last: one that is left promises too much, and
         goes at the next start. Whether a store still wanted it is for the caller to know.
         """

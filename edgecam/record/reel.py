@@ -83,10 +83,10 @@ def cut(recordings: Sequence[Recording], begin: float, end: float, *, leading: b
     reels = [takes for of_a_coding in strips.values() if (takes := _takes(of_a_coding, begin - origin, end - origin))]
     if not reels:
         raise NothingThere(f"nothing is recorded from {_told(begin)} to {_told(end)}")
-    shown = [_shown(takes, begin - origin, end - origin) for takes in reels]
     if leading:
-        shown = shown[:1]
-    takes = next(takes for takes, seconds in zip(reels, shown, strict=False) if seconds >= max(shown) - GAP)
+        del reels[1:]
+    shown = [_shown(takes, begin - origin, end - origin) for takes in reels]
+    takes = next(takes for takes, seconds in zip(reels, shown, strict=True) if seconds >= max(shown) - GAP)
     return _film(takes, origin, begin - origin, end - origin)
 
 

@@ -23,7 +23,7 @@ class Sweep:
         """Remove one thing; False when the disk refuses."""
         lost = [library.sidecar(id) or unknown(id, item.size) for id in item.waiting]
         try:
-            library.remove(item.id)
+            library.drop(item.id)
         except OSError as error:
             self.trouble = error
             return False

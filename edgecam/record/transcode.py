@@ -1,5 +1,5 @@
 """`python -m edgecam.record.transcode IN OUT`: JPEG video becomes H.264, in a process that may be heavy or hang.
-Sound is copied as it is.
+Sound is copied as it is. With `--film FPS` IN names stills, one path a line, that become a film.
 
 Runs niced, tells its progress on stdout, reads its own work back before it exits 0, and exits at once when the daemon
 that holds its stdin is gone. On failure the last line on stderr says why.
@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,25 @@ def transcode(source: Path, target: Path, coding: Coding) -> Tally:
     return made
 
 
+def film(stills: Path, target: Path, fps: int, coding: Coding) -> Tally:
+    """Code and verify a film of the stills that the text file `stills` names, as large as the first one.
+
+    Those that are gone or cannot be decoded are left out. Raises as `transcode` does.
+    """
+    import av
+
+    made = Tally()
+    with av.open(str(target), "w", format="mp4", options=_MP4) as container:
+        pictures = _developed(stills, fps, made)
+        first = next(pictures, None)
+        if first is None:
+            raise Failed("no still of the film can be decoded")
+        stream = _output(container, first[0], coding)
+        _encode(container, stream, chain([first], pictures), made, coding)
+    compare(made, _read_back(target))
+    return made
+
+
 def compare(made: Tally, found: Tally) -> None:
     """Raises Failed unless what was read back is what was made."""
     if found.damaged or found.frames != made.frames:
@@ -79,28 +99,40 @@ def compare(made: Tally, found: Tally) -> None:
 
 def _code(source: Path, target: Path, coding: Coding) -> Tally:
     import av
-    from av.video.frame import PictureType
-    from av.video.reformatter import ColorRange
 
     made = Tally()
-    durations: deque[int] = deque()
     with av.open(str(source)) as given, av.open(str(target), "w", format="mp4", options=_MP4) as container:
         incoming = given.streams.video[0]
         stream = _output(container, incoming, coding)
         voice = _copied(container, given)
-        next_key = 0.0
-        for frame, duration in _decoded(given, incoming, made, voice):
-            # Frames decoded from JPEG say that they are intra pictures; left so, x264 makes each one a keyframe.
-            key = float(frame.time or 0.0) >= next_key
-            picture = frame.reformat(stream.width, stream.height, "yuv420p", dst_color_range=ColorRange.MPEG)
-            picture.pict_type = PictureType.I if key else PictureType.NONE
-            next_key += coding.keyframe if key else 0.0
-            durations.append(duration)
-            _mux(container, stream, picture, durations)
-            if made.frames % TELL_EVERY == 0:
-                print(made.frames, flush=True)  # noqa: T201  (the parent reads it)
-        _mux(container, stream, None, durations)
+        _encode(container, stream, _decoded(given, incoming, made, voice), made, coding)
     return made
+
+
+def _encode(
+    container: "OutputContainer",
+    stream: "VideoStream",
+    pictures: Iterator[tuple["VideoFrame", int]],
+    made: Tally,
+    coding: Coding,
+) -> None:
+    """Code each picture for its duration, with keyframes as `coding` has them, and give signs of life."""
+    from av.video.frame import PictureType
+    from av.video.reformatter import ColorRange
+
+    durations: deque[int] = deque()
+    next_key = 0.0
+    for frame, duration in pictures:
+        # Frames decoded from JPEG say that they are intra pictures; left so, x264 makes each one a keyframe.
+        key = float(frame.time or 0.0) >= next_key
+        picture = frame.reformat(stream.width, stream.height, "yuv420p", dst_color_range=ColorRange.MPEG)
+        picture.pict_type = PictureType.I if key else PictureType.NONE
+        next_key += coding.keyframe if key else 0.0
+        durations.append(duration)
+        _mux(container, stream, picture, durations)
+        if made.frames % TELL_EVERY == 0:
+            print(made.frames, flush=True)  # noqa: T201  (the parent reads it)
+    _mux(container, stream, None, durations)
 
 
 _MP4 = {
@@ -112,7 +144,7 @@ _MP4 = {
 """As the recorder's own, with an index in front, by which players know the length at once."""
 
 
-def _output(container: "OutputContainer", incoming: "VideoStream", coding: Coding) -> "VideoStream":
+def _output(container: "OutputContainer", incoming: "VideoStream | VideoFrame", coding: Coding) -> "VideoStream":
     """H.264 of the same size (odd ones a pixel smaller: 4:2:0 has no odd ones), without reordered frames."""
     from av.video.reformatter import ColorRange, Colorspace
 
@@ -171,6 +203,27 @@ def _decoded(
             yield frame, duration
 
 
+def _developed(stills: Path, fps: int, tally: Tally) -> Iterator[tuple["VideoFrame", int]]:
+    """Every still that can be decoded, with its time and duration in ticks of 1/90000 s."""
+    import av
+
+    for name in stills.read_bytes().splitlines():
+        decoder = av.CodecContext.create("mjpeg", "r")
+        try:
+            frames = decoder.decode(av.Packet(Path(os.fsdecode(name)).read_bytes()))
+        except (FileNotFoundError, av.error.InvalidDataError):
+            frames = []
+        if not frames:
+            tally.damaged += 1
+            continue
+        frame, time_base = frames[0], Fraction(1, 90_000)
+        frame.time_base, frame.pts = time_base, tally.frames * 90_000 // fps
+        tally.frames += 1
+        duration = tally.frames * 90_000 // fps - frame.pts
+        tally.seconds = float((frame.pts + duration) * time_base)
+        yield frame, duration
+
+
 def _mux(
     container: "OutputContainer", stream: "VideoStream", frame: "VideoFrame | None", durations: deque[int]
 ) -> None:
@@ -218,13 +271,18 @@ def main() -> int:
     parser.add_argument("--bitrate", type=int, default=2_000_000)
     parser.add_argument("--qp", type=int)
     parser.add_argument("--keyframe", type=float, default=1.0)
+    parser.add_argument("--film", type=int)
     given = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the daemon; the end of stdin is our sign
         signal.signal(number, signal.SIG_IGN)
     die_with_the_daemon()
     os.nice(NICE)
     try:
-        transcode(given.source, given.target, Coding(given.bitrate, given.qp, given.keyframe))
+        coding = Coding(given.bitrate, given.qp, given.keyframe)
+        if given.film:
+            film(given.source, given.target, given.film, coding)
+        else:
+            transcode(given.source, given.target, coding)
     except (Failed, OSError, ValueError, ImportError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgecam import aside
@@ -16,11 +17,11 @@ _STDERR_LIMIT = 4000
 
 
 class TranscodeFailed(Exception):
-    """The JPEG video stays as it is; the text says why."""
+    """There is no H.264, and what it was to be made of stays as it is; the text says why."""
 
 
-def command(source: Path, target: Path, video: model.Video) -> list[str]:
-    """What is run: at idle disk priority where the system has a word for it."""
+def command(source: Path, target: Path, video: model.Video, film: int | None = None) -> list[str]:
+    """What is run: at idle disk priority where the system has a word for it. `film`: stills a second."""
     ionice = shutil.which("ionice")
     quality = ["--bitrate", str(video.bitrate)] if video.qp is None else ["--qp", str(video.qp)]
     return [
@@ -28,6 +29,7 @@ def command(source: Path, target: Path, video: model.Video) -> list[str]:
         *(sys.executable, "-m", "edgecam.record.transcode", str(source), str(target)),
         *quality,
         *("--keyframe", str(video.keyframe)),
+        *(["--film", str(film)] if film else []),
     ]
 
 
@@ -43,12 +45,20 @@ class Transcoder:
 
         Raises TranscodeFailed. Cancelling kills the child. Either way `target` is not to be used.
         """
+        await self._run(command(source, target, video))
+
+    async def film(self, stills: Path, target: Path, video: model.Video, fps: int) -> None:
+        """Make `target`, verified H.264, of the JPEGs that the text file `stills` names, one path a line, in order.
+
+        Those that are gone or cannot be decoded are left out. Raises and ends as `encode` does.
+        """
+        await self._run(command(stills, target, video, fps))
+
+    async def _run(self, words: Sequence[str]) -> None:
         async with self._turn:
             pipe = asyncio.subprocess.PIPE
             try:
-                child = await asyncio.create_subprocess_exec(
-                    *command(source, target, video), stdin=pipe, stdout=pipe, stderr=pipe
-                )
+                child = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, stderr=pipe)
             except OSError as error:
                 raise TranscodeFailed(f"the transcoder cannot be started: {error.strerror}") from None
             complaint = asyncio.create_task(_tail(child.stderr))

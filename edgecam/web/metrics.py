@@ -20,6 +20,8 @@ _CAMERA: Mapping[str, tuple[str, str, Callable[[CameraStatus], float | None]]] =
     "last_motion_timestamp_seconds": ("gauge", "Last moving frame", lambda it: it.last_motion),
     "recording": ("gauge", "1 while a clip is open", lambda it: it.recording),
     "clips_total": ("counter", "Clips saved since start", lambda it: it.clips),
+    "timelapse_stills_total": ("counter", "Timelapse stills kept since start", lambda it: it.stills),
+    "timelapse_missed_total": ("counter", "Timelapse moments without a picture", lambda it: it.stills_missed),
     "last_clip_timestamp_seconds": ("gauge", "End of the last saved clip", lambda it: it.last_clip),
     "last_stored_timestamp_seconds": ("gauge", "When something was last stored", lambda it: it.last_stored),
     "problem": ("gauge", "1 while something is wrong with the camera", lambda it: it.problem is not None),

@@ -61,6 +61,7 @@ async def upload(root: Path, config: StoreConfig, carrier: Carrier) -> None:
         config=Offload(store=config, link_expiry=None),
         wanted=lambda _: True,
         node="garden-pi",
+        prefix=lambda _: config.prefix,
         spool=Spool(layout),
         worker=carrier,
         bus=bus,

@@ -5,11 +5,12 @@ import contextlib
 import errno
 import os
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from clips import opened
+from clips import jpegs, opened
 from edgecam.config import model
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
 from edgecam.health import DiskStatus
@@ -259,14 +260,14 @@ async def test_a_disk_that_refuses_to_delete_is_a_problem_and_what_is_gone_is_co
 ) -> None:
     now = FakeClock().wall()
     clips = [put(library, MediaKind.EVENT, now - 3 * DAY + n) for n in range(3)]
-    remove = library.remove
+    drop = library.drop
 
     def refuse(id: MediaId) -> None:
         if id.text == clips[1].id:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-        remove(id)
+        drop(id)
 
-    monkeypatch.setattr(library, "remove", refuse)
+    monkeypatch.setattr(library, "drop", refuse)
     async with at_work(library) as house:
         await house.look()
         assert house.there(*clips) == "-xx"
@@ -299,6 +300,24 @@ async def test_over_the_limit_the_oldest_go_first_and_the_limit_counts_everythin
         assert house.keeper.bytes == 300 * KB
         assert house.lost == []
         assert library.full is None
+
+
+async def test_what_people_delete_makes_room_at_once_and_by_hand_a_little_later(library: Library) -> None:
+    now = FakeClock().wall()
+    clips = [put(library, MediaKind.MANUAL, now - n) for n in range(4, 0, -1)]
+    async with at_work(library) as house:
+        await house.look()
+        assert house.keeper.bytes == 400 * KB
+        library.pin(MediaId.parse(clips[0].id), True)
+        library.remove(MediaId.parse(clips[0].id))
+        await house.look()
+        assert house.keeper.bytes == 300 * KB
+        library.layout.media(MediaId.parse(clips[1].id)).unlink()
+        library.layout.sidecar(MediaId.parse(clips[1].id)).unlink()
+        await house.look(EXPIRE)
+        await house.look()
+        assert house.keeper.bytes == 200 * KB
+        assert house.status.removed == 0
 
 
 async def test_new_clips_push_out_old_ones(library: Library) -> None:
@@ -451,3 +470,16 @@ async def test_a_clock_that_is_slewed_or_set_a_little_is_believed(library: Libra
         await house.look(EXPIRE)
         await house.look(EXPIRE)
         assert house.there(clip) == "-"
+
+
+async def test_stills_of_a_timelapse_go_like_its_films(library: Library) -> None:
+    ages = (31 * DAY, 29 * DAY)
+    stills = [
+        library.save_picture(replace(frame, wall=FakeClock().wall() - age), "timelapse", MediaKind.TIMELAPSE)
+        for frame, age in zip(jpegs(2), ages, strict=True)
+    ]
+    films = [put(library, MediaKind.TIMELAPSE, FakeClock().wall() - age) for age in ages]
+    async with at_work(library) as house:
+        await house.look()
+        assert [library.find(still.media.name) is not None for still in stills] == [False, True]
+        assert house.there(*films) == "-x"

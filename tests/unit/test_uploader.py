@@ -78,6 +78,7 @@ class Box:
             config=offload or Offload(store=FolderStore(path=root / "nas", prefix="cams/"), link_expiry=None),
             wanted=lambda id: id.kind in wanted,
             node="garden-pi",
+            prefix=lambda id: f"cams/{id.kind}/" if id.kind == "timelapse" else "cams/",
             spool=Spool(self.layout),
             worker=self.carrier,
             bus=self.bus,
@@ -291,7 +292,7 @@ async def test_links_come_with_the_news_and_their_failure_delays_nothing(tmp_pat
     box = Box(tmp_path, offload=Offload(store=FolderStore(path=tmp_path / "nas"), link_expiry=60))
     clip = save(tmp_path)
     await box.start()
-    assert (box.stored[0].link, box.stored[0].link_expires) == (f"memory:garden-pi/{key(clip)[15:]}", 60)
+    assert (box.stored[0].link, box.stored[0].link_expires) == (f"memory:{key(clip)}", 60)
     box.fails(None, None, None, BUSY)
     box.saves(save(tmp_path, start=NOON + HOUR))
     await settle()
@@ -343,4 +344,13 @@ async def test_clips_of_a_camera_that_is_no_longer_configured_still_go(tmp_path:
     await box.start()
     assert not box.waits(clip)
     assert [event.camera for event in box.stored] == ["old_shed"]
+    await box.stop()
+
+
+async def test_a_timelapse_goes_where_a_rule_of_the_bucket_can_aim_at_it(tmp_path: Path) -> None:
+    box = Box(tmp_path, wanted=("event", "timelapse"))
+    film, clip = save(tmp_path, kind=MediaKind.TIMELAPSE), save(tmp_path)
+    await box.start()
+    aimed = f"cams/timelapse/garden-pi/birdbox/2026/09/21/{film.id}"
+    assert {f"{aimed}.mp4", f"{aimed}.json", key(clip), key(clip, ".json")} == set(box.store.objects)
     await box.stop()

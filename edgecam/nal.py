@@ -33,7 +33,7 @@ def units(frame: Frame) -> list[bytes]:
     """
     record = frame.extradata
     if not record or record[0] != 1:
-        return list(_started(frame.data))
+        return list(split(frame.data))
     size, _ = _read(frame.kind, record)
     return [unit for unit in _prefixed(frame.data, size) if unit]
 
@@ -41,7 +41,7 @@ def units(frame: Frame) -> list[bytes]:
 def parameters(frame: Frame) -> tuple[bytes, ...]:
     """The parameter sets that `extradata` brings; none without it. Raises ValueError as `units` does."""
     record = frame.extradata or b""
-    return parameter_sets(frame.kind, _read(frame.kind, record)[1] if record[:1] == b"\1" else _started(record))
+    return parameter_sets(frame.kind, _read(frame.kind, record)[1] if record[:1] == b"\1" else split(record))
 
 
 def parameter_sets(kind: Kind, units: Iterable[bytes]) -> tuple[bytes, ...]:
@@ -53,7 +53,7 @@ def announced(frame: Frame) -> tuple[bytes, ...]:
     """The parameter sets that a keyframe of a byte stream brings itself; none where they come beside it."""
     if not frame.keyframe or (frame.extradata or b"")[:1] == b"\1":
         return ()
-    return parameter_sets(frame.kind, _started(frame.data))
+    return parameter_sets(frame.kind, split(frame.data))
 
 
 def joined(units: Iterable[bytes]) -> bytes:
@@ -66,7 +66,7 @@ def unit_type(kind: Kind, unit: bytes) -> int:
     return unit[0] & 0x1F if kind is Kind.H264 else unit[0] >> 1 & 0x3F
 
 
-def _started(data: bytes) -> Iterator[bytes]:
+def split(data: bytes) -> Iterator[bytes]:
     """The units of a byte stream, without start codes and the zeros around them."""
     at = data.find(b"\0\0\1")
     while at >= 0:

@@ -33,7 +33,7 @@ def until(what: str, look: Callable[[], T], within: float = 20.0) -> T:
 
 
 class Edgecam:
-    """`edgecam run` as a child process. `up` returns when the page answers."""
+    """`edgecam run` as a child process. `up` returns when the page answers, `start` at once."""
 
     def __init__(self, folder: Path, config: Mapping[str, object]) -> None:
         self.folder = folder
@@ -55,6 +55,12 @@ class Edgecam:
         return (self.folder / "log").read_text(errors="replace")
 
     def up(self) -> Self:
+        seen = self.start()
+        self.url = until("the daemon tells its address", lambda: self._address(seen))
+        return self
+
+    def start(self) -> int:
+        """Start it and wait for nothing. Returns the length of the log so far."""
         assert self.process is None
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "config.yaml"
@@ -69,8 +75,7 @@ class Edgecam:
                 stderr=log,
                 env={**os.environ, "PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": "1"},
             )
-        self.url = until("the daemon tells its address", lambda: self._address(seen))
-        return self
+        return seen
 
     def _address(self, seen: int) -> str:
         assert self.process is not None

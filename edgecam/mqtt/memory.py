@@ -27,11 +27,14 @@ def _read(path: Path) -> object:
         return None
 
 
-def _write(path: Path, content: object, loss: str) -> None:
+def _write(path: Path, content: object, loss: str) -> bool:
+    """False when the disk refuses."""
     try:
         durable.write_json(path, content)
     except OSError as error:
         log.error("mqtt: cannot write %s (%s); %s", path, error, loss)
+        return False
+    return True
 
 
 class Owned:
@@ -50,9 +53,10 @@ class Owned:
     def save(self, topics: Collection[str]) -> None:
         """Make `topics` the list; the disk is touched only when it changed. Any thread."""
         with self._lock:
-            if self._kept != set(topics):
+            if self._kept == set(topics):
+                return
+            if _write(self._path, sorted(topics), "topics of a removed camera would stay at the broker"):
                 self._kept = set(topics)
-                _write(self._path, sorted(topics), "topics of a removed camera would stay at the broker")
 
 
 class Versions:

@@ -33,11 +33,11 @@ Stills = list[MediaId]
 class Filmmaker(Protocol):
     """Makes films in another process."""
 
-    async def film(self, stills: Path, target: Path, video: model.Video, fps: int) -> None:
+    async def film(self, stills: Path, target: Path, video: model.Video, fps: float) -> int:
         """Make `target`, verified H.264, of the JPEGs that the text file `stills` names, one path a line, in order.
 
-        One that cannot be decoded is left out. Raises TranscodeFailed. Cancelling ends it; then `target` is not to
-        be used.
+        Returns how many could not be decoded and are left out. Raises TranscodeFailed, and OSError when the disk
+        refuses. Cancelling ends it; then `target` is not to be used.
         """
         ...
 

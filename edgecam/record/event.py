@@ -9,7 +9,7 @@ from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.events import Bus, ClipSaved, Motion, MotionEnded, MotionPicture, MotionStarted, RecordingStarted
 from edgecam.health import CameraStatus
-from edgecam.media import MediaId, MediaKind, Picture
+from edgecam.media import MediaId, MediaKind
 from edgecam.record.draft import Draft
 from edgecam.record.library import Library
 from edgecam.record.plan import Open, Plan
@@ -131,20 +131,12 @@ class EventTape(Tape):
             return draft
         story.saved = best
         try:
-            saved = await aside.run(self._library.save_best, draft, best)
+            draft, saved = await aside.run(self._library.save_best, draft, best)
         except OSError as error:
             log.warning("%s: the picture of %s is not on disk: %s", self.camera, draft.id, error.strerror)
             return draft
         self._bus.publish(ClipSaved(camera=self.camera, at=best.at, media=saved))
-        picture = Picture(
-            time=best.at,
-            width=best.width,
-            height=best.height,
-            size=saved.size,
-            sha256=saved.sha256,
-            md5=saved.md5,
-        )
-        return draft.but(picture=picture)
+        return draft
 
     async def _wait_for_the_final(self, story: _Story) -> None:
         try:

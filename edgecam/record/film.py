@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import BinaryIO, NamedTuple
 
-from edgecam.record.mp4 import Sink
 from edgecam.record.samples import Footage, Read, Samples
+from edgecam.record.sink import Sink
 
 FRAGMENT, LONGEST = 0.9, 2.0
 """Seconds after which a fragment ends at the next keyframe, and after which it ends anyway."""

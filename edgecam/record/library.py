@@ -19,7 +19,7 @@ from edgecam import durable, jpeg
 from edgecam.digest import digest
 from edgecam.events import MotionPicture
 from edgecam.frame import Frame
-from edgecam.media import Layout, MediaId, MediaKind, Sidecar
+from edgecam.media import Layout, MediaId, MediaKind, Picture, Sidecar
 from edgecam.record import boxes
 from edgecam.record.draft import Draft
 from edgecam.record.mount import mounted
@@ -239,10 +239,14 @@ class Library:
                 self.discard(draft)
             raise
 
-    def save_best(self, clip: Draft, best: MotionPicture) -> Sidecar:
-        """Keep the best picture of an event beside its clip, before that one is finished. Raises OSError."""
+    def save_best(self, clip: Draft, best: MotionPicture) -> tuple[Draft, Sidecar]:
+        """Keep the best picture of an event beside its clip, before that one is finished. Raises OSError.
+
+        Returns the clip's draft, which knows of the picture before that has its name, and what is told of the picture.
+        """
         id = clip.media.picture
         size, md5, sha256 = digest(io.BytesIO(best.jpeg))
+        picture = Picture(time=best.at, width=best.width, height=best.height, size=size, sha256=sha256, md5=md5)
         facts = Sidecar(
             id=clip.id,
             camera=id.camera,
@@ -270,6 +274,9 @@ class Library:
                 file.write(best.jpeg)
                 durable.flush(file)
             self.step("picture")
+            clip = clip.but(picture=picture)
+            self.update(clip)
+            self.step("picture told")
             with self.names:
                 durable.make_folder(self.layout.folder(id))
                 if self._wanted(id):
@@ -282,7 +289,7 @@ class Library:
                 durable.remove(part)
                 durable.remove(self.layout.marker(id))
             raise
-        return facts
+        return clip, facts
 
     def remove(self, id: MediaId) -> None:
         """Delete finished media because a person says so: kept or not, wanted by a store or not. Raises OSError."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from edgecam import nal
 from edgecam.frame import Frame, Kind, Sound
+from edgecam.record.sink import Sink
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet
@@ -46,25 +47,6 @@ _OPTIONS = {
     Kind.H264: {"movflags": _FLAGS + "+frag_keyframe", "frag_duration": "1000000"},
 }
 _OPTIONS[Kind.HEVC] = _OPTIONS[Kind.H264]
-
-
-class Sink:
-    """What the muxer writes to: each write whole, or an OSError; and once broken, nothing more."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.closed = False  # PyAV asks before it writes a trailer by itself
-
-    def write(self, data: bytes) -> int:
-        """Raises OSError: disk full, damaged, read-only."""
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError:
-            self.closed = True
-            raise
-        return len(data)
 
 
 class Seats:

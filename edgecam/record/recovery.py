@@ -79,6 +79,8 @@ def _drafts(library: Library) -> list[Draft]:
             _set_aside(library, path, "its name is not one of ours")
             continue
         draft = _read(library.layout.draft(id)) or orphan(id)
+        if not library.layout.media(id.picture).exists():
+            draft = draft.but(picture=None)  # the crash came before it had its name
         found[name] = draft if draft.complete else draft.but(complete=True, interrupted=True)
     return list(found.values())
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 from edgecam.media import Layout, MediaId, MediaKind
@@ -86,9 +87,9 @@ class Shelf:
 
         A sidecar that lost its media is an item too.
         """
+        id = replace(id, still=False) if id.beside else id
         if self._layout.part(id).exists():
             return None
-        id = replace(id, still=False) if id.beside else id
         folder = self._layout.folder(id)
         sizes = [size for suffix in _SUFFIXES if (size := _size_of(folder / (id.text + suffix))) is not None]
         if not sizes:
@@ -98,17 +99,23 @@ class Shelf:
         return Item(id, sum(sizes), waiting, self._layout.pin(id).exists())
 
     def cheapest_first(self) -> Iterator[Item]:
-        """Everything, in the order in which it is given up. Things that go meanwhile do no harm."""
+        """Everything, in the order in which it is given up: of one worth the oldest first, whichever camera's it is.
+
+        Things that go meanwhile do no harm.
+        """
         waiting = self._waiting()
-        days = self.days()
         seen: dict[Path, frozenset[int]] = {}
+        days = [list(folders) for _, folders in groupby(self.days(), lambda folder: folder.name)]
         for rank in WORTHS:
-            for day in days:
-                if rank not in seen.get(day, WORTHS):
-                    continue
-                ranked = self._ranked(day, waiting)
-                seen[day] = frozenset(ranked.values())
-                yield from self._those(day, [stem for stem in sorted(ranked) if ranked[stem] == rank])
+            for folders in days:
+                found: list[tuple[str, Path]] = []
+                for folder in folders:
+                    if rank in seen.get(folder, WORTHS):
+                        ranked = self._ranked(folder, waiting)
+                        seen[folder] = frozenset(ranked.values())
+                        found += [(stem, folder) for stem, worth in ranked.items() if worth == rank]
+                for stem, folder in sorted(found):
+                    yield from self._those(folder, [stem])
 
     def older(self, keeps: Callable[[str], Keeps], now: float) -> Iterator[Item]:
         """Stored things that began longer ago than they are kept. `keeps` is asked for each camera.

@@ -65,7 +65,7 @@ async def test_half_a_still_is_shown_or_left_out_and_the_others_are_there(tmp_pa
 
 
 async def test_no_still_at_all_is_a_reason_in_words(tmp_path: Path) -> None:
-    with pytest.raises(TranscodeFailed, match="no still of the film can be decoded"):
+    with pytest.raises(TranscodeFailed, match="no picture of it can be decoded"):
         await Transcoder(SystemClock()).film(listed(tmp_path, [b"x", None]), tmp_path / "f.mp4", model.Video(), 25)
 
 

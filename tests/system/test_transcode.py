@@ -16,7 +16,8 @@ from clips import counters, jpeg, jpegs, probe
 from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.frame import Frame, Sound
-from edgecam.record import transcode, transcoder
+from edgecam.record import encoder, transcode, transcoder
+from edgecam.record.child import NICE
 from edgecam.record.mp4 import Mp4
 from edgecam.record.transcoder import TranscodeFailed, Transcoder
 from fakes import FakeClock, until
@@ -90,7 +91,7 @@ def test_whatever_the_camera_sends_becomes_420_of_even_size(
     width: int, height: int, sampling: str, tmp_path: Path
 ) -> None:
     source, target = filmed(tmp_path / "in.mp4", sized(width, height, sampling)), tmp_path / "out.mp4"
-    made = transcode.transcode(source, target, transcode.Coding(1_000_000, None, 1.0))
+    made = transcode.transcode(source, target, encoder.Coding(1_000_000, None, 1.0))
     assert (made.frames, made.damaged) == (20, 0)
     found = probe(target)
     assert (found.width, found.height, found.frames) == (width & ~1, height & ~1, 20)
@@ -102,7 +103,7 @@ def test_whatever_the_camera_sends_becomes_420_of_even_size(
 def test_black_stays_black_and_white_white(tmp_path: Path) -> None:
     """JPEG uses the full range of values and video a narrower one; mixed up, the clip has hard contrast."""
     source, target = filmed(tmp_path / "in.mp4", sized(320, 240, "420")), tmp_path / "out.mp4"
-    transcode.transcode(source, target, transcode.Coding(4_000_000, None, 1.0))
+    transcode.transcode(source, target, encoder.Coding(4_000_000, None, 1.0))
     looks = []
     for path in (source, target):
         with av.open(str(path), "r") as container:
@@ -113,7 +114,7 @@ def test_black_stays_black_and_white_white(tmp_path: Path) -> None:
 def test_uneven_frame_times_and_a_pause_are_kept(tmp_path: Path) -> None:
     frames = [replace(frame, mono=mono) for frame, mono in zip(jpegs(6), (0, 0.1, 0.5, 5, 5.05, 6), strict=True)]
     source, target = filmed(tmp_path / "in.mp4", frames, until=7.5), tmp_path / "out.mp4"
-    transcode.transcode(source, target, transcode.Coding(1_000_000, 30, 1.0))
+    transcode.transcode(source, target, encoder.Coding(1_000_000, 30, 1.0))
     assert probe(target).duration == pytest.approx(7.5, abs=0.001)
     with av.open(str(target), "r") as container:
         times = [float(frame.time or 0) for frame in container.decode(video=0)]
@@ -124,7 +125,7 @@ def test_a_damaged_picture_is_left_out_not_the_clip(tmp_path: Path) -> None:
     frames = jpegs(20)
     frames[7] = replace(frames[7], data=b"\xff\xd8 this is no picture \xff\xd9")
     source, target = filmed(tmp_path / "in.mp4", frames), tmp_path / "out.mp4"
-    made = transcode.transcode(source, target, transcode.Coding(1_000_000, None, 1.0))
+    made = transcode.transcode(source, target, encoder.Coding(1_000_000, None, 1.0))
     assert (made.frames, made.damaged) == (19, 1)
     assert counters(target) == [n for n in range(20) if n != 7]
 
@@ -139,22 +140,22 @@ async def test_the_reason_of_a_failure_comes_back_in_words(tmp_path: Path) -> No
 def test_video_without_a_single_good_picture_fails_in_words(tmp_path: Path) -> None:
     frames = [replace(frame, data=b"\xff\xd8 nothing \xff\xd9") for frame in jpegs(3)]
     source = filmed(tmp_path / "in.mp4", frames)
-    with pytest.raises(transcode.Failed, match="no frame"):
-        transcode.transcode(source, tmp_path / "out.mp4", transcode.Coding(1_000_000, None, 1.0))
+    with pytest.raises(encoder.Failed, match="no picture"):
+        transcode.transcode(source, tmp_path / "out.mp4", encoder.Coding(1_000_000, None, 1.0))
 
 
 @pytest.mark.parametrize(
     ("found", "why"),
     [
-        (transcode.Tally(19, 0, 2.0), "19 frames of 20"),
-        (transcode.Tally(20, 1, 2.0), "20 frames of 20"),
-        (transcode.Tally(20, 0, 1.5), "lasts 1.5 s instead of 2.0 s"),
-        (transcode.Tally(20, 0, 2.0, 3), "3 packets of sound of 0"),
+        (encoder.Tally(19, 0, 2.0), "19 frames of 20"),
+        (encoder.Tally(20, 1, 2.0), "20 frames of 20"),
+        (encoder.Tally(20, 0, 1.5), "lasts 1.5 s instead of 2.0 s"),
+        (encoder.Tally(20, 0, 2.0, 3), "3 packets of sound of 0"),
     ],
 )
-def test_a_result_that_does_not_read_back_is_not_used(found: transcode.Tally, why: str) -> None:
-    with pytest.raises(transcode.Failed, match=why):
-        transcode.compare(transcode.Tally(20, 0, 2.0), found)
+def test_a_result_that_does_not_read_back_is_not_used(found: encoder.Tally, why: str) -> None:
+    with pytest.raises(encoder.Failed, match=why):
+        encoder.compare(encoder.Tally(20, 0, 2.0), found)
 
 
 class Child:
@@ -210,13 +211,13 @@ async def test_cancelling_kills_the_child_and_lets_the_next_one_in(
 
 
 def child(code: str) -> "subprocess.Popen[str]":
-    head = "import os, sys, threading; from edgecam.record import transcode; "
+    head = "import os, sys, threading; from edgecam.record import child; "
     pipe = subprocess.PIPE
     return subprocess.Popen([sys.executable, "-c", head + code], stdin=pipe, stdout=pipe, text=True)
 
 
 def test_the_child_ends_with_the_daemon_that_started_it() -> None:
-    with child("transcode.die_with_the_daemon(); print('up', flush=True); threading.Event().wait()") as process:
+    with child("child.work(lambda: (child.tell('up'), threading.Event().wait()))") as process:
         assert process.stdout
         assert process.stdin
         assert process.stdout.readline() == "up\n"
@@ -225,22 +226,22 @@ def test_the_child_ends_with_the_daemon_that_started_it() -> None:
 
 
 def test_the_child_is_nice() -> None:
-    run = "transcode.transcode = lambda *_: print(os.nice(0)); sys.argv = ['', 'in', 'out']; sys.exit(transcode.main())"
-    with child(run) as process:
+    with child("sys.exit(child.work(lambda: child.tell(os.nice(0))))") as process:
         assert process.stdout
-        assert int(process.stdout.readline()) == os.nice(0) + transcode.NICE
+        assert int(process.stdout.readline()) == os.nice(0) + NICE
         assert process.wait(timeout=30) == 0
 
 
 def test_the_childs_command_says_what_was_configured() -> None:
     video = model.Video.model_validate({"qp": 24, "keyframe": "500ms"})
-    argv = transcoder.command(Path("in"), Path("out"), video)
+    argv = transcoder.command("transcode", Path("in"), Path("out"), video)
     assert argv[-5:] == ["out", "--qp", "24", "--keyframe", "0.5"]
-    assert transcoder.command(Path("in"), Path("out"), model.Video())[-4:-2] == ["--bitrate", "2000000"]
+    assert transcoder.command("transcode", Path("in"), Path("out"), model.Video())[-4:-2] == ["--bitrate", "2000000"]
 
 
-def test_the_child_loads_nothing_of_the_daemon() -> None:
-    code = "import sys, edgecam.record.transcode; print(*sys.modules)"
+@pytest.mark.parametrize("module", ["transcode", "stills"])
+def test_the_child_loads_nothing_of_the_daemon(module: str) -> None:
+    code = f"import sys, edgecam.record.{module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"aiohttp", "paho", "pydantic", "asyncio", "av", "numpy"} & set(done.stdout.split())
 

@@ -47,7 +47,7 @@ class Studio:
         self.fails: str | None = None
         self.hangs = False
 
-    async def film(self, stills: Path, target: Path, video: model.Video, fps: int) -> None:
+    async def film(self, stills: Path, target: Path, video: model.Video, fps: float) -> int:
         pictures = [Path(line).read_bytes() for line in stills.read_text().splitlines()]
         target.write_bytes(b"half a film")
         if self.fails:
@@ -56,14 +56,21 @@ class Studio:
             await asyncio.Event().wait()
         self.films.append(len(pictures))
         with av.open(str(target), "w", format="mp4", options={"movflags": "frag_keyframe+empty_moov"}) as out:
-            stream = out.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "bf": "0"})
+            stream = out.add_stream("libx264", rate=round(fps), options={"preset": "ultrafast", "bf": "0"})
             stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-            stream.time_base = stream.codec_context.time_base = Fraction(1, fps)
+            stream.time_base = stream.codec_context.time_base = Fraction(1, round(fps))
             for number, data in enumerate(pictures):
                 frame = av.VideoFrame.from_ndarray(simplejpeg.decode_jpeg(data), format="rgb24")
                 frame.pts = number
                 out.mux(stream.encode(frame))
             out.mux(stream.encode(None))
+        return 0
+
+
+def recovered(library: Library) -> Recovered:
+    """What the next process finds."""
+    library.busy.clear()
+    return recover(library)
 
 
 class House:
@@ -226,7 +233,7 @@ async def test_half_a_film_is_never_finished_but_made_anew(library: Library) -> 
     async with at_work(library, at(23, 1), studio) as house:
         await until("half a film", lambda: list(library.layout.open.glob("*.coded.mp4")))
     assert house.saved == []
-    assert recover(library) == Recovered()
+    assert recovered(library) == Recovered()
     assert not list(library.layout.open.iterdir())
     async with at_work(library, at(23, 2)) as house:
         await house.until_films(1)
@@ -247,7 +254,7 @@ async def test_a_whole_film_that_a_crash_left_unfinished_is_finished_and_not_mad
     with pytest.raises(Killed):
         await house.daily.run()
     library.step = lambda _: None
-    [film] = recover(library).saved
+    [film] = recovered(library).saved
     assert (film.start, film.end, film.interrupted) == (at(22, 8), at(22, 9), False)
     async with at_work(library, at(23, 2)) as house:
         assert await house.made_by_the_next_night() == [2]
@@ -269,7 +276,7 @@ async def test_a_film_that_waits_for_a_disk_that_refuses_it_is_not_made_again(
     async with at_work(library, at(23, 2)) as house:
         assert await house.made_by_the_next_night() == [2]
         await house.until_films(1)
-    [waiting] = recover(library).saved
+    [waiting] = recovered(library).saved
     assert waiting.start == at(22, 8)
 
 

@@ -56,7 +56,7 @@ def put(library: Library, kind: MediaKind, start: float, *, size: int = 100 * KB
 class House:
     """A keeper at work, on a disk with as much free space as `free` says."""
 
-    def __init__(self, library: Library, *, keep_size: str | None = None, **storage: object) -> None:
+    def __init__(self, library: Library, *, keep: str = "2d", keep_size: str | None = None, **storage: object) -> None:
         self.library, self.clock, self.bus = library, RestingClock(), Bus()
         self.free, self.total = 10**12, 10**13
         self.lost: list[str] = []
@@ -64,7 +64,7 @@ class House:
         self.back: list[Recovered] = []
         self.bus.on(ClipLost, lambda event: self.lost.append(event.media.media.name))
         continuous = model.Continuous.model_validate({"keep_size": keep_size})
-        record = model.Record.model_validate({"event": {"keep": "2d"}, "manual": {"keep": "forever"}})
+        record = model.Record.model_validate({"event": {"keep": keep}, "manual": {"keep": "forever"}})
         record = record.model_copy(update={"continuous": continuous})
         camera = model.Camera.model_validate({"source": "synthetic", "snapshot": {"keep": "0s"}})
         self.keeper = Keeper(
@@ -99,12 +99,10 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 
 @contextlib.asynccontextmanager
-async def at_work(
-    library: Library, *, free: int = 10**12, keep_size: str | None = None, **storage: object
-) -> AsyncIterator[House]:
+async def at_work(library: Library, *, free: int = 10**12, **options: object) -> AsyncIterator[House]:
     """After the first look. Something was recorded just now, so the clock is believed."""
     library.layout.folder(MediaId.new(FakeClock().wall(), "yard", MediaKind.EVENT)).mkdir(parents=True)
-    house = House(library, keep_size=keep_size, **storage)
+    house = House(library, **options)  # type: ignore[arg-type]  # the same keywords
     house.free = free
     task = asyncio.create_task(house.keeper.run())
     try:
@@ -229,6 +227,24 @@ async def test_the_picture_of_an_event_goes_with_its_clip_and_each_of_them_count
         assert list(library.layout.wait.iterdir()) == []
         assert not library.layout.folder(id).exists()
         assert (house.status.removed, house.status.lost) == (1, 2)
+
+
+async def test_the_picture_that_comes_before_its_clip_waits_for_it_on_the_disk(library: Library) -> None:
+    """`keep: 0s`, and the picture is stored while the clip is still being written."""
+    clip = put(library, MediaKind.CONTINUOUS, FakeClock().wall() + 1)
+    id = MediaId.new(FakeClock().wall(), "cam", MediaKind.EVENT)
+    library.layout.part(id).write_bytes(b"")
+    library.layout.media(id.picture).write_bytes(b"jpeg")
+    picture = clip.model_copy(update={"id": id.text, "kind": MediaKind.EVENT, "codec": "jpeg", "cause": "motion"})
+    async with at_work(library, keep="0s") as house:
+        house.keeper._ages["cam"] = dict.fromkeys(MediaKind, 0.0)
+        house.bus.publish(ClipStored(camera="cam", at=house.now, media=picture, link=None, link_expires=None))
+        await house.look()
+        assert library.layout.media(id.picture).exists()
+        library.layout.part(id).rename(library.layout.media(id))
+        house.bus.publish(ClipStored(camera="cam", at=house.now, media=picture, link=None, link_expires=None))
+        await house.look()
+        assert not library.layout.media(id.picture).exists()
 
 
 async def test_many_losses_are_one_line_in_the_log(library: Library, caplog: pytest.LogCaptureFixture) -> None:

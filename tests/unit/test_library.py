@@ -224,7 +224,7 @@ def best_of(draft: Draft) -> MotionPicture:
 
 def test_the_best_picture_lies_beside_its_clip_and_waits_for_the_store_before_it(offloading: Library) -> None:
     layout, draft = offloading.layout, begun(offloading, h264(30))
-    saved = offloading.save_best(draft, best_of(draft))
+    _, saved = offloading.save_best(draft, best_of(draft))
     path = offloading.find(f"{draft.id}.jpg")
     assert path == layout.media(draft.media).with_suffix(".jpg")
     assert path.read_bytes() == jpeg(1)

@@ -197,6 +197,9 @@ def test_a_state_folder_that_cannot_be_written_costs_a_line_not_the_daemon(
     owned = Owned(tmp_path / "file")
     owned.save({"a"})
     assert "topics of a removed camera would stay at the broker" in caplog.text
+    (tmp_path / "file").unlink()
+    owned.save({"a"})
+    assert Owned(tmp_path / "file").orphans(set()) == ["a"], "it is tried again with the next list"
 
 
 def test_the_version_that_worked_is_tried_first_at_this_broker_only(tmp_path: Path) -> None:

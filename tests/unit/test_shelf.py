@@ -1,0 +1,16 @@
+"""In which order what lies in the library is given up."""
+
+from pathlib import Path
+
+from edgecam.media import Layout, MediaId, MediaKind
+from edgecam.record.shelf import Shelf
+
+
+def test_of_several_cameras_the_oldest_recordings_go_first_not_all_of_one_camera(tmp_path: Path) -> None:
+    layout, ids = Layout(tmp_path), list[MediaId]()
+    for number in range(12):
+        id = MediaId.new(1.79e9 + 5 * number, ("jay", "robin", "wren")[number % 3], MediaKind.CONTINUOUS)
+        layout.folder(id).mkdir(parents=True, exist_ok=True)
+        layout.media(id).touch()
+        ids.append(id)
+    assert [item.id.text for item in Shelf(layout).cheapest_first()] == [id.text for id in ids]

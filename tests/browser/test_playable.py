@@ -16,9 +16,10 @@ from playwright.async_api import Page, async_playwright
 
 from clips import h264, jpeg, jpegs, open_gops
 from edgecam.frame import Frame, Kind, Sound
-from edgecam.media import MediaId, MediaKind
+from edgecam.media import Layout, MediaId, MediaKind
 from edgecam.record import boxes, reel, stills
 from edgecam.record.encoder import Coding
+from edgecam.record.library import Library
 from edgecam.record.mp4 import Mp4
 from edgecam.record.transcode import transcode
 from peers import program
@@ -176,16 +177,28 @@ OTHERS: Mapping[str, Callable[[Path], Path]] = {
 }
 
 
+class Files(Library):
+    """These, under ids of their own."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        super().__init__(Layout(Path("/nowhere")), wanted=lambda _: False)
+        self.ids = {MediaId.new(1.79e9, "birdbox", MediaKind.EVENT).text: name for name in files}
+        self._files = files
+
+    def find(self, text: str) -> Path | None:
+        return self._files[self.ids[text]]
+
+
 async def watch_all(files: Mapping[str, Path]) -> dict[str, Seen]:
     """One browser looks at all of them, one after the other, through `/media/<id>.mp4`."""
-    ids = {MediaId.new(1.79e9, "birdbox", MediaKind.EVENT).text: name for name in files}
+    library = Files(files)
     with ThreadPoolExecutor(1) as pool:
-        house = House(pool, find=lambda id: files[ids[id]])
+        house = House(pool, library=library)
         async with house.open(), async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=program("chromium"), args=FLAGS)
             page = await browser.new_page()
             await page.goto(f"{house.url}/api/health")  # of the same origin, and with nothing going on in it
-            seen = {name: await watched(page, f"/media/{id}.mp4") for id, name in ids.items()}
+            seen = {name: await watched(page, f"/media/{id}.mp4") for id, name in library.ids.items()}
             await browser.close()
     return seen
 

@@ -31,7 +31,9 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
-    except Exception:  # a bug of ours must not show its insides to the net, and must not end the daemon
+    except Exception as error:  # a bug of ours must not show its insides to the net, and must not end the daemon
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+            return refusal(Refused(400, "gone", "you left before the answer"))  # and nobody will read it
         log.exception("http: %s %s failed", request.method, request.path)
         return refusal(Refused(500, "internal", "edgecam made a mistake here; its log says more"))
 

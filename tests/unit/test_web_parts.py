@@ -1,5 +1,6 @@
 """The small pieces of HTTP: parts, what the kernel tells of a peer, variants, numbers, passwords, failed logins."""
 
+import asyncio
 import socket
 import struct
 from collections.abc import Iterator
@@ -7,10 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import simplejpeg
+from aiohttp import ClientConnectionResetError, web
+from aiohttp.test_utils import make_mocked_request
 
 from edgecam import placeholder
 from edgecam.frame import Frame, Kind
-from edgecam.web import part, password, query, tcp
+from edgecam.web import errors, part, password, query, tcp
 from edgecam.web.answers import Refused
 from edgecam.web.auth import FAILURES, REMEMBERED, Failures
 from edgecam.web.variant import Look, encode, look
@@ -209,3 +212,18 @@ def test_a_connection_that_is_closed_meanwhile_has_nothing_unsent() -> None:
     with socket.socket() as sock:
         pass
     assert tcp.unsent(sock) == 0
+
+
+@pytest.mark.parametrize(("closing", "told"), [(True, False), (False, True)], ids=["left", "there"])
+async def test_who_leaves_before_the_answer_is_no_error_in_the_log(
+    caplog: pytest.LogCaptureFixture, closing: bool, told: bool
+) -> None:
+    class Line(asyncio.Transport):
+        def is_closing(self) -> bool:
+            return closing
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    await errors.explain(make_mocked_request("GET", "/", transport=Line()), answer)
+    assert bool(caplog.messages) is told

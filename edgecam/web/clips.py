@@ -42,7 +42,7 @@ class Cuts:
         """Save the last seconds. Raises Refused: 400, 404, 503 with the reason."""
         live = find(request, self._lives)
         try:
-            last = seconds((await query.body(request)).get("last"))
+            last = seconds((await query.body(request, '{"last": "60s"}')).get("last"))
         except ValueError as error:
             raise Refused(400, "bad_request", f"last {error}") from None
         try:

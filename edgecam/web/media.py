@@ -52,7 +52,7 @@ class Media:
     async def keep(self, request: web.Request) -> web.Response:
         """Pin it, or no longer. Raises Refused (400)."""
         id = await self._whole(request)
-        on = (await query.body(request)).get("on")
+        on = (await query.body(request, '{"on": true}')).get("on")
         if not isinstance(on, bool):
             raise Refused(400, "bad_request", '"on" must be true or false')
         await asked(self._library.pin, id, on)

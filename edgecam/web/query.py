@@ -48,12 +48,12 @@ def moment(query: Mapping[str, str], name: str) -> float | None:
         raise Refused(400, "bad_request", f"{name} must be a time such as 2026-11-21T07:15:30Z") from None
 
 
-async def body(request: web.Request) -> Mapping[str, object]:
-    """The JSON object that was sent. Raises Refused (400)."""
+async def body(request: web.Request, example: str) -> Mapping[str, object]:
+    """The JSON object that was sent, one such as `example`. Raises Refused (400)."""
     try:
         sent = json.loads(await request.read())
     except (ValueError, RecursionError):
         sent = None
     if not isinstance(sent, dict):
-        raise Refused(400, "bad_request", 'the body must be a JSON object such as {"last": "60s"}')
+        raise Refused(400, "bad_request", f"the body must be a JSON object such as {example}")
     return sent

@@ -145,6 +145,9 @@ class Picture(BaseModel):
     md5: str
 
 
+_NEWS = frozenset({MediaKind.EVENT, MediaKind.MANUAL, MediaKind.TIMELAPSE})
+
+
 class Sidecar(BaseModel):
     """All that is known of one piece of media; the `.json` beside it on disk and its manifest in the store."""
 
@@ -183,6 +186,11 @@ class Sidecar(BaseModel):
     def media(self) -> MediaId:
         id = MediaId.parse(self.id)
         return id.picture if self.codec == "jpeg" else id
+
+    @property
+    def is_news(self) -> bool:
+        """A clip that people hear of one by one; segments and pictures are only counted."""
+        return self.kind in _NEWS and self.codec != "jpeg"
 
     def dump(self) -> bytes:
         return self.model_dump_json(indent=1).encode() + b"\n"

@@ -2,12 +2,9 @@
 
 from edgecam.events import ClipLost, Motion, MotionEnded, MotionPicture, MotionStarted, MotionUpdated, SnapshotTaken
 from edgecam.health import CameraStatus
-from edgecam.media import MediaKind, Sidecar, iso
+from edgecam.media import Sidecar, iso
 
 Json = dict[str, object]
-
-ANNOUNCED = frozenset({MediaKind.EVENT, MediaKind.MANUAL, MediaKind.TIMELAPSE})
-"""Kinds whose clips are announced one by one; continuous segments are only counted."""
 
 
 def on_off(value: bool) -> str:
@@ -46,11 +43,6 @@ def motion_attributes(event: Motion) -> Json:
         "since": iso(since),
         "suppressed": None,
     }
-
-
-def announced(media: Sidecar) -> bool:
-    """Whether this is a clip that people hear of; the best picture of an event is a JPEG of the same kind."""
-    return media.kind in ANNOUNCED and media.codec != "jpeg"
 
 
 def clip(event_type: str, media: Sidecar, link: str | None = None, link_expires: float | None = None) -> Json:

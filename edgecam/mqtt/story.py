@@ -106,11 +106,11 @@ class Story:
         self._event(event.camera, payloads.snapshot_taken(event))
 
     def _clip(self, event_type: str, event: ClipSaved) -> None:
-        if payloads.announced(event.media):
+        if event.media.is_news:
             self._event(event.camera, payloads.clip(event_type, event.media))
 
     def _stored(self, event: ClipStored) -> None:
-        if payloads.announced(event.media):
+        if event.media.is_news:
             self._event(event.camera, payloads.clip("clip_stored", event.media, event.link, event.link_expires))
 
     def _lost(self, event: ClipLost) -> None:

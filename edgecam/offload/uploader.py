@@ -164,7 +164,8 @@ class Uploader:
         if stored.camera in self._cameras_status:
             self._cameras_status[stored.camera].last_stored = now
         self._tell()
-        log.info("%s: stored %s", stored.camera, stored.media.name)
+        level = logging.INFO if stored.is_news else logging.DEBUG
+        log.log(level, "%s: stored %s", stored.camera, stored.media.name)
         self._bus.publish(ClipStored(camera=stored.camera, at=now, media=stored, link=link, link_expires=ends))
 
     async def _link(self, key: str) -> tuple[str, float] | None:

@@ -20,7 +20,6 @@ from edgecam.config.units import TimeOfDay
 from edgecam.events import Bus, ClipSaved
 from edgecam.frame import Frame, Kind
 from edgecam.media import MediaId, MediaKind, Sidecar
-from edgecam.mqtt.payloads import announced
 from edgecam.record.daily import Daily
 from edgecam.record.finisher import Finisher
 from edgecam.record.library import Library
@@ -163,7 +162,7 @@ async def test_at_five_past_midnight_the_day_before_becomes_one_film(library: Li
     [film] = house.saved
     assert house.films == ["22 00:00 22 23:59"]
     assert (film.kind, film.cause, film.codec, film.duration) == (MediaKind.TIMELAPSE, "timelapse", "h264", 0.12)
-    assert announced(film), "people hear of a film"
+    assert film.is_news, "people hear of a film"
     path = library.layout.root / "recordings" / "cam" / "2026-09-21" / f"{film.id}.mp4"  # its first still's day, UTC
     assert path == library.find(film.id)
     assert (probe(path).frames, probe(path).complaints, counters(path)) == (3, "", [0, 1, 2])

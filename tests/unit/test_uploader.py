@@ -179,6 +179,18 @@ async def test_a_dead_line_costs_one_attempt_per_pause_and_everything_goes_when_
     await box.stop()
 
 
+async def test_the_log_tells_of_stored_clips_one_by_one_and_not_of_segments(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = Box(tmp_path, wanted=("event", "continuous"))
+    event, segment = save(tmp_path), save(tmp_path, start=NOON + HOUR, kind=MediaKind.CONTINUOUS)
+    with caplog.at_level(logging.INFO):
+        await box.start()
+    assert not box.waits(segment)
+    assert caplog.messages == [f"birdbox: stored {event.id}"]
+    await box.stop()
+
+
 async def test_a_wrong_key_blocks_with_its_reason_until_it_is_corrected(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -206,7 +206,7 @@ class Keeper:
         await self._expire_by_age()
         if self._due:
             due, self._due = self._due, []
-            self._report(await aside.run(self._drop, due), "stored and not to be kept")
+            self._report(await aside.run(self._drop, due), "not to be kept (keep: 0s)")
         if self._uncounted is None:
             self._uncounted = await aside.run(self._shelf.days)
         while self._library.touched:

@@ -179,12 +179,12 @@ class Writer:
         try:
             self._drafts.update(draft)
         except OSError as error:
-            log.warning("%s: its draft cannot be written yet: %s", draft.id, error)
+            log.warning("%s: its draft cannot be written yet: %s", draft.id, error.strerror)
         return Written(draft, trouble, broken)
 
     def _nothing(self, trouble: str | None) -> Written:
         try:
             self._drafts.discard(self._draft)
         except OSError as error:
-            log.warning("%s: its draft cannot be removed: %s", self._draft.id, error)
+            log.warning("%s: its draft cannot be removed: %s", self._draft.id, error.strerror)
         return Written(None, trouble, broken=trouble is not None)

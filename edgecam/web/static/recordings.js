@@ -153,6 +153,7 @@ function choose(thing, play) {
   for (const id of ["keep", "delete"]) byId(id).hidden = whole || !day.may_change;
   byId("keep").textContent = thing.pinned ? "Keep no longer" : "Keep";
   const form = byId("export").elements;
+  forget();
   form.from.value = typed(whole ? thing.begin : thing.start);
   form.to.value = typed(whole ? thing.end : new Date(Date.parse(thing.start) + 60000).toISOString());
   if (!whole) tell(thing);
@@ -249,6 +250,11 @@ byId("save").onclick = () => attempt(byId("save"), said, async () => {
   }
   said.textContent = `${told}, but it is not finished yet`;
 });
+
+// What was offered for download is not of these times any more.
+function forget() { byId("export").querySelector(".said").replaceChildren(); }
+
+byId("export").oninput = forget;
 
 byId("export").onsubmit = (event) => {
   event.preventDefault();

@@ -1,5 +1,6 @@
 """What the web needs of finished media on disk."""
 
+import errno
 import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -18,6 +19,10 @@ P = ParamSpec("P")
 
 class Library(Protocol):
     """Blocking; any thread."""
+
+    def check(self) -> None:
+        """Raises OSError while the storage is away: nothing that is known of it holds."""
+        ...
 
     def find(self, text: str) -> Path | None:
         """The file of a `MediaId.name`; None when it is not there."""
@@ -62,7 +67,8 @@ async def asked(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     except FileNotFoundError:
         raise absent() from None
     except OSError as error:
-        log.warning("http: the library: %s", error)
+        if error.errno != errno.ENODEV:  # a storage that is away is told of once, and not by its visitors
+            log.warning("http: the library: %s", error)
         raise Refused(503, "disk", f"the disk does not do it: {error.strerror or error}", retry_after=10) from error
 
 

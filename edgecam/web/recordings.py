@@ -50,6 +50,7 @@ class Recordings:
 
     def _tell_day(self, about: Json, day: LocalDay, today: date, kinds: Collection[str]) -> web.Response:
         camera = str(about["camera"])
+        self._library.check()
         utc_days = self._library.days(camera)
         files = {utc_day: self._library.files(camera, utc_day) for utc_day in day.utc_days if utc_day in utc_days}
         found = listing(files, camera, day.begin, day.end)
@@ -85,6 +86,7 @@ class Recordings:
         return await asked(self._tell_events, cameras, wanted, limit)
 
     def _tell_events(self, cameras: Collection[str], wanted: "_Wanted", limit: int) -> web.Response:
+        self._library.check()
         told: list[Json] = []
         for opened, (camera, entry, found) in enumerate(self._clips(cameras, wanted)):
             if len(told) == limit or opened == OPENED:

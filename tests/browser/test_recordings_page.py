@@ -39,6 +39,7 @@ async def test_an_export_is_offered_only_beside_the_times_that_it_has(library: L
             await expect(offer).to_have_count(0)
             await page.click("#export button")
             await expect(offer).to_be_visible()
+            assert await page.input_value("#export [name=from]") < await page.input_value("#export [name=to]")
             await page.fill("#export [name=from]", "2026-09-21T11:00:00")
             await expect(offer).to_have_count(0)
             await browser.close()

@@ -170,8 +170,8 @@ async def test_a_nonsense_day_or_kind_is_refused_in_words(pool: ThreadPoolExecut
         assert "such as 2026-11-21" in (told := (await answer.json())["error"]) or "kind must be of event" in told
 
 
-async def test_a_camera_without_recordings_has_an_empty_day(pool: ThreadPoolExecutor) -> None:
-    async with House(pool).open() as client, client.get("/api/cameras/birdbox/recordings") as answer:
+async def test_a_camera_without_recordings_has_an_empty_day(pool: ThreadPoolExecutor, library: Library) -> None:
+    async with House(pool, library=library).open() as client, client.get("/api/cameras/birdbox/recordings") as answer:
         told = await answer.json()
     assert (told["days"], told["items"], told["hours"]) == ([], [], [])
 
@@ -279,3 +279,14 @@ async def test_a_limited_token_hears_of_its_cameras_only(
             assert answers[0][0] == 404
         async with client.get("/api/cameras/birdbox/recordings", headers=TABLET) as answer:
             assert (await answer.json())["may_change"] is False
+
+
+@pytest.mark.parametrize("path", ["/api/cameras/birdbox/recordings", "/api/events"])
+async def test_a_storage_that_is_away_is_not_taken_for_an_empty_one(
+    pool: ThreadPoolExecutor, library: Library, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    library.layout.lock.unlink()
+    async with House(pool, library=library).open() as client, client.get(path) as answer:
+        assert answer.status == 503
+        assert "is gone" in (await answer.json())["error"]
+    assert not caplog.messages, "told once for each visitor who looks"

@@ -35,6 +35,7 @@ function local(time) {
   return new Date(at + offset.minutes * 60000);
 }
 
+const secondAfter = (time) => new Date((Math.floor(Date.parse(time) / 1000) + 1) * 1000).toISOString();
 const typed = (time) => local(time).toISOString().slice(0, 19);
 const pretty = (date) => dates.format(new Date(`${date}T00:00:00Z`));
 
@@ -198,7 +199,7 @@ async function tell(item) {
   if (facts.interrupted) add("interrupted");
   if (facts.note) add(facts.note);
   byId("facts").replaceChildren(...list);
-  byId("export").elements.to.value = typed(facts.end);
+  byId("export").elements.to.value = typed(secondAfter(facts.end));
 }
 
 // -- what can be done

@@ -4,6 +4,10 @@
 
 Days of 10 s segments of two cameras, empty files in a temporary folder: 30 days are a million names. Listings are
 medians; the daemon is a child process that is asked from outside, once with this library and once with an empty one.
+
+On two shared cores that others kept busy (so the best is near to what an idle machine gives): a day of 8640 segments as
+the page asks for it 31 ms at best, with all of them told 51 ms; the first answer after 1.7 s with a million names and
+2.9 s with none (the same, within the noise); counting them 6 s of CPU in the first 45 s.
 """
 
 import argparse
@@ -36,8 +40,11 @@ CONFIG = """
 storage: {{path: {storage}, limit: 1TB, reserve: 0B}}
 http: {{listen: "127.0.0.1:{port}"}}
 cameras:
-  door: {{source: synthetic, motion: {{enabled: false}}, record: {{enabled: false, continuous: {{keep: 365d}}}}}}
-  yard: {{source: synthetic, motion: {{enabled: false}}, record: {{enabled: false, continuous: {{keep: 365d}}}}}}
+  door: &camera
+    source: {{type: synthetic, fps: 1}}
+    motion: {{enabled: false}}
+    record: {{enabled: false, continuous: {{keep: 365d}}}}
+  yard: *camera
 """
 
 
@@ -106,15 +113,16 @@ class Child:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def slowest(self, seconds: float) -> float:
-        """Milliseconds of the slowest of many answers that need nothing but the loop, until so long after its start."""
-        worst = 0.0
+    def answering(self, seconds: float) -> str:
+        """How long answers take that need nothing but the loop, until so long after its start."""
+        taken = []
         while time.perf_counter() - self.began < seconds:
             asked = time.perf_counter()
             self.get("/healthz")
-            worst = max(worst, time.perf_counter() - asked)
-            time.sleep(0.01)
-        return worst * 1000
+            taken.append((time.perf_counter() - asked) * 1000)
+            time.sleep(0.02)
+        most = statistics.quantiles(taken, n=100)[-1]
+        return f"answers after {statistics.median(taken):.1f} ms, 99 % within {most:.0f}, the slowest {max(taken):.0f}"
 
 
 @contextmanager
@@ -153,10 +161,10 @@ def measure(folder: Path, day: str, seconds: float) -> None:
     for storage in ("empty", "full"):
         with running(folder, folder / storage) as child:
             started = child.started
-            worst = child.slowest(seconds)
+            answers = child.answering(seconds)
             print(
-                f"{storage:5} library: first answer after {started:.2f} s; in {seconds:.0f} s {child.cpu:.1f} s of CPU,"
-                f" slowest answer {worst:.0f} ms"
+                f"{storage:5} library: the first answer after {started:.2f} s;"
+                f" in {seconds:.0f} s {child.cpu:.1f} s of CPU, {answers}"
             )
             if storage == "full":
                 assert len(json.loads(child.get(path))["items"]) == DAY / SEGMENT

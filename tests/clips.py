@@ -57,9 +57,24 @@ def jpegs(count: int, *, fps: float = 15, mono: float = 1000.0, wall: float = 1.
 def h264(count: int, *, fps: int = 15, gop: int = 15, reorder: int = 0, annexb: bool = True) -> tuple[Frame, ...]:
     """`count` frames of an H.264 camera: a byte stream with its parameter sets in front of each keyframe, or
     length-prefixed with a configuration record, as files have it."""
+    return _camera(Kind.H264, count, fps, gop, {"bf": str(reorder)}, annexb=annexb)
+
+
+@functools.cache
+def open_gops(kind: Kind, count: int) -> tuple[Frame, ...]:
+    """`count` frames of a camera whose groups lean on each other: what is coded after a keyframe but shown before it
+    needs the group before."""
+    how = "open-gop=1:bframes=3:b-adapt=0:keyint=15:min-keyint=15:scenecut=0"
+    options = {"x264-params": how} if kind is Kind.H264 else {"x265-params": f"log-level=none:{how}"}
+    return _camera(kind, count, 15, 15, options, annexb=False)
+
+
+def _camera(kind: Kind, count: int, fps: int, gop: int, options: dict[str, str], *, annexb: bool) -> tuple[Frame, ...]:
     file = io.BytesIO()
-    with av.open(file, "w", format="h264" if annexb else "mp4") as out:
-        stream = out.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "bf": str(reorder)})
+    with av.open(file, "w", format=kind.value if annexb else "mp4") as out:
+        coder = "libx264" if kind is Kind.H264 else "libx265"
+        stream = out.add_stream(coder, rate=fps, options={"preset": "ultrafast", **options})
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = 320, 240, "yuv420p", gop
         stream.time_base = stream.codec_context.time_base = Fraction(1, fps)
         for n in range(count):
@@ -70,7 +85,7 @@ def h264(count: int, *, fps: int = 15, gop: int = 15, reorder: int = 0, annexb: 
     file.seek(0)
     with av.open(file, "r", options={"framerate": str(fps)} if annexb else {}) as given:
         stream = given.streams.video[0]
-        base = Frame("cam", 0, 0.0, 0.0, Kind.H264, b"", 320, 240, time_base=stream.time_base)
+        base = Frame("cam", 0, 0.0, 0.0, kind, b"", 320, 240, time_base=stream.time_base)
         extradata = None if annexb else stream.codec_context.extradata
         return tuple(
             replace(

@@ -1,7 +1,13 @@
 """Fragmented MP4 through PyAV: playable up to its last whole fragment at any moment, whatever happens to the writer.
 
 Frames and sound pass through as they are. Times are those of capture, so that a clip lasts as long as what it shows and
-sound is heard where it belongs.
+sound is heard where it belongs. A camera that codes frames before others that are shown first shows all of them later
+by that delay; its own sound, dated by the same clock, waits for them, and a microphone's has `audio.delay`.
+
+A file may begin with a keyframe whose followers are shown before it and need the group before (open GOPs). In H.265
+they stay: players pass over them, as its standard has it (RASL pictures), and nothing is missing once the parts are
+joined. In H.264 nothing marks them, and Chromium refuses the whole file for them: they are left out. (It refuses to
+leap within such a stream as well, wherever that begins.)
 """
 
 from fractions import Fraction
@@ -82,6 +88,7 @@ class Mp4:
 
         self._packet = av.Packet
         self._first = first.mono
+        self._begins = first.pts if first.kind is Kind.H264 else None  # until a frame is shown after the first
         self._waiting: Packet[Stream] | None = None
         self._duration = round(FIRST_GUESS / TICK)
         self._sink = Sink(file)
@@ -106,6 +113,8 @@ class Mp4:
 
     def write(self, frame: Frame) -> None:
         """Frames come in coding order, each captured after the one before."""
+        if self._is_leading(frame):
+            return
         packet = self._packet(frame.data if frame.kind is Kind.JPEG else nal.stream(frame))
         packet.stream, packet.time_base, packet.is_keyframe = self._stream, TICK, frame.keyframe
         at = self._ticks(frame.mono)
@@ -117,6 +126,12 @@ class Mp4:
             packet.pts = at + (later if 0 < later * TICK < MOST_LATER else 0)
         self._mux(at)
         self._waiting = packet
+
+    def _is_leading(self, frame: Frame) -> bool:
+        leading = self._begins is not None and not frame.keyframe and frame.pts is not None and frame.pts < self._begins
+        if not (leading or frame.keyframe):
+            self._begins = None
+        return leading
 
     def hear(self, sound: Sound) -> None:
         """Sound comes between any two frames; what there is no track for, or was heard before, is left out."""

@@ -30,7 +30,8 @@ class TranscodeFailed(Exception):
 class _Told:
     """What a child said of its work."""
 
-    coder: str = ""
+    hardware: bool = False
+    """This is the hardware's work."""
     damaged: int = 0
 
 
@@ -77,16 +78,18 @@ class Transcoder:
             try:
                 await self._run(argv if self._hardware else software, told)
             except TranscodeFailed as error:
-                if told.coder != encoder.HARDWARE:
+                if not told.hardware:
                     raise
-                log.info("the hardware failed to code (%s): once more with x264", error)
+                log.info("the board's own encoder failed (%s): once more with x264", error)
+                told = _Told()
                 await self._run(software, told)
                 self._hardware = False
         except (TranscodeFailed, OSError):
             with suppress(OSError):
                 await aside.run(target.unlink)
             raise
-        log.debug("%s: coded by %s, %d pictures damaged", target.name, told.coder, told.damaged)
+        by = encoder.HARDWARE if told.hardware else encoder.SOFTWARE
+        log.debug("%s: coded by %s, %d pictures left out", target.name, by, told.damaged)
         return told.damaged
 
     async def _run(self, argv: list[str], told: _Told) -> None:
@@ -122,8 +125,8 @@ class Transcoder:
         word, _, rest = line.partition(" ")
         if line == encoder.ABSENT:
             self._hardware = False
-        elif word == "coder":
-            told.coder = rest
+        elif line == encoder.USED:
+            told.hardware = True
         elif word == "damaged" and rest.isdecimal():
             told.damaged = int(rest)
 

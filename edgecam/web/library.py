@@ -56,7 +56,7 @@ def named(text: str) -> MediaId:
 
 
 async def asked(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The library's answer, from beside the loop. Raises Refused: 404 for what went meanwhile, 503 for a bad disk."""
+    """The library's answer, beside the loop. Raises Refused: 404 for what went meanwhile, 503 for a disk's fault."""
     try:
         return await aside.run(call, *args, **kwargs)
     except FileNotFoundError:

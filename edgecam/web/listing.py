@@ -42,13 +42,14 @@ class Listing:
 
     def json(self, entry: Entry) -> str:
         """What the names say of it, as JSON: an id has nothing that needs a quote."""
-        at, kind, suffix = entry
-        picture = f'"media/{at}.jpg"' if at in self.pictures else "null"
+        id, kind, suffix = entry
+        name = id if suffix == "mp4" else entry.name
+        start = f"{id[:4]}-{id[4:6]}-{id[6:11]}:{id[11:13]}:{id[13:15]}.{id[15:18]}Z"
+        picture = f'"media/{id}.jpg"' if id in self.pictures else "null"
+        pinned = "true" if id in self.pinned else "false"
         return (
-            f'{{"id": "{entry.name}", "kind": "{kind}", '
-            f'"start": "{at[:4]}-{at[4:6]}-{at[6:8]}T{at[9:11]}:{at[11:13]}:{at[13:15]}.{at[15:18]}Z", '
-            f'"url": "media/{at}.{suffix}", "picture_url": {picture}, '
-            f'"pinned": {"true" if at in self.pinned else "false"}}}'
+            f'{{"id": "{name}", "kind": "{kind}", "start": "{start}", "url": "media/{id}.{suffix}", '
+            f'"picture_url": {picture}, "pinned": {pinned}}}'
         )
 
 

@@ -394,6 +394,32 @@ async def test_a_clip_that_cannot_be_coded_stays_mjpeg_and_says_so(tmp_path: Pat
         assert studio.open_files() == []
 
 
+class Full(Transcoder):
+    """There is no room for the coded file, until there is."""
+
+    room = False
+
+    async def encode(self, source: Path, target: Path, video: model.Video) -> None:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        await super().encode(source, target, video)
+
+
+async def test_a_clip_that_a_full_disk_kept_from_being_coded_is_coded_when_there_is_room(tmp_path: Path) -> None:
+    coder = Full(FakeClock())
+    async with recording(tmp_path, transcoder=coder) as studio:
+        studio.film(jpegs(60))
+        studio.started(1002.0)
+        studio.ended(1003.0)
+        studio.film(jpegs(90, first=60))
+        await until("it was refused", lambda: studio.finisher._refused, meanwhile=settle)
+        assert studio.saved.empty()
+        coder.room = True
+        await studio.clock.advance(finisher_module.RETRY)
+        clip = await studio.clip()
+        assert (clip.codec, clip.note) == ("h264", None)
+
+
 class Disk:
     """Breaks the writer's files with a real OSError after so many bytes."""
 

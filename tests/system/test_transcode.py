@@ -1,13 +1,17 @@
 """JPEG video becomes H.264 that browsers play: the real child process, and all the ways in which it can fail."""
 
 import asyncio
+import errno
+import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -257,3 +261,183 @@ async def test_a_signal_to_the_whole_group_does_not_end_a_transcode(sign: signal
     await child.stdout.readline()
     child.send_signal(sign)
     assert await child.wait() == 0
+
+
+class StandIn:
+    """The real child, with something else in the place of the board's encoder or of the disk."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+        real = transcoder.command
+
+        def command(module: str, *rest: Any) -> list[str]:
+            argv = real(module, *rest)
+            at = argv.index("-m")
+            head = (
+                f"import os, sys, time; from edgecam import durable; from edgecam.record import encoder, {module} as m"
+            )
+            argv[at : at + 2] = ["-c", f"{head}\n{code}\nsys.exit(m.main())"]
+            return argv
+
+        monkeypatch.setattr(transcoder, "command", command)
+
+
+async def test_a_board_without_an_encoder_is_asked_once_and_nobody_hears_of_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level(logging.INFO)
+    asked = tmp_path / "asked"
+    StandIn(
+        monkeypatch, f"encoder.HARDWARE = 'h264_qsv'; print('--software' in sys.argv, file=open({str(asked)!r}, 'a'))"
+    )
+    source, target = filmed(tmp_path / "in.mp4", jpegs(20)), tmp_path / "out.mp4"
+    coder = Transcoder(SystemClock())
+    for _ in range(2):
+        await coder.encode(source, target, model.Video())
+        assert probe(target).codec == "h264"
+    assert asked.read_text() == "False\nTrue\n"
+    assert caplog.records == []
+
+
+def test_there_is_no_such_hardware_here_or_the_tests_prove_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source = filmed(tmp_path / "in.mp4", jpegs(5))
+    transcode.transcode(source, tmp_path / "out.mp4", encoder.Coding(1_000_000, None, 1.0))
+    assert capsys.readouterr().out.startswith("no hardware" if not list(Path("/dev").glob("video*")) else "")
+
+
+@pytest.mark.parametrize("qp", [None, 30])
+def test_the_boards_encoder_is_taken_where_it_is(
+    qp: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(encoder, "HARDWARE", "libx264")
+    monkeypatch.setattr(encoder, "SOFTWARE", "no such encoder")
+    sound = sounds(4.0, 1.0)
+    source, target = filmed(tmp_path / "in.mp4", jpegs(60), sound=sound), tmp_path / "out.mp4"
+    transcode.transcode(source, target, encoder.Coding(1_000_000, qp, 2.0))
+    assert capsys.readouterr().out.startswith("hardware\n")
+    assert counters(target) == list(range(60))
+    assert packets(target) == joined(sound)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "suits"),
+    [
+        (640, 480, True),
+        (1920, 1080, True),
+        (1080, 1920, False),
+        (800, 600, False),
+        (2048, 1536, False),
+        (32, 32, False),
+    ],
+)
+def test_sizes_that_the_boards_encoder_would_tear_are_left_to_x264(width: int, height: int, suits: bool) -> None:
+    assert encoder.suits_hardware(width, height) is suits
+
+
+def test_parameter_sets_that_come_alone_go_with_the_next_frame() -> None:
+    sets, key, other = b"\0\0\0\1\x67sps\0\0\0\1\x68pps", b"\0\0\0\1\x65key", b"\0\0\0\1\x41other"
+    given, heads = [av.Packet(data) for data in (sets, key, other)], encoder.Heads()
+    for packet in given:
+        packet.time_base = encoder.TICK
+    assert [whole and bytes(whole) for whole in map(heads, given)] == [None, sets + key, other]
+
+
+MIDWAY = """
+def tell(word, told=encoder.tell):
+    told(word)
+    if word == 25 and "--software" not in sys.argv:
+        {}
+encoder.tell, encoder.HARDWARE = tell, "libx264"
+"""
+FAILURES = {
+    "the driver crashes": MIDWAY.format("os.abort()"),
+    "the driver refuses": MIDWAY.format("import av; raise av.error.OSError(5, 'Input/output error')"),
+    "the file is none": "encoder.HARDWARE = 'libx265'",
+}
+
+
+@pytest.mark.parametrize("code", FAILURES.values(), ids=FAILURES)
+async def test_where_the_boards_encoder_fails_x264_goes_on(
+    code: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level(logging.INFO)
+    StandIn(monkeypatch, code)
+    coder = Transcoder(SystemClock())
+    source, target = filmed(tmp_path / "in.mp4", jpegs(60)), tmp_path / "out.mp4"
+    for _ in range(2):
+        await coder.encode(source, target, model.Video())
+        assert counters(target) == list(range(60))
+    assert len(caplog.records) == 1
+    assert "once more with x264" in caplog.text
+
+
+async def test_where_the_boards_encoder_hangs_x264_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stuck = tmp_path / "stuck"
+    StandIn(monkeypatch, MIDWAY.format(f"open({str(stuck)!r}, 'w').close(); time.sleep(600)"))
+    clock = FakeClock()
+    source, target = filmed(tmp_path / "in.mp4", jpegs(60)), tmp_path / "out.mp4"
+    work = asyncio.create_task(Transcoder(clock).encode(source, target, model.Video()))
+    await until("it hangs", stuck.exists)
+    await clock.advance(transcoder.STALL)
+    await work
+    assert counters(target) == list(range(60))
+
+
+async def test_pictures_that_nobody_can_decode_are_not_the_boards_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked"
+    note = f"print('--software' in sys.argv, file=open({str(asked)!r}, 'a'))"
+    StandIn(monkeypatch, f"encoder.HARDWARE = 'libx264'; {note}")
+    broken = [replace(frame, data=b"\xff\xd8 nothing \xff\xd9") for frame in jpegs(3)]
+    coder, target = Transcoder(SystemClock()), tmp_path / "out.mp4"
+    with pytest.raises(TranscodeFailed, match="no picture"):
+        await coder.encode(filmed(tmp_path / "broken.mp4", broken), target, model.Video())
+    await coder.encode(filmed(tmp_path / "in.mp4", jpegs(20)), target, model.Video())
+    assert asked.read_text() == "False\nTrue\nFalse\n"
+
+
+# -- the disk refuses ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
+async def test_a_disk_that_refuses_is_told_apart_from_video_that_cannot_be_coded(
+    number: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    refuse = f"""
+def write(self, data):
+    raise OSError({number}, "told by the test")
+encoder.Rewritten.write = write
+"""
+    StandIn(monkeypatch, refuse)
+    source, target = filmed(tmp_path / "in.mp4", jpegs(20)), tmp_path / "out.mp4"
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        await Transcoder(SystemClock()).encode(source, target, model.Video())
+    assert caught.value.errno == number
+    assert not target.exists()
+
+
+@contextmanager
+def tiny_disk(folder: Path, size: int) -> Iterator[Path]:
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root can mount a file system that is full so soon")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+async def test_wherever_the_disk_fills_up_the_clip_can_be_coded_later(tmp_path: Path) -> None:
+    """At the head, in the middle, in the last fragment, and when the index is put in front."""
+    source, target = filmed(tmp_path / "in.mp4", jpegs(20)), tmp_path / "out.mp4"
+    coder = Transcoder(SystemClock())
+    await coder.encode(source, target, model.Video())
+    page, size = os.sysconf("SC_PAGE_SIZE"), target.stat().st_size
+    for number, room in enumerate((page, size // 2, size - page)):
+        with tiny_disk(tmp_path / f"disk{number}", room // page * page) as disk:
+            with pytest.raises(OSError, match="No space left"):
+                await coder.encode(source, disk / "out.mp4", model.Video())
+            assert list(disk.iterdir()) == []

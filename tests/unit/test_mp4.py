@@ -8,15 +8,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clips import counters, h264, jpegs, probe
+from clips import counters, h264, jpegs, open_gops, probe
 from edgecam import nal
-from edgecam.frame import Frame, Kind, Sound
-from edgecam.record import boxes
+from edgecam.config import model
+from edgecam.frame import Frame, Kind, Sound, Stamp
+from edgecam.record import boxes, reel
 from edgecam.record.mp4 import SLACK, Mp4, Seats
+from edgecam.sources import Rig
+from edgecam.sources.file import Player
+from edgecam.sources.pace import Pace
+from fakes import FakeClock
 from sounds import beeps, decodes, joined, packets, sounds, voice
 
 
@@ -84,6 +90,34 @@ def test_sound_is_in_the_clip_as_it_came_and_heard_at_its_frame(
     assert voice(path) == pytest.approx((0.0, 3.0), abs=1024 / rate)
 
 
+@pytest.mark.parametrize(("kind", "lost"), [(Kind.H264, 2), (Kind.HEVC, 0)])
+def test_a_part_that_leans_on_the_one_before_plays_alone_and_joined(kind: Kind, lost: int, tmp_path: Path) -> None:
+    """Two pictures of each seam are shown before the keyframe that they are coded after."""
+    frames = open_gops(kind, 60)
+    seam = [n for n, frame in enumerate(frames) if frame.keyframe][2]
+    parts = []
+    for part in (frames[:seam], frames[seam:]):
+        path = tmp_path / f"{part[0].number}.mp4"
+        path.write_bytes(muxed(part))
+        decodes(path)
+        parts.append(reel.Recording(part[0].mono, path))
+    first, second = (counters(tmp_path / f"{number}.mp4") for number in (0, seam))
+    assert first == list(range(seam))
+    assert second == list(range(seam + 2, 60))
+    whole = tmp_path / "whole.mp4"
+    film = reel.cut(parts, 1000.0, 1004.0)
+    whole.write_bytes(b"".join(film.pieces(0, film.size)))
+    assert counters(whole) == [*range(seam), *range(seam + lost, 60)]
+    decodes(whole)
+
+
+def test_pictures_are_left_out_at_the_very_beginning_only() -> None:
+    """A camera that comes back counts from nought again."""
+    frames = [replace(frame, pts=(frame.pts or 0) + 10**6) for frame in h264(30, annexb=False)]
+    again = [replace(frame, mono=frame.mono + 2) for frame in h264(30, annexb=False)]
+    assert boxes.read(io.BytesIO(muxed([*frames, *again]))).frames == 60
+
+
 @pytest.mark.parametrize("begin", [0.3, 1.7])
 def test_sound_that_begins_later_than_the_video_is_heard_later(begin: float, tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
@@ -102,6 +136,30 @@ def test_a_track_without_a_single_packet_does_no_harm(tmp_path: Path) -> None:
     decodes(path)
     assert (counters(path), voice(path)) == (list(range(45)), (0.0, 0.0))
     assert boxes.read(io.BytesIO(path.read_bytes())).duration == pytest.approx(3.0, abs=0.001)
+
+
+@pytest.mark.parametrize("reorder", [0, 2])
+def test_picture_and_sound_of_a_camera_agree_as_they_did_there(reorder: int, tmp_path: Path) -> None:
+    """Frames that are coded before others are dated by their place in the coding order, and shown later; what is heard
+    is dated by the same clock, so that it waits for its picture."""
+    there, here = tmp_path / "there.mp4", tmp_path / "here.mp4"
+    film = h264(45, annexb=False, reorder=reorder)
+    there.write_bytes(muxed(film, until=1003.0, sound=sounds(3.0, 0.8, 2.0)))
+    clock = FakeClock()
+    rig = Rig(Stamp("cam", clock), clock, audio=model.Audio())
+    player = Player(model.FileSource(path=there, loop=False), rig, Pace(clock))
+    items = [played.item for played in iter(player.read, None)]
+    player.close()
+    frames = [item for item in items if isinstance(item, Frame)]
+    here.write_bytes(muxed(frames, sound=[item for item in items if isinstance(item, Sound)]))
+    assert shown(here) == pytest.approx(shown(there), abs=0.001)
+    assert beeps(here) == pytest.approx(beeps(there), abs=0.005)
+
+
+def shown(path: Path) -> list[float]:
+    """When each picture is."""
+    with av.open(str(path), "r") as container:
+        return [float(frame.time or 0.0) for frame in container.decode(video=0)]
 
 
 ODD: dict[str, Callable[[list[Sound]], list[Sound]]] = {

@@ -188,7 +188,8 @@ class Keeper:
     # -- what is saved ------------------------------------------------------------------------------------------
 
     def _saved(self, media: Sidecar) -> None:
-        self._saved_lately.append(media.media)
+        if not media.media.beside:  # an event's picture is counted with its clip
+            self._saved_lately.append(media.media)
         self._stored(media)
 
     def _stored(self, media: Sidecar) -> None:

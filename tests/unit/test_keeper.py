@@ -247,6 +247,18 @@ async def test_the_picture_that_comes_before_its_clip_waits_for_it_on_the_disk(l
         assert not library.layout.media(id.picture).exists()
 
 
+async def test_an_event_that_is_saved_with_its_picture_is_counted_once(library: Library) -> None:
+    async with at_work(library) as house:
+        await house.look()
+        clip = put(library, MediaKind.EVENT, house.now)
+        id = MediaId.parse(clip.id)
+        library.layout.media(id.picture).write_bytes(bytes(5 * KB))
+        for media in (clip.model_copy(update={"codec": "jpeg"}), clip):
+            house.bus.publish(ClipSaved(camera="cam", at=house.now, media=media))
+        await house.look()
+        assert house.keeper.bytes == 105 * KB
+
+
 async def test_many_losses_are_one_line_in_the_log(library: Library, caplog: pytest.LogCaptureFixture) -> None:
     clips = [put(library, MediaKind.EVENT, FakeClock().wall() - n, waiting=True) for n in range(12, 0, -1)]
     async with at_work(library) as house:

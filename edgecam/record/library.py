@@ -232,9 +232,10 @@ class Library:
         id = MediaId.new(frame.wall, frame.camera, kind, still=True)
         draft = Draft(id=id.name, start=frame.wall, cause=cause, complete=True)
         try:
-            self.begin(draft).write_bytes(frame.data)
+            with durable.create(self.begin(draft)) as file:
+                file.write(frame.data)
             return self.finish(draft)
-        except OSError:
+        except BaseException:
             with contextlib.suppress(OSError):
                 self.discard(draft)
             raise

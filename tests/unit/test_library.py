@@ -105,6 +105,22 @@ def test_a_snapshot_is_the_cameras_own_jpeg(offloading: Library) -> None:
     assert names(library.layout.wait) == [sidecar.id]
 
 
+def test_two_cameras_that_try_the_disk_at_once_do_not_mislead_each_other(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would go without recording for another ten seconds."""
+    sync = durable.sync
+
+    def meanwhile(path: Path) -> None:
+        monkeypatch.setattr(durable, "sync", sync)
+        library.probe()
+        sync(path)
+
+    monkeypatch.setattr(durable, "sync", meanwhile)
+    library.probe()
+    assert names(library.layout.open) == []
+
+
 def test_no_stranger_on_the_box_may_read_a_picture(library: Library) -> None:
     before = os.umask(0o022)
     try:

@@ -4,6 +4,10 @@
 
 Days of 10 s segments of two cameras, empty files in a temporary folder: 30 days are a million names. Listings are
 medians; the daemon is a child process that is asked from outside, once with this library and once with an empty one.
+
+On two shared cores that others kept busy (so the best is near to what an idle machine gives): a day of 8640 segments as
+the page asks for it 31 ms at best, with all of them told 51 ms; the first answer after 1.7 s with a million names and
+2.9 s with none (the same, within the noise); counting them 6 s of CPU in the first 45 s.
 """
 
 import argparse

@@ -4,6 +4,10 @@
 
 Days of 10 s segments of two cameras, empty files in a temporary folder: 30 days are a million names. Listings are
 medians; the daemon is a child process that is asked from outside, once with this library and once with an empty one.
+
+On two quiet cores, with 30 days: a day of 8640 segments as the page asks for it 39 ms, with all of them told 46 ms;
+the first answer after 0.75 s with a million names and after 0.81 s with none (the same, within the noise); counting
+them takes 6 s of CPU in the first 90 s, while the slowest of all answers to others comes after 46 ms.
 """
 
 import argparse

@@ -56,7 +56,11 @@ class Edgecam:
 
     def up(self) -> Self:
         seen = self.start()
-        self.url = until("the daemon tells its address", lambda: self._address(seen))
+        try:
+            self.url = until("the daemon tells its address", lambda: self._address(seen))
+        except BaseException:
+            self.down(signal.SIGKILL)
+            raise
         return self
 
     def start(self) -> int:

@@ -86,8 +86,9 @@ class Backlog:
         id = thing.id.name
         return self._suspect[id], self._probed[id] // PROBES, thing.size
 
-    def _urgency(self, thing: Waiting) -> tuple[bool, int, float]:
-        return self._suspect[thing.id.name] >= STUBBORN, *urgency(thing.id, self._order)
+    def _urgency(self, thing: Waiting) -> tuple[bool, int, float, bool]:
+        """An event's picture goes before its clip."""
+        return self._suspect[thing.id.name] >= STUBBORN, *urgency(thing.id, self._order), not thing.id.still
 
 
 def urgency(id: MediaId, order: Order) -> tuple[int, float]:

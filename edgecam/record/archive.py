@@ -6,7 +6,6 @@ Reads names, and the sidecars of the few that began before: half a million files
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from edgecam.media import MediaId, MediaKind
 from edgecam.record.library import Library
@@ -23,14 +22,19 @@ REACH = 3600.0
 
 
 def recordings(library: Library, camera: str, begin: float, end: float) -> list[Recording]:
-    """Most preferred first. Blocking. Raises OSError."""
-    found = list(_finished(library, camera, begin, end))
-    found += [(id, library.layout.part(id)) for id in _unfinished(library, camera) if id.start < end]
-    found.sort(key=lambda one: (_PREFERRED.index(one[0].kind), one[0].start))
-    return [Recording(id.start, path) for id, path in found]
+    """Most preferred first. Blocking. Raises OSError.
+
+    What is finished meanwhile was seen as unfinished, which is therefore looked for first, and is found by both names.
+    """
+    unfinished = [id for id in _unfinished(library, camera) if id.start < end]
+    finished = list(_finished(library, camera, begin, end))
+    media, part = library.layout.media, library.layout.part
+    found = {id: Recording(id.start, part(id), media(id)) for id in unfinished}
+    found |= {id: Recording(id.start, media(id)) for id in finished}
+    return [found[id] for id in sorted(found, key=lambda id: (_PREFERRED.index(id.kind), id.start))]
 
 
-def _finished(library: Library, camera: str, begin: float, end: float) -> Iterator[tuple[MediaId, Path]]:
+def _finished(library: Library, camera: str, begin: float, end: float) -> Iterator[MediaId]:
     day, last = _midnight(begin - REACH), _midnight(end)
     ids: list[MediaId] = []
     while day <= last:
@@ -40,8 +44,8 @@ def _finished(library: Library, camera: str, begin: float, end: float) -> Iterat
         films = [id for id in ids if id.kind is kind and not id.still and id.start < end]
         within = list(itertools.dropwhile(lambda id: id.start < begin, films))
         before = films[: len(films) - len(within)][-EARLIER:]
-        for id in [id for id in before if _ends(library, id) > begin] + within:
-            yield id, library.layout.media(id)
+        yield from (id for id in before if _ends(library, id) > begin)
+        yield from within
 
 
 def _ends(library: Library, id: MediaId) -> float:

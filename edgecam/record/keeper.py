@@ -21,7 +21,7 @@ from edgecam.health import DiskStatus
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.record.library import Away, Library
 from edgecam.record.recovery import Recovered, enter, tidy
-from edgecam.record.shelf import BUILT, STORED, Item, Keeps, Shelf, began, worth
+from edgecam.record.shelf import BUILT, SPARE, Item, Keeps, Shelf, began
 from edgecam.record.sweep import Sweep, sweep
 from edgecam.supervisor import Fatal, reason
 
@@ -188,7 +188,8 @@ class Keeper:
     # -- what is saved ------------------------------------------------------------------------------------------
 
     def _saved(self, media: Sidecar) -> None:
-        self._saved_lately.append(media.media)
+        if not media.media.beside:  # an event's picture is counted with its clip
+            self._saved_lately.append(media.media)
         self._stored(media)
 
     def _stored(self, media: Sidecar) -> None:
@@ -269,11 +270,10 @@ class Keeper:
         return f"the storage is full and nothing more can be dropped ({limits})"
 
     def _make_room(self, need: int) -> Sweep:
-        """Remove as little as is needed of what a store still wants, and a little more of what it has. Blocking."""
+        """Remove as little as is needed of what could not be had again, and a little more of the rest. Blocking."""
         done = Sweep()
-        for item in self._shelf.cheapest_first():
-            spare = not item.waiting and worth(item.id.kind, False, pinned=item.pinned) in STORED
-            if done.bytes >= need + self.slack * spare or not done.take(self._library, item):
+        for rank, item in self._shelf.cheapest_first():
+            if done.bytes >= need + self.slack * (rank in SPARE) or not done.take(self._library, item):
                 break
         return done
 

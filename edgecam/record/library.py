@@ -19,7 +19,7 @@ from edgecam import durable, jpeg
 from edgecam.digest import digest
 from edgecam.events import MotionPicture
 from edgecam.frame import Frame
-from edgecam.media import Layout, MediaId, MediaKind, Picture, Sidecar
+from edgecam.media import Layout, MediaId, MediaKind, Picture, Sidecar, token
 from edgecam.record import boxes
 from edgecam.record.draft import Draft
 from edgecam.record.mount import mounted
@@ -112,7 +112,7 @@ class Library:
     def probe(self) -> None:
         """Raises OSError while the disk cannot take what a clip begins with."""
         self.check()
-        path = self.layout.open / "probe.tmp"
+        path = self.layout.open / f"probe-{token()}.tmp"  # several may try at once
         try:
             path.write_bytes(bytes(_PROBE))
             durable.sync(path)
@@ -232,9 +232,10 @@ class Library:
         id = MediaId.new(frame.wall, frame.camera, kind, still=True)
         draft = Draft(id=id.name, start=frame.wall, cause=cause, complete=True)
         try:
-            self.begin(draft).write_bytes(frame.data)
+            with durable.create(self.begin(draft)) as file:
+                file.write(frame.data)
             return self.finish(draft)
-        except OSError:
+        except BaseException:
             with contextlib.suppress(OSError):
                 self.discard(draft)
             raise

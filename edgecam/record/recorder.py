@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.events import Bus, ClipSaved, SettingChanged
+from edgecam.events import Bus, CameraLost, ClipSaved, SettingChanged
 from edgecam.frame import Frame, Sound
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
@@ -93,6 +93,7 @@ class Recorder:
                 stack.callback(self._events.listen())
             stack.callback(self._bus.on(SettingChanged, self._setting_changed))
             stack.callback(self._bus.on(ClipSaved, self._clip_saved))
+            stack.callback(self._bus.on(CameraLost, self._camera_lost))
             stack.enter_context(self._hub.tap(self._frame))
             stack.enter_context(self._hub.tap_sound(self._hear))
             self._obey()
@@ -116,10 +117,13 @@ class Recorder:
         if self._hub.life != self._life:  # the camera was away: no file shows its last frame until it came back
             self._life = self._hub.life
             self._cut()
-        if (moved := self._status.last_motion_mono) is not None:
-            self._events.moving(moved)
+        self._moving()
         for tape in self._tapes:
             tape.frame(frame)
+
+    def _moving(self) -> None:
+        if (moved := self._status.last_motion_mono) is not None:
+            self._events.moving(moved)
 
     def _hear(self, sound: Sound) -> None:
         for tape in self._tapes:
@@ -128,6 +132,12 @@ class Recorder:
     def _cut(self) -> None:
         for tape in self._tapes:
             tape.cut()
+
+    def _camera_lost(self, lost: CameraLost) -> None:
+        """What it showed last is saved now: it may never come back."""
+        if lost.camera == self._id:
+            self._moving()
+            self._cut()
 
     def _setting_changed(self, change: SettingChanged) -> None:
         if change.camera == self._id and change.key in ("recording", "privacy"):

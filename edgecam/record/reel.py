@@ -52,6 +52,8 @@ class Recording:
     """Unix seconds of its first frame: the file's time 0."""
     source: Path | bytes
     """A file, perhaps one that is still being written, or a whole MP4 in memory."""
+    later: Path | None = None
+    """Where a file that is still being written lies as soon as it is finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,12 @@ def cut(recordings: Sequence[Recording], begin: float, end: float, *, leading: b
 
 def _footage(recording: Recording, *, hold: bool) -> Footage | None:
     try:
-        return Footage(recording.source, hold=hold)
+        try:
+            return Footage(recording.source, hold=hold)
+        except FileNotFoundError:
+            if recording.later is None:
+                raise
+            return Footage(recording.later)
     except Unfinished:
         return None
     except (OSError, NotPlayable) as error:

@@ -46,7 +46,10 @@ class Saver:
         self._turns = {id: asyncio.Lock() for id in hubs}
 
     async def save_clip(self, camera: str, last: float) -> Saved:
-        """Keep the last seconds, up to the newest frame, as a clip of kind manual."""
+        """Keep the last seconds, up to the newest frame, as a clip of kind manual, though who asked may hang up."""
+        return await asyncio.shield(asyncio.create_task(self._save_clip(camera, last), name=f"{camera} manual"))
+
+    async def _save_clip(self, camera: str, last: float) -> Saved:
         async with self._turns[camera]:
             if self._library.full:
                 raise Unavailable(self._library.full)
@@ -56,6 +59,9 @@ class Saver:
             sounds = hub.heard(frames[0].mono) if frames else []
             try:
                 draft, film = await aside.run(self._save, camera, frames, sounds, wall - last, wall)
+                if frames and not hub.remembers(frames[-1]):
+                    await aside.run(self._library.discard, draft)
+                    raise Unavailable("privacy is on")
             except NothingThere:
                 raise Unavailable("there is nothing to save yet: no frame was seen or recorded in that time") from None
             except OSError as error:
@@ -85,7 +91,8 @@ class Saver:
         tail = []
         if frames:
             frames, sounds = _alike(frames, sounds)
-            tail.append(Recording(frames[0].wall, _muxed(frames, sounds)))
+            start = frames[-1].wall - frames[-1].mono + frames[0].mono  # by the clock of now: it may have been set
+            tail.append(Recording(start, _muxed(frames, sounds)))
         film = self._cut(camera, tail, begin, end)
         id = MediaId.new(film.begin, camera, MediaKind.MANUAL)
         draft = Draft(id=id.text, start=film.begin, cause="manual")

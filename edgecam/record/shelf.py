@@ -22,8 +22,9 @@ _KINDS = {kind.value: kind for kind in MediaKind}
 _SUFFIXES = (".mp4", ".jpg", ".json", ".json.tmp", ".keep")
 
 WORTHS = range(2 * len(_CHEAP) + 2)
-STORED = range(len(_CHEAP))
-"""Worth of what costs nothing that could not be had again."""
+SPARE = range(len(_CHEAP) + 1)
+"""Worth of what is stored, and of waiting segments that show no event: a round of removing them, for which the whole
+library is read, makes room for a while."""
 
 LONGEST_EVENT = 3600.0
 """Seconds that a clip of an event is thought to last at most."""
@@ -46,6 +47,11 @@ def worth(kind: MediaKind, waiting: bool, *, pinned: bool = False, seen: bool = 
     if waiting and seen:
         kind = MediaKind.EVENT
     return _CHEAP.index(kind) + len(_CHEAP) * waiting
+
+
+def _least(item: "Item") -> int:
+    """What a thing is worth at least: it may have been pinned since its names were read."""
+    return worth(item.id.kind, False, pinned=item.pinned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +104,11 @@ class Shelf:
         waiting = tuple(one for one in names.values() if self._layout.marker(one).exists())
         return Item(id, sum(sizes), waiting, self._layout.pin(id).exists())
 
-    def cheapest_first(self) -> Iterator[Item]:
-        """Everything, in the order in which it is given up: of one worth the oldest first, whichever camera's it is.
+    def cheapest_first(self) -> Iterator[tuple[int, Item]]:
+        """Everything with its worth, in the order in which it is given up: of one worth the oldest first, whichever
+        camera's it is.
 
-        Things that go meanwhile do no harm.
+        Things that go, or are pinned, meanwhile do no harm.
         """
         waiting = self._waiting()
         seen: dict[Path, frozenset[int]] = {}
@@ -115,29 +122,33 @@ class Shelf:
                         seen[folder] = frozenset(ranked.values())
                         found += [(stem, folder) for stem, worth in ranked.items() if worth == rank]
                 for stem, folder in sorted(found):
-                    yield from self._those(folder, [stem])
+                    yield from ((rank, item) for item in self._those(folder, [stem]) if rank >= _least(item))
 
     def older(self, keeps: Callable[[str], Keeps], now: float) -> Iterator[Item]:
         """Stored things that began longer ago than they are kept. `keeps` is asked for each camera.
 
         What is dated before BUILT was taken with a wrong clock: nobody knows its age, so only the quota removes it.
         """
+        waiting = self._waiting()
         for day in self.days():
             keep = keeps(day.parent.name)
             if began(day) < BUILT or began(day) + min(keep.values()) > now:
                 continue
             last = {kind: _stamp(now - keep[kind]) for kind in MediaKind}
             old = [stem for stem in sorted(_names(day)) if (kind := _kind(stem)) and stem <= last[kind]]
-            yield from self._stored(day, old)
+            yield from self._stored(day, old, waiting)
 
     def of(self, camera: str, kind: MediaKind) -> Iterator[Item]:
         """The stored things of a camera and kind, oldest first."""
+        waiting = self._waiting()
         for day in self.days():
             if day.parent.name == camera:
-                yield from self._stored(day, [stem for stem in sorted(_names(day)) if _kind(stem) is kind])
+                yield from self._stored(day, [stem for stem in sorted(_names(day)) if _kind(stem) is kind], waiting)
 
-    def _stored(self, day: Path, stems: list[str]) -> Iterator[Item]:
-        yield from (item for item in self._those(day, stems) if not item.waiting and not item.pinned)
+    def _stored(self, day: Path, stems: list[str], waiting: Collection[str]) -> Iterator[Item]:
+        """Without what was `waiting`: in a week without a store there may be very many, each of them costs a look."""
+        stored = [stem for stem in stems if stem not in waiting and stem + ".jpg" not in waiting]
+        yield from (item for item in self._those(day, stored) if not item.waiting and not item.pinned)
 
     def _those(self, day: Path, stems: list[str]) -> Iterator[Item]:
         still = day.parents[1] == self._layout.rooms[1]

@@ -59,6 +59,7 @@ def listing(files: Mapping[str, Iterable[str]], camera: str, begin: float, end: 
     media: list[Entry] = []
     pictures, pinned = set[str](), set[str]()
     for day, names in files.items():
+        names = [name for name in names if not name.endswith(".json")]
         for entry in map(Entry._make, _pattern(day, camera).findall(f"/{'/'.join(names)}/")):
             id, kind, suffix = entry
             if suffix == "keep":

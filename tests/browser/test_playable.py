@@ -5,7 +5,9 @@ Chromium (156, without a graphics processor) has none, Safari and Android have.
 """
 
 import asyncio
+import gc
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -217,7 +219,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def seen(files: Mapping[str, Path]) -> dict[str, Seen]:
-    return asyncio.run(watch_all(files))
+    with warnings.catch_warnings():
+        # aiohttp leaves a file to the collector when the browser hangs up while it is being opened
+        warnings.simplefilter("ignore", ResourceWarning)
+        found = asyncio.run(watch_all(files))
+        gc.collect()
+    return found
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -164,6 +164,7 @@ class Campaign:
         box = self._box.up()
         self._recovered(life, last)
         until("everything of before is finished", lambda: not _began_before(box.library, "open", last.began), 120)
+        self._look_at_clips(last.began)
         until("everything of before is stored", lambda: not _began_before(box.library, "wait", last.began), 120)
         self._complain(box.health()["problems"])
         box.down()

@@ -66,10 +66,10 @@ def mounted(image: Path, place: Path) -> Iterator[Path]:
     _call("mount", "-o", "loop", image, place)
     try:
         yield place
+        until("nobody holds a file there", lambda: _unmounted(place))
     except BaseException:
         _call("umount", "--lazy", place)  # somebody may still be in there
         raise
-    until("nobody holds a file there", lambda: _unmounted(place))
 
 
 def _unmounted(place: Path) -> bool:

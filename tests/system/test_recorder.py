@@ -17,7 +17,16 @@ import pytest
 
 from clips import counters, h264, jpeg, jpegs, opened, probe
 from edgecam.config import model
-from edgecam.events import Bus, ClipSaved, MotionEnded, MotionPicture, MotionStarted, MotionUpdated, RecordingStarted
+from edgecam.events import (
+    Bus,
+    CameraLost,
+    ClipSaved,
+    MotionEnded,
+    MotionPicture,
+    MotionStarted,
+    MotionUpdated,
+    RecordingStarted,
+)
 from edgecam.frame import Frame, Sound
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
@@ -749,6 +758,27 @@ async def test_both_kinds_are_written_side_by_side(tmp_path: Path) -> None:
         assert [one.kind for one in kinds] == [MediaKind.CONTINUOUS, MediaKind.CONTINUOUS, MediaKind.EVENT]
         assert counters(studio.path(kinds[-1])) == list(range(30, 91))
         assert [one for path in map(studio.path, kinds[:2]) for one in counters(path)] == list(range(150))
+
+
+@pytest.mark.parametrize("mode", ["event", "continuous"])
+async def test_what_a_camera_showed_last_is_saved_while_it_is_away(mode: str, tmp_path: Path) -> None:
+    """Whoever cuts the cable: nobody waits for the camera to come back."""
+    async with recording(tmp_path, codec="mjpeg", mode=mode, segment="100s") as studio:
+        frames = jpegs(30)
+        studio.film(frames[:20])
+        studio.started(1001.0)
+        studio.film(frames[20:])
+        studio.status.last_motion_mono = frames[-1].mono  # seen late, as always
+        studio.hub.lose()
+        studio.bus.publish(CameraLost(camera="other", at=0.0, reason="no frame"))
+        assert studio.status.recording
+        studio.bus.publish(CameraLost(camera="cam", at=0.0, reason="no frame"))
+        clip = await studio.clip()
+        assert counters(studio.path(clip)) == list(range(30))
+        studio.ended(frames[-1].mono)
+        await settle()
+        assert len(studio.begun) == (mode == "event")
+        assert studio.open_files() == []
 
 
 @pytest.mark.parametrize("mode", ["event", "continuous"])

@@ -18,6 +18,7 @@ from edgecam.frame import Frame
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.record import archive
 from edgecam.record.draft import Draft
 from edgecam.record.finisher import Finisher
 from edgecam.record.library import Library
@@ -257,3 +258,76 @@ async def test_an_export_of_what_was_never_recorded_is_refused(tmp_path: Path) -
     async with booth(tmp_path) as here:
         with pytest.raises(Unavailable, match="nothing was recorded then"):
             await here.saver.export("cam", START - 100, START - 50)
+
+
+@pytest.mark.parametrize("when", ["recordings are listed", "recordings are opened"])
+async def test_an_export_has_the_segment_that_is_finished_in_the_same_moment(
+    when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither where it was written any more nor where finished ones were looked for."""
+    async with booth(tmp_path, codec="mjpeg") as here:
+        frames = jpegs(30)
+        id = MediaId.new(frames[0].wall, "cam", MediaKind.CONTINUOUS)
+        draft = Draft(id=id.text, start=frames[0].wall, cause="continuous", complete=True)
+        with here.library.begin(draft).open("wb", buffering=0) as file:
+            mp4 = Mp4(file, frames[0])
+            for frame in frames:
+                mp4.write(frame)
+            mp4.close()
+        owner, name = {
+            "recordings are listed": (archive, "_finished"),
+            "recordings are opened": (archive, "recordings"),
+        }[when]
+        find = getattr(owner, name)
+
+        def found(*asked: object) -> list[object]:
+            before = list(find(*asked))
+            here.library.finish(draft)
+            return before
+
+        monkeypatch.setattr(owner, name, found)
+        film = await here.saver.export("cam", START, START + 2)
+        assert counters(written(film, tmp_path / "film.mp4")) == list(range(30))
+
+
+async def test_a_clip_is_kept_though_who_asked_for_it_hung_up(tmp_path: Path) -> None:
+    async with booth(tmp_path, codec="mjpeg") as here:
+        await here.film(jpegs(30))
+        asking = asyncio.create_task(here.saver.save_clip("cam", 2.0))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait({asking})
+        media = await here.manual()
+        assert media.duration == pytest.approx(2.0, abs=0.1)
+        assert list(here.library.layout.open.iterdir()) == []
+
+
+async def test_privacy_that_comes_while_a_clip_is_saved_leaves_no_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with booth(tmp_path, codec="mjpeg") as here:
+        await here.film(jpegs(30))
+        update, loop = here.library.update, asyncio.get_running_loop()
+
+        def slow(draft: Draft) -> None:
+            update(draft)
+            if draft.complete:
+                loop.call_soon_threadsafe(here.hub.clear)
+
+        monkeypatch.setattr(here.library, "update", slow)
+        with pytest.raises(Unavailable, match="privacy is on"):
+            await here.saver.save_clip("cam", 2.0)
+        assert list(here.library.layout.open.iterdir()) == []
+
+
+async def test_a_clock_that_was_set_a_moment_ago_costs_nothing_of_the_buffer(tmp_path: Path) -> None:
+    """A board without a clock of its own learns the time after its start."""
+    async with booth(tmp_path, codec="mjpeg") as here:
+        await here.film(jpegs(30))
+        here.clock.step(3600.0)
+        await here.film(jpegs(60, wall=START + 3600.0)[30:])
+        saved = await here.saver.save_clip("cam", 4.0)
+        _, path = await clip_of(here, saved)
+        assert counters(path) == list(range(60))
+        assert saved.begin == pytest.approx(START + 3600.0, abs=0.1)
+        assert saved.note is None

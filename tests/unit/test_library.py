@@ -105,6 +105,31 @@ def test_a_snapshot_is_the_cameras_own_jpeg(offloading: Library) -> None:
     assert names(library.layout.wait) == [sidecar.id]
 
 
+def test_two_cameras_that_try_the_disk_at_once_do_not_mislead_each_other(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would go without recording for another ten seconds."""
+    sync = durable.sync
+
+    def meanwhile(path: Path) -> None:
+        monkeypatch.setattr(durable, "sync", sync)
+        library.probe()
+        sync(path)
+
+    monkeypatch.setattr(durable, "sync", meanwhile)
+    library.probe()
+    assert names(library.layout.open) == []
+
+
+def test_no_stranger_on_the_box_may_read_a_picture(library: Library) -> None:
+    before = os.umask(0o022)
+    try:
+        saved = library.save_picture(Frame("cam", 1, 1.0, 1.79e9, Kind.JPEG, jpeg(1), 320, 240), "manual")
+    finally:
+        os.umask(before)
+    assert library.layout.media(saved.media).stat().st_mode & 0o777 == durable.FILE_MODE
+
+
 def test_a_day_is_listed_by_names_only_oldest_first(library: Library) -> None:
     late = library.finish(begun(library, h264(2)))
     early = library.save_picture(jpegs(1, wall=1.79e9 - 60)[0], "manual")

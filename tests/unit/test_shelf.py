@@ -13,4 +13,16 @@ def test_of_several_cameras_the_oldest_recordings_go_first_not_all_of_one_camera
         layout.folder(id).mkdir(parents=True, exist_ok=True)
         layout.media(id).touch()
         ids.append(id)
-    assert [item.id.text for item in Shelf(layout).cheapest_first()] == [id.text for id in ids]
+    assert [item.id.text for _, item in Shelf(layout).cheapest_first()] == [id.text for id in ids]
+
+
+def test_what_is_pinned_while_room_is_made_is_not_given_up_for_it(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    first, second = (MediaId.new(1.79e9 + n, "cam", MediaKind.EVENT) for n in range(2))
+    layout.folder(first).mkdir(parents=True)
+    for id in (first, second):
+        layout.media(id).touch()
+    given_up = Shelf(layout).cheapest_first()
+    assert next(given_up)[1].id == first
+    layout.pin(second).touch()
+    assert list(given_up) == []  # of this round

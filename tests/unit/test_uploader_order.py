@@ -44,6 +44,15 @@ def test_what_goes_first(order: Order, things: str, goes: str) -> None:
     assert drained(backlog) == goes
 
 
+@pytest.mark.parametrize("order", ["events-first", "oldest-first", "newest-first"])
+def test_the_picture_of_an_event_goes_before_its_clip_in_whatever_order_they_were_found(order: Order) -> None:
+    backlog, clip = Backlog(order), waiting(1)
+    picture = Waiting(clip.id.picture, 5)
+    for thing in (clip, picture):
+        backlog.add(thing)
+    assert backlog.next() == picture
+
+
 def test_files_bytes_and_the_oldest_are_known_at_any_moment() -> None:
     backlog = Backlog("events-first")
     assert (len(backlog), backlog.bytes, backlog.oldest) == (0, 0, None)

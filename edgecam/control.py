@@ -22,6 +22,10 @@ class Unavailable(Exception):
     """What was asked cannot be had now; the text is the reason, for the one who asked."""
 
 
+class NothingRecorded(Unavailable):
+    """Of that time there is nothing, and never will be."""
+
+
 class PictureShelf(Protocol):
     """Where pictures that were asked for are kept. Blocking; raises OSError."""
 

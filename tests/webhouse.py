@@ -15,7 +15,7 @@ import aiohttp
 import numpy as np
 
 from edgecam.config.model import Config
-from edgecam.control import Saved, Unavailable
+from edgecam.control import NothingRecorded, Saved, Unavailable
 from edgecam.events import SnapshotTaken
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
@@ -79,8 +79,10 @@ class Shutter:
 
     async def export(self, camera: str, begin: float, end: float) -> Reel:
         self.exported.append((camera, begin, end))
+        if self.trouble:
+            raise Unavailable(self.trouble)
         if self.film is None:
-            raise Unavailable("nothing was recorded then")
+            raise NothingRecorded("nothing was recorded then")
         return self.film
 
     async def take_snapshot(self, camera: str) -> SnapshotTaken:

@@ -58,8 +58,10 @@ class States:
 
 
 def _facts(status: CameraStatus) -> Hashable:
-    """`last_motion` grows with every moving frame; that motion ended is the fact."""
+    """`last_motion` grows with every moving frame; that motion ended is the fact. Of `last_stored` the minute is: with
+    continuous recording something is stored every few seconds.
+    """
     last_motion = None if status.moving else status.last_motion
     size = (status.width, status.height)
-    told = (status.last_clip, status.last_stored, last_motion)
+    told = (status.last_clip, None if status.last_stored is None else status.last_stored // 60, last_motion)
     return status.state, status.problem, status.recording, status.light, size, *told

@@ -22,10 +22,11 @@ REACH = 3600.0
 
 
 def recordings(library: Library, camera: str, begin: float, end: float) -> list[Recording]:
-    """Most preferred first. Blocking. Raises OSError.
+    """Most preferred first. Blocking. Raises OSError, also while the storage is away.
 
     What is finished meanwhile was seen as unfinished, which is therefore looked for first, and is found by both names.
     """
+    library.check()
     unfinished = [id for id in _unfinished(library, camera) if id.start < end]
     finished = list(_finished(library, camera, begin, end))
     media, part = library.layout.media, library.layout.part

@@ -161,9 +161,7 @@ class Keeper:
         """See that the place is the one that was opened, or open it anew. While it is away nothing is recorded."""
         try:
             await aside.run(self._library.check)
-        except Away as gone:
-            if self._library.full is None:  # it was there until now
-                self._away(str(gone))
+        except Away:
             return await self._open()
         return True
 

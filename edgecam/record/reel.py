@@ -9,7 +9,8 @@ The rules:
   on is left out. So no frame is shown twice, and none is lost.
 * A time of more than GAP that no recording covers is left out and told; in a shorter one the last frame stands.
 * A film has one coding (size and parameter sets included): that of the most preferred recording, unless another coding
-  covers at least GAP more of what was asked for. Recordings of other codings are left out as if they were not there.
+  covers at least GAP more of what was asked for; among equals JPEG video comes last. Recordings of other codings are
+  left out as if they were not there.
 * Sound goes along where it is coded as the first that is heard; where there is none, the film is silent.
 """
 
@@ -88,7 +89,8 @@ def cut(recordings: Sequence[Recording], begin: float, end: float, *, leading: b
     if leading:
         del reels[1:]
     shown = [_shown(takes, begin - origin, end - origin) for takes in reels]
-    takes = next(takes for takes, seconds in zip(reels, shown, strict=True) if seconds >= max(shown) - GAP)
+    equal = [takes for takes, seconds in zip(reels, shown, strict=True) if seconds >= max(shown) - GAP]
+    takes = next((takes for takes in equal if takes[0].footage.video.track.codec != "mjpeg"), equal[0])
     return _film(takes, origin, begin - origin, end - origin)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from edgecam import aside, durable
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.control import Saved, Unavailable
+from edgecam.control import NothingRecorded, Saved, Unavailable
 from edgecam.frame import Frame, Sound
 from edgecam.hub import FrameHub
 from edgecam.media import MediaId, MediaKind
@@ -75,7 +75,7 @@ class Saver:
         try:
             return await aside.run(self._cut, camera, [], begin, end)
         except NothingThere:
-            raise Unavailable("nothing was recorded then") from None
+            raise NothingRecorded("nothing was recorded then") from None
         except OSError as error:
             raise Unavailable(f"the recordings cannot be read: {error.strerror}") from None
 

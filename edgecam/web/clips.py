@@ -9,7 +9,7 @@ from aiohttp import web
 
 from edgecam.clock import Clock
 from edgecam.config import units
-from edgecam.control import Clips, Film, Unavailable
+from edgecam.control import Clips, Film, NothingRecorded, Unavailable
 from edgecam.media import MediaId, iso
 from edgecam.web import media, query
 from edgecam.web.answers import Refused, as_json
@@ -91,8 +91,10 @@ class Cuts:
             try:
                 async with self._cutting:
                     film = await self._clips.export(camera, begin, end)
-            except Unavailable as error:
+            except NothingRecorded as error:
                 raise Refused(404, "nothing_recorded", f"{camera}: {error}") from error
+            except Unavailable as error:
+                raise Refused(503, "no_recordings", f"{camera}: {error}", retry_after=5) from error
         self._kept[asked] = _Kept(film, now)
         while len(self._kept) > FILMS:
             self._kept.pop(next(iter(self._kept)))

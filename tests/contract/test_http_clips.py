@@ -220,6 +220,13 @@ async def test_offsets_are_understood_even_where_their_plus_was_not_quoted(house
     assert house.shutter.exported == [("birdbox", NOON, NOON + 60)] * 3
 
 
+async def test_a_storage_that_is_away_is_no_reason_to_say_that_nothing_was_recorded(house: House) -> None:
+    house.shutter.trouble = "the recordings cannot be read: the storage /mnt/usb is gone"
+    async with house.open() as client, client.get(EXPORT) as answer:
+        assert (answer.status, (await answer.json())["reason"]) == (503, "no_recordings")
+        assert "Retry-After" in answer.headers
+
+
 async def test_where_nothing_was_recorded_is_told(house: House) -> None:
     house.shutter.film = None
     async with house.open() as client:

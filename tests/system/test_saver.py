@@ -254,6 +254,31 @@ async def test_any_interval_is_one_film_frame_by_frame(frames: Sequence[Frame], 
         assert film.gaps == ()
 
 
+async def test_of_an_event_that_lies_in_both_codings_the_one_that_browsers_play_is_exported(tmp_path: Path) -> None:
+    async with booth(tmp_path, mode="continuous", codec="mjpeg") as here:
+        await here.film(jpegs(120))
+        coded = h264(90)
+        id = MediaId.new(coded[0].wall, "cam", MediaKind.EVENT)
+        draft = Draft(id=id.text, start=coded[0].wall, cause="motion", complete=True)
+        with here.library.begin(draft).open("wb", buffering=0) as file:
+            mp4 = Mp4(file, coded[0])
+            for frame in coded:
+                mp4.write(frame)
+            mp4.close()
+        here.library.finish(draft)
+        event = await here.saver.export("cam", START, START + 6.0)
+        assert probe(written(event, tmp_path / "event.mp4")).codec == "h264"
+        longer = await here.saver.export("cam", START, START + 7.9)
+        assert probe(written(longer, tmp_path / "longer.mp4")).codec == "mjpeg", "all of it is worth more"
+
+
+async def test_a_storage_that_went_away_is_told(tmp_path: Path) -> None:
+    async with booth(tmp_path) as here:
+        here.library.close()
+        with pytest.raises(Unavailable, match=r"the recordings cannot be read: the storage .* is gone"):
+            await here.saver.export("cam", START, START + 6.0)
+
+
 async def test_an_export_of_what_was_never_recorded_is_refused(tmp_path: Path) -> None:
     async with booth(tmp_path) as here:
         with pytest.raises(Unavailable, match="nothing was recorded then"):

@@ -494,6 +494,16 @@ async def test_the_time_of_last_motion_does_not_chatter_while_it_moves(furnish: 
         assert board.json(f"{BASE}/state")["last_motion"] == "2026-09-21T14:13:39.000Z"
 
 
+async def test_segments_that_are_stored_every_few_seconds_are_no_news(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        before = board.count(f"{BASE}/state")
+        for second in range(0, 40, 5):
+            house.status["birdbox"].last_stored = 1_790_000_000.0 + second
+            await house.clock.advance(1)
+        assert board.count(f"{BASE}/state") <= before + 2
+
+
 async def test_a_setting_goes_round_and_stays(furnish: Furnish) -> None:
     house = furnish()
     async with living(house) as board:

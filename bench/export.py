@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from clips import h264
+from edgecam.record.cut.reel import Film, Recording, cut
 from edgecam.record.mp4 import Mp4
-from edgecam.record.reel import Film, Recording, cut
 from sounds import sounds
 
 SEGMENTS, FRAMES, FPS = 360, 300, 30

@@ -28,7 +28,7 @@ from edgecam.frame import Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import Layout
-from edgecam.record.library import Library
+from edgecam.record.disk.library import Library
 
 MARK = b"X-Timestamp: "
 

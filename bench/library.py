@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 
 from edgecam.media import Layout, MediaId, MediaKind
-from edgecam.record.library import Library
+from edgecam.record.disk.library import Library
 from edgecam.web.listing import listing
 
 CAMERAS = ("door", "yard")

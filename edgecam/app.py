@@ -24,12 +24,12 @@ from edgecam.microphone import Microphone
 from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import Worker
+from edgecam.record.coding.transcoder import Transcoder
+from edgecam.record.disk.keeper import Keeper
+from edgecam.record.disk.library import Away, Library
+from edgecam.record.disk.recovery import Recovered, enter
 from edgecam.record.finisher import Finisher
-from edgecam.record.keeper import Keeper
-from edgecam.record.library import Away, Library
-from edgecam.record.recovery import Recovered, enter
 from edgecam.record.saver import Saver
-from edgecam.record.transcoder import Transcoder
 from edgecam.relay.component import Relay
 from edgecam.settings import Settings
 from edgecam.sources import LostThreads

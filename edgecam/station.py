@@ -17,12 +17,12 @@ from edgecam.hub import FrameHub, Ring
 from edgecam.microphone import Microphone
 from edgecam.motion.component import Motion
 from edgecam.motion.daylight import Daylight
-from edgecam.record.daily import Daily
+from edgecam.record.coding.transcoder import Transcoder
+from edgecam.record.disk.library import Library
 from edgecam.record.finisher import Finisher
-from edgecam.record.library import Library
+from edgecam.record.lapse.daily import Daily
+from edgecam.record.lapse.timelapse import Timelapse
 from edgecam.record.recorder import Recorder
-from edgecam.record.timelapse import Timelapse
-from edgecam.record.transcoder import Transcoder
 from edgecam.relay.component import LONGEST_WAIT as RELAY_WAIT
 from edgecam.relay.component import Relay
 from edgecam.settings import Settings

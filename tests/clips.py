@@ -16,7 +16,7 @@ import simplejpeg
 
 from edgecam.frame import Frame, Kind
 from edgecam.media import Layout, MediaId
-from edgecam.record.library import Library
+from edgecam.record.disk.library import Library
 from peers import program
 
 

@@ -32,10 +32,10 @@ from edgecam.frame import Kind, Stamp
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import Sidecar
+from edgecam.record.coding.transcoder import Transcoder
+from edgecam.record.disk.recovery import Recovered
 from edgecam.record.finisher import Finisher
 from edgecam.record.recorder import Recorder
-from edgecam.record.recovery import Recovered
-from edgecam.record.transcoder import Transcoder
 from edgecam.settings import Settings
 from edgecam.sources import Rig
 from edgecam.sources.timeline import Timeline

@@ -22,7 +22,7 @@ from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.pixels import Planes
-from edgecam.record.library import Library
+from edgecam.record.disk.library import Library
 from edgecam.web import Web
 from fakes import FakeClock, settle, until
 from pictures import jpeg

@@ -10,8 +10,8 @@ from edgecam.clock import Clock
 from edgecam.events import Bus, ClipSaved, Motion, MotionEnded, MotionPicture, MotionStarted, RecordingStarted
 from edgecam.health import CameraStatus
 from edgecam.media import MediaId, MediaKind
+from edgecam.record.disk.library import Library
 from edgecam.record.draft import Draft
-from edgecam.record.library import Library
 from edgecam.record.plan import Open, Plan
 from edgecam.record.tape import Submit, Tape
 

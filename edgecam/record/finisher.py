@@ -12,10 +12,10 @@ from edgecam.config import model
 from edgecam.events import Bus, ClipSaved
 from edgecam.media import MediaKind, Sidecar
 from edgecam.record.boxes import NotPlayable
+from edgecam.record.coding.transcoder import TranscodeFailed, Transcoder
+from edgecam.record.disk.library import Library
+from edgecam.record.disk.recovery import CODED, Recovered, codec_of, conclude, quarantine, set_aside
 from edgecam.record.draft import Draft
-from edgecam.record.library import Library
-from edgecam.record.recovery import CODED, Recovered, codec_of, conclude, quarantine, set_aside
-from edgecam.record.transcoder import TranscodeFailed, Transcoder
 
 log = logging.getLogger(__name__)
 

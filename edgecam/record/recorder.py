@@ -13,9 +13,9 @@ from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
 from edgecam.media import MediaKind
 from edgecam.record.continuous import ContinuousTape
+from edgecam.record.disk.library import Library
 from edgecam.record.event import EventTape
 from edgecam.record.finisher import Finisher
-from edgecam.record.library import Library
 from edgecam.record.plan import Plan
 from edgecam.record.tape import Tape
 from edgecam.settings import Settings

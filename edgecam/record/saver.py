@@ -15,12 +15,13 @@ from edgecam.control import NothingRecorded, Saved, Unavailable
 from edgecam.frame import Frame, Sound
 from edgecam.hub import FrameHub
 from edgecam.media import MediaId, MediaKind
-from edgecam.record import archive, boxes
+from edgecam.record import boxes
+from edgecam.record.cut import archive
+from edgecam.record.cut.reel import Film, NothingThere, Recording, cut
+from edgecam.record.disk.library import Library
 from edgecam.record.draft import Draft
-from edgecam.record.library import Library
 from edgecam.record.mp4 import Mp4
 from edgecam.record.plan import coding, tone
-from edgecam.record.reel import Film, NothingThere, Recording, cut
 from edgecam.record.tape import Submit
 from edgecam.record.writer import create
 

@@ -10,8 +10,8 @@ from edgecam.clock import Clock
 from edgecam.frame import Frame, Kind, Sound
 from edgecam.health import CameraStatus
 from edgecam.media import MediaKind
+from edgecam.record.disk.library import Library
 from edgecam.record.draft import Draft
-from edgecam.record.library import Library
 from edgecam.record.plan import Action, Close, Open, Plan, Write, WriteSound
 from edgecam.record.writer import Writer
 

@@ -19,11 +19,13 @@ from playwright.async_api import Page, async_playwright
 from clips import h264, jpeg, jpegs, open_gops
 from edgecam.frame import Frame, Kind, Sound
 from edgecam.media import Layout, MediaId, MediaKind
-from edgecam.record import boxes, reel, stills
-from edgecam.record.encoder import Coding
-from edgecam.record.library import Library
+from edgecam.record import boxes
+from edgecam.record.coding import stills
+from edgecam.record.coding.encoder import Coding
+from edgecam.record.coding.transcode import transcode
+from edgecam.record.cut import reel
+from edgecam.record.disk.library import Library
 from edgecam.record.mp4 import Mp4
-from edgecam.record.transcode import transcode
 from peers import program
 from sounds import sounds
 from webhouse import House

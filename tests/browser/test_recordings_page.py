@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import async_playwright, expect
 
 from clips import opened
-from edgecam.record.library import Library
+from edgecam.record.disk.library import Library
 from peers import program
 from waiting import NOON, save
 from webhouse import House, Reel

@@ -12,7 +12,7 @@ import pytest
 import yarl
 
 from edgecam.media import Layout
-from edgecam.record.library import Library
+from edgecam.record.disk.library import Library
 from edgecam.web.password import hash_password
 from waiting import save
 from webhouse import House, watching

@@ -9,7 +9,7 @@ import pytest
 
 from clips import opened
 from edgecam.media import MediaId, MediaKind
-from edgecam.record.library import Library
+from edgecam.record.disk.library import Library
 from waiting import NOON, content, save
 from webhouse import House
 

@@ -11,7 +11,7 @@ import pytest
 from clips import opened
 from edgecam import durable
 from edgecam.media import MediaId, MediaKind, Receipt, iso
-from edgecam.record.library import Library
+from edgecam.record.disk.library import Library
 from waiting import NOON, save
 from webhouse import House
 

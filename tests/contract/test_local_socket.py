@@ -17,7 +17,7 @@ from edgecam import ask
 from edgecam.__main__ import main
 from edgecam.local import NAME, Away, Daemon, place, places
 from edgecam.media import Layout
-from edgecam.record.library import Library
+from edgecam.record.disk.library import Library
 from waiting import content, save
 from webhouse import House
 

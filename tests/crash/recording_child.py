@@ -15,15 +15,15 @@ from edgecam.frame import Frame
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import Layout, MediaId, MediaKind
+from edgecam.record.coding.encoder import Coding
+from edgecam.record.coding.transcode import transcode
+from edgecam.record.coding.transcoder import Transcoder
+from edgecam.record.disk.library import Library
+from edgecam.record.disk.recovery import CODED, Recovered
 from edgecam.record.draft import Draft
-from edgecam.record.encoder import Coding
 from edgecam.record.finisher import Finisher
-from edgecam.record.library import Library
 from edgecam.record.mp4 import Mp4
 from edgecam.record.recorder import Recorder
-from edgecam.record.recovery import CODED, Recovered
-from edgecam.record.transcode import transcode
-from edgecam.record.transcoder import Transcoder
 from edgecam.settings import Settings
 from sounds import sounds
 

@@ -22,10 +22,10 @@ from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.events import Bus, ClipSaved
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
+from edgecam.record.coding.transcoder import Transcoder
+from edgecam.record.disk.library import Library
+from edgecam.record.disk.recovery import Recovered, recover
 from edgecam.record.finisher import Finisher
-from edgecam.record.library import Library
-from edgecam.record.recovery import Recovered, recover
-from edgecam.record.transcoder import Transcoder
 from sounds import decodes, joined, packets, sounds, voice
 
 CHILD = Path(__file__).with_name("recording_child.py")
@@ -156,8 +156,8 @@ async def test_killed_again_while_it_recovers(step: str, tmp_path: Path) -> None
     with child("finish", tmp_path, "torn", "cut", 1) as process:
         assert process.wait(60) == -signal.SIGKILL
     recovering = (
-        "import os, sys, pathlib; from edgecam.media import Layout; from edgecam.record.library import Library\n"
-        "from edgecam.record.recovery import recover\n"
+        "import os, sys, pathlib; from edgecam.media import Layout; from edgecam.record.disk.library import Library\n"
+        "from edgecam.record.disk.recovery import recover\n"
         f"step = lambda name: os.kill(os.getpid(), 9) if name == {step!r} else None\n"
         "library = Library(Layout(pathlib.Path(sys.argv[1])), wanted=lambda _: True, step=step)\n"
         "library.open(); recover(library)"

@@ -33,13 +33,13 @@ from edgecam.hub import FrameHub, Ring, Want
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.record import finisher as finisher_module
 from edgecam.record import writer as writer_module
+from edgecam.record.coding.transcoder import TranscodeFailed, Transcoder
+from edgecam.record.disk.library import Library
+from edgecam.record.disk.recovery import CODED, recover
 from edgecam.record.draft import Draft
 from edgecam.record.finisher import Finisher
-from edgecam.record.library import Library
 from edgecam.record.recorder import AGAIN, Recorder
-from edgecam.record.recovery import CODED, recover
 from edgecam.record.tape import WRITERS
-from edgecam.record.transcoder import TranscodeFailed, Transcoder
 from edgecam.settings import Settings
 from fakes import FakeClock, settle, until
 from sounds import beeps, decodes, joined, packets, sounds, voice

@@ -20,11 +20,11 @@ from edgecam.config import model
 from edgecam.events import Bus, ClipSaved
 from edgecam.frame import Frame
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
+from edgecam.record.coding.transcoder import Transcoder
+from edgecam.record.disk.library import Library
+from edgecam.record.disk.recovery import Recovered, recover, tidy
 from edgecam.record.draft import Draft
 from edgecam.record.finisher import RETRY, Finisher
-from edgecam.record.library import Library
-from edgecam.record.recovery import Recovered, recover, tidy
-from edgecam.record.transcoder import Transcoder
 from edgecam.record.writer import Writer, Written
 from fakes import FakeClock, until
 from mounts import Loop, as_root, mount, tmpfs, unmount, with_loop

@@ -18,15 +18,15 @@ from edgecam.frame import Frame
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import MediaId, MediaKind, Sidecar
-from edgecam.record import archive
+from edgecam.record.coding.transcoder import Transcoder
+from edgecam.record.cut import archive
+from edgecam.record.disk.library import Library
+from edgecam.record.disk.recovery import recover
 from edgecam.record.draft import Draft
 from edgecam.record.finisher import Finisher
-from edgecam.record.library import Library
 from edgecam.record.mp4 import Mp4
 from edgecam.record.recorder import Recorder
-from edgecam.record.recovery import recover
 from edgecam.record.saver import Saver
-from edgecam.record.transcoder import Transcoder
 from edgecam.settings import Settings
 from fakes import FakeClock, until
 from sounds import beeps, decodes, sounds, voice
@@ -222,7 +222,7 @@ async def test_a_full_disk_is_the_answer(tmp_path: Path) -> None:
 async def test_a_disk_that_refuses_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with booth(tmp_path) as here:
         await here.film(jpegs(30))
-        monkeypatch.setattr("edgecam.record.film.Film.write", refuse)
+        monkeypatch.setattr("edgecam.record.cut.film.Film.write", refuse)
         with pytest.raises(Unavailable, match="cannot be written: No space left on device"):
             await here.saver.save_clip("cam", 60.0)
         assert list(here.library.layout.open.iterdir()) == []

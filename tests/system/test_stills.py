@@ -11,8 +11,8 @@ import pytest
 from clips import counters, jpeg, probe
 from edgecam.clock import SystemClock
 from edgecam.config import model
-from edgecam.record import encoder, stills
-from edgecam.record.transcoder import TranscodeFailed, Transcoder
+from edgecam.record.coding import encoder, stills
+from edgecam.record.coding.transcoder import TranscodeFailed, Transcoder
 
 pytestmark = pytest.mark.system
 
@@ -67,7 +67,7 @@ async def test_a_list_without_a_single_good_still_fails_in_words(tmp_path: Path)
 def test_a_long_film_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
     names = listed(tmp_path, [jpeg(n, 160, 120) for n in range(10)])
     some, target, peaks = names.read_text(), tmp_path / "film.mp4", list[int]()
-    code = "import resource; from edgecam.record import stills; stills.main(); " + (
+    code = "import resource; from edgecam.record.coding import stills; stills.main(); " + (
         "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     for times in (6, 60):

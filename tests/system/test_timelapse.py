@@ -14,10 +14,10 @@ from edgecam.config.units import TimeOfDay
 from edgecam.events import Bus, ClipSaved
 from edgecam.frame import Frame, Kind
 from edgecam.media import MediaKind, Sidecar
-from edgecam.record.daily import Daily
+from edgecam.record.coding.transcoder import TranscodeFailed, Transcoder
+from edgecam.record.disk.recovery import Recovered
 from edgecam.record.finisher import Finisher
-from edgecam.record.recovery import Recovered
-from edgecam.record.transcoder import TranscodeFailed, Transcoder
+from edgecam.record.lapse.daily import Daily
 from fakes import FakeClock, until
 from pictures import truncated
 

@@ -11,9 +11,9 @@ from edgecam.config import model
 from edgecam.events import Bus, ClipLost, ClipSaved
 from edgecam.health import DiskStatus
 from edgecam.media import MediaId, MediaKind
+from edgecam.record.disk.keeper import WATCH, Keeper, space
+from edgecam.record.disk.recovery import Recovered
 from edgecam.record.draft import Draft
-from edgecam.record.keeper import WATCH, Keeper, space
-from edgecam.record.recovery import Recovered
 from edgecam.record.writer import Writer
 from fakes import RestingClock
 from mounts import as_root, tmpfs

@@ -20,10 +20,10 @@ from clips import counters, jpeg, jpegs, probe
 from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.frame import Frame, Sound
-from edgecam.record import encoder, transcode, transcoder
-from edgecam.record.child import NICE
+from edgecam.record.coding import encoder, transcode, transcoder
+from edgecam.record.coding.child import NICE
+from edgecam.record.coding.transcoder import TranscodeFailed, Transcoder
 from edgecam.record.mp4 import Mp4
-from edgecam.record.transcoder import TranscodeFailed, Transcoder
 from fakes import FakeClock, until
 from sounds import beeps, decodes, joined, packets, sounds, voice
 
@@ -215,7 +215,7 @@ async def test_cancelling_kills_the_child_and_lets_the_next_one_in(
 
 
 def child(code: str) -> "subprocess.Popen[str]":
-    head = "import os, sys, threading; from edgecam.record import child; "
+    head = "import os, sys, threading; from edgecam.record.coding import child; "
     pipe = subprocess.PIPE
     return subprocess.Popen([sys.executable, "-c", head + code], stdin=pipe, stdout=pipe, text=True)
 
@@ -245,7 +245,7 @@ def test_the_childs_command_says_what_was_configured() -> None:
 
 @pytest.mark.parametrize("module", ["transcode", "stills"])
 def test_the_child_loads_nothing_of_the_daemon(module: str) -> None:
-    code = f"import sys, edgecam.record.{module}; print(*sys.modules)"
+    code = f"import sys, edgecam.record.coding.{module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"aiohttp", "paho", "pydantic", "asyncio", "av", "numpy"} & set(done.stdout.split())
 
@@ -253,7 +253,7 @@ def test_the_child_loads_nothing_of_the_daemon(module: str) -> None:
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_to_the_whole_group_does_not_end_a_transcode(sign: signal.Signals) -> None:
     code = (
-        "import edgecam.record.transcode as t, time; "
+        "import edgecam.record.coding.transcode as t, time; "
         "t.transcode = lambda *_: (print(1, flush=True), time.sleep(0.5)); raise SystemExit(t.main())"
     )
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", code, "a", "b", stdin=-1, stdout=-1)
@@ -272,10 +272,8 @@ class StandIn:
         def command(module: str, *rest: Any) -> list[str]:
             argv = real(module, *rest)
             at = argv.index("-m")
-            head = (
-                f"import os, sys, time; from edgecam import durable; from edgecam.record import encoder, {module} as m"
-            )
-            argv[at : at + 2] = ["-c", f"{head}\n{code}\nsys.exit(m.main())"]
+            head = "import os, sys, time; from edgecam import durable; from edgecam.record.coding import encoder, "
+            argv[at : at + 2] = ["-c", f"{head}{module} as m\n{code}\nsys.exit(m.main())"]
             return argv
 
         monkeypatch.setattr(transcoder, "command", command)

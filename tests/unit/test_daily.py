@@ -20,12 +20,12 @@ from edgecam.config.units import TimeOfDay
 from edgecam.events import Bus, ClipSaved
 from edgecam.frame import Frame, Kind
 from edgecam.media import MediaId, MediaKind, Sidecar
-from edgecam.record.daily import Daily
+from edgecam.record.coding.transcoder import TranscodeFailed, Transcoder
+from edgecam.record.disk.library import Library
+from edgecam.record.disk.recovery import Recovered, recover
 from edgecam.record.finisher import Finisher
-from edgecam.record.library import Library
-from edgecam.record.recovery import Recovered, recover
-from edgecam.record.timelapse import TICK
-from edgecam.record.transcoder import TranscodeFailed, Transcoder
+from edgecam.record.lapse.daily import Daily
+from edgecam.record.lapse.timelapse import TICK
 from fakes import FakeClock, settle, until
 
 pytestmark = pytest.mark.usefixtures("berlin")

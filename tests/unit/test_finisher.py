@@ -13,12 +13,12 @@ from clips import h264, opened
 from edgecam.clock import SystemClock
 from edgecam.events import Bus, ClipSaved
 from edgecam.media import MediaId, MediaKind
+from edgecam.record.coding.transcoder import Transcoder
+from edgecam.record.disk.library import Library
+from edgecam.record.disk.recovery import Recovered
 from edgecam.record.draft import Draft
 from edgecam.record.finisher import LONGEST_RETRY, RETRY, TRIES, Finisher
-from edgecam.record.library import Library
 from edgecam.record.mp4 import Mp4
-from edgecam.record.recovery import Recovered
-from edgecam.record.transcoder import Transcoder
 from fakes import FakeClock, until
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecam.config.cron import cron
-from edgecam.record.grid import At, Every, Grid, Ticker, day_of, local
+from edgecam.record.lapse.grid import At, Every, Grid, Ticker, day_of, local
 
 BERLIN, HOBART, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Hobart"), ZoneInfo("Australia/Lord_Howe")
 HAVANA, SAO_PAULO, APIA = ZoneInfo("America/Havana"), ZoneInfo("America/Sao_Paulo"), ZoneInfo("Pacific/Apia")

@@ -15,10 +15,10 @@ from edgecam.config import model
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
 from edgecam.health import DiskStatus
 from edgecam.media import MediaId, MediaKind, Sidecar
-from edgecam.record.keeper import DAYS_AT_ONCE, EXPIRE, SLACK, TRUST, WATCH, Keeper, Space
-from edgecam.record.library import Library
-from edgecam.record.recovery import Recovered
-from edgecam.record.shelf import Shelf, worth
+from edgecam.record.disk.keeper import DAYS_AT_ONCE, EXPIRE, SLACK, TRUST, WATCH, Keeper, Space
+from edgecam.record.disk.library import Library
+from edgecam.record.disk.recovery import Recovered
+from edgecam.record.disk.shelf import Shelf, worth
 from fakes import FakeClock, RestingClock
 
 KB = 1000

@@ -18,8 +18,8 @@ from edgecam.events import MotionPicture
 from edgecam.frame import Frame, Kind
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.record import boxes
+from edgecam.record.disk.library import Away, Library
 from edgecam.record.draft import Draft
-from edgecam.record.library import Away, Library
 from edgecam.record.mp4 import Mp4
 from edgecam.supervisor import Fatal
 from pictures import jpeg
@@ -182,7 +182,7 @@ def test_a_second_edgecam_on_the_same_storage_is_refused_with_the_holders_number
 
 def test_a_dead_holder_does_not_keep_the_storage(tmp_path: Path) -> None:
     hold = (
-        "import os, sys, pathlib; from edgecam.media import Layout; from edgecam.record.library import Library\n"
+        "import os, sys, pathlib; from edgecam.media import Layout; from edgecam.record.disk.library import Library\n"
         "Library(Layout(pathlib.Path(sys.argv[1])), wanted=lambda _: False).open(); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", hold, str(tmp_path)], check=False).returncode == 9

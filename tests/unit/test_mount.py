@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from edgecam.media import Layout
-from edgecam.record.library import Away, Library
-from edgecam.record.mount import mounted, points
+from edgecam.record.disk.library import Away, Library
+from edgecam.record.disk.mount import mounted, points
 from mounts import as_root, mount, mounts, tmpfs, unmount
 
 MOUNTINFO = r"""

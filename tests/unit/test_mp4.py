@@ -17,7 +17,8 @@ from clips import counters, h264, jpegs, open_gops, probe
 from edgecam import nal
 from edgecam.config import model
 from edgecam.frame import Frame, Kind, Sound, Stamp
-from edgecam.record import boxes, reel
+from edgecam.record import boxes
+from edgecam.record.cut import reel
 from edgecam.record.mp4 import SLACK, Mp4, Seats
 from edgecam.sources import Rig
 from edgecam.sources.file import Player

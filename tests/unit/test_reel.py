@@ -21,10 +21,10 @@ from broadcast import hevc
 from clips import counters, h264, jpegs, probe
 from edgecam.frame import Frame, Kind, Sound
 from edgecam.record import boxes
-from edgecam.record.encoder import Coding
+from edgecam.record.coding.encoder import Coding
+from edgecam.record.coding.transcode import transcode
+from edgecam.record.cut.reel import Film, NothingThere, Recording, cut
 from edgecam.record.mp4 import Mp4
-from edgecam.record.reel import Film, NothingThere, Recording, cut
-from edgecam.record.transcode import transcode
 from peers import program
 from sounds import beeps, decodes, packets, sounds
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from edgecam.media import Layout, MediaId, MediaKind
-from edgecam.record.shelf import Shelf
+from edgecam.record.disk.shelf import Shelf
 
 
 def test_of_several_cameras_the_oldest_recordings_go_first_not_all_of_one_camera(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from edgecam.frame import Frame, Kind
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
 from edgecam.media import MediaId, MediaKind, Sidecar, iso
-from edgecam.record.library import Library
-from edgecam.record.timelapse import TICK, Timelapse
+from edgecam.record.disk.library import Library
+from edgecam.record.lapse.timelapse import TICK, Timelapse
 from fakes import AtOnce, FakeClock, Switchboard, settle, until
 from pictures import jpeg
 
@@ -195,7 +195,7 @@ async def test_privacy_that_begins_while_a_still_is_coded_keeps_it_from_the_disk
             house.hub.clear()
             return frame
 
-        monkeypatch.setattr("edgecam.record.timelapse.developed", private)
+        monkeypatch.setattr("edgecam.record.lapse.timelapse.developed", private)
         await house.clock.advance(30)
         house.frame()
         await until("the still is given up", lambda: house.status.stills_missed)

@@ -8,8 +8,8 @@ import pytest
 from edgecam.frame import Frame, Kind
 from edgecam.media import Layout, MediaId, MediaKind
 from edgecam.record import writer as room
+from edgecam.record.disk.library import Library
 from edgecam.record.draft import Draft
-from edgecam.record.library import Library
 from edgecam.record.mp4 import Mp4
 from edgecam.record.writer import Writer
 from pictures import jpeg

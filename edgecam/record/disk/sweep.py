@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from edgecam.media import MediaId, Sidecar
-from edgecam.record.library import Library
-from edgecam.record.shelf import Item
+from edgecam.record.disk.library import Library
+from edgecam.record.disk.shelf import Item
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import BinaryIO, NamedTuple
 
-from edgecam.record.samples import Footage, Read, Samples
+from edgecam.record.cut.samples import Footage, Read, Samples
 from edgecam.record.sink import Sink
 
 FRAGMENT, LONGEST = 0.9, 2.0

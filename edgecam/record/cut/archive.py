@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from edgecam.media import MediaId, MediaKind
-from edgecam.record.library import Library
-from edgecam.record.reel import Recording
+from edgecam.record.cut.reel import Recording
+from edgecam.record.disk.library import Library
 
 _PREFERRED = (MediaKind.CONTINUOUS, MediaKind.MANUAL, MediaKind.EVENT)
 """Continuous segments have every frame, of clips only some people's interest."""

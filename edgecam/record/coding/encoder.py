@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from edgecam import durable
-from edgecam.record.child import tell
+from edgecam.record.coding.child import tell
 from edgecam.record.sink import Rewritten
 
 if TYPE_CHECKING:

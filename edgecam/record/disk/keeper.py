@@ -19,10 +19,10 @@ from edgecam.config import model
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
 from edgecam.health import DiskStatus
 from edgecam.media import MediaId, MediaKind, Sidecar
-from edgecam.record.library import Away, Library
-from edgecam.record.recovery import Recovered, enter, tidy
-from edgecam.record.shelf import BUILT, SPARE, Item, Keeps, Shelf, began
-from edgecam.record.sweep import Sweep, sweep
+from edgecam.record.disk.library import Away, Library
+from edgecam.record.disk.recovery import Recovered, enter, tidy
+from edgecam.record.disk.shelf import BUILT, SPARE, Item, Keeps, Shelf, began
+from edgecam.record.disk.sweep import Sweep, sweep
 from edgecam.supervisor import Fatal, reason
 
 log = logging.getLogger(__name__)

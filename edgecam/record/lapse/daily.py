@@ -14,13 +14,13 @@ from edgecam.config import model
 from edgecam.config.cron import cron
 from edgecam.config.units import TimeOfDay
 from edgecam.media import MediaId, MediaKind
+from edgecam.record.coding.transcoder import TranscodeFailed
+from edgecam.record.disk.library import Library, media_of
+from edgecam.record.disk.recovery import CODED
 from edgecam.record.draft import Draft
 from edgecam.record.finisher import Finisher
-from edgecam.record.grid import At, Ticker, day_of, local
-from edgecam.record.library import Library, media_of
-from edgecam.record.recovery import CODED
-from edgecam.record.timelapse import CAUSE, moment
-from edgecam.record.transcoder import TranscodeFailed
+from edgecam.record.lapse.grid import At, Ticker, day_of, local
+from edgecam.record.lapse.timelapse import CAUSE, moment
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from edgecam import durable
 from edgecam.media import MediaId, Sidecar
 from edgecam.record import boxes
+from edgecam.record.disk.library import Library
 from edgecam.record.draft import Draft, orphan
-from edgecam.record.library import Library
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from edgecam.events import MotionPicture
 from edgecam.frame import Frame
 from edgecam.media import Layout, MediaId, MediaKind, Picture, Sidecar, token
 from edgecam.record import boxes
+from edgecam.record.disk.mount import mounted
 from edgecam.record.draft import Draft
-from edgecam.record.mount import mounted
 from edgecam.supervisor import Fatal
 
 _PROBE = 1 << 18

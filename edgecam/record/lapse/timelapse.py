@@ -11,8 +11,8 @@ from edgecam.events import Bus, ClipSaved
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
 from edgecam.media import MediaKind, Sidecar
-from edgecam.record.grid import At, Every, Ticker
-from edgecam.record.library import Library
+from edgecam.record.disk.library import Library
+from edgecam.record.lapse.grid import At, Every, Ticker
 from edgecam.settings import Switches
 
 log = logging.getLogger(__name__)

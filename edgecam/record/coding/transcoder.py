@@ -12,7 +12,7 @@ from pathlib import Path
 from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.record import child, encoder
+from edgecam.record.coding import child, encoder
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def command(module: str, source: Path, target: Path, video: model.Video, *more: 
     quality = ["--bitrate", str(video.bitrate)] if video.qp is None else ["--qp", str(video.qp)]
     return [
         *([ionice, "-c3"] if ionice else []),
-        *(sys.executable, "-m", f"edgecam.record.{module}", str(source), str(target)),
+        *(sys.executable, "-m", f"edgecam.record.coding.{module}", str(source), str(target)),
         *quality,
         *("--keyframe", str(video.keyframe)),
         *more,

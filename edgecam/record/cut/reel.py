@@ -24,8 +24,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edgecam.record.boxes import NotPlayable, Unfinished
-from edgecam.record.film import Film, Take
-from edgecam.record.samples import Footage
+from edgecam.record.cut.film import Film, Take
+from edgecam.record.cut.samples import Footage
 
 __all__ = ["Film", "NothingThere", "Recording", "cut"]
 
@@ -47,7 +47,7 @@ class NothingThere(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One of ours: H.264, H.265 or JPEG as record/mp4.py and record/transcode.py write them."""
+    """One of ours: H.264, H.265 or JPEG as record/mp4.py and record/coding/transcode.py write them."""
 
     start: float
     """Unix seconds of its first frame: the file's time 0."""

@@ -1,4 +1,4 @@
-"""`python -m edgecam.record.stills LIST OUT --fps 25`: JPEG files, named one a line, become an H.264 film.
+"""`python -m edgecam.record.coding.stills LIST OUT --fps 25`: JPEG files, named one a line, become an H.264 film.
 
 One picture is in memory at a time, so that a day of stills takes no more than an hour of them.
 """
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecam import jpeg
-from edgecam.record import child, encoder
-from edgecam.record.encoder import Coding, Failed, Tally
+from edgecam.record.coding import child, encoder
+from edgecam.record.coding.encoder import Coding, Failed, Tally
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -105,7 +105,7 @@ def letterboxed(picture: "VideoFrame", width: int, height: int) -> "VideoFrame":
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="edgecam.record.stills")
+    parser = argparse.ArgumentParser(prog="edgecam.record.coding.stills")
     parser.add_argument("listed", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("--fps", type=float, default=25.0)

@@ -1,4 +1,4 @@
-"""`python -m edgecam.record.transcode IN OUT`: JPEG video becomes H.264, in a process that may be heavy or hang.
+"""`python -m edgecam.record.coding.transcode IN OUT`: JPEG video becomes H.264, in a process that may be heavy or hang.
 Sound is copied as it is.
 """
 
@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecam.record import child, encoder
-from edgecam.record.encoder import Coding, Tally
+from edgecam.record.coding import child, encoder
+from edgecam.record.coding.encoder import Coding, Tally
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet, VideoFrame
@@ -70,7 +70,7 @@ def _copied(out: "OutputContainer", given: "InputContainer") -> Callable[["Packe
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="edgecam.record.transcode")
+    parser = argparse.ArgumentParser(prog="edgecam.record.coding.transcode")
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
     encoder.options(parser)

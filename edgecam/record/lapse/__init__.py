@@ -1,0 +1,1 @@
+"""Timelapse: stills on the clock's grid, and each day's film."""

@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -38,6 +38,9 @@ _CURES = {
 }
 
 
+_Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
 class Refused(Trouble):
     """The server does not take the stream, or takes it no more; the text says why and what to do."""
 
@@ -60,7 +63,7 @@ async def dial(url: Url, clock: Clock) -> "Line":
     port = parts.port or _PORTS[parts.scheme]
     try:
         tls = await aside.run(ssl.create_default_context) if parts.scheme == "rtsps" else None
-        reader, writer = await aside.within(clock, ANSWER_WITHIN, _connected(parts.hostname or "", port, tls))
+        reader, writer = await _within(clock, _connected(parts.hostname or "", port, tls))
     except ssl.SSLCertVerificationError as error:
         raise Refused(
             f"{url.safe}: the certificate is not to be trusted ({error.verify_message}); "
@@ -79,15 +82,28 @@ async def dial(url: Url, clock: Clock) -> "Line":
     return line
 
 
-async def _connected(
-    host: str, port: int, tls: ssl.SSLContext | None
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _within(clock: Clock, connecting: Coroutine[None, None, _Ends]) -> _Ends:
+    """Who is told to stop in the very moment of success leaves no connection behind. Raises TimeoutError."""
+    task = asyncio.ensure_future(connecting)
+    try:
+        return await aside.within(clock, ANSWER_WITHIN, task)
+    except BaseException:
+        task.add_done_callback(_hang_up)
+        raise
+
+
+def _hang_up(connecting: "asyncio.Future[_Ends]") -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result()[1].close()
+
+
+async def _connected(host: str, port: int, tls: ssl.SSLContext | None) -> _Ends:
     """To the first of the host's addresses that takes us. The name is looked up on a thread of its own: one of the
     loop's would be lost with a name server that hangs. Raises OSError.
     """
     found = await aside.run(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
 
-    async def take(place: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def take(place: str) -> _Ends:
         if tls is None:
             return await asyncio.open_connection(place, port, limit=_LARGEST)
         return await asyncio.open_connection(

@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 GAP = 1.0
 """Seconds, beyond the length of a frame."""
 
+ALIKE = 0.01
+"""Seconds by which two codings that show the same may differ."""
+
 NEAR = 0.002
 """Seconds by which two recordings may differ about the time of one frame: their begins are rounded to milliseconds."""
 
@@ -89,8 +92,10 @@ def cut(recordings: Sequence[Recording], begin: float, end: float, *, leading: b
     if leading:
         del reels[1:]
     shown = [_shown(takes, begin - origin, end - origin) for takes in reels]
-    equal = [takes for takes, seconds in zip(reels, shown, strict=True) if seconds >= max(shown) - GAP]
-    takes = next((takes for takes in equal if takes[0].footage.video.track.codec != "mjpeg"), equal[0])
+    reaching = zip(reels, shown, strict=True)
+    near = [(takes, seconds) for takes, seconds in reaching if seconds >= max(shown) - GAP]
+    equal = (takes for takes, seconds in near if seconds >= max(shown) - ALIKE)
+    takes = next((takes for takes in equal if takes[0].footage.video.track.codec != "mjpeg"), near[0][0])
     return _film(takes, origin, begin - origin, end - origin)
 
 

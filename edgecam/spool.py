@@ -76,13 +76,13 @@ class Standing(Report):
     conflicts: int | None = None
 
     def lines(self) -> Iterator[str]:
-        yield f"state:    {self.state}{f' ({self.reason})' if self.reason else ''}"
+        yield f"state:     {self.state}{f' ({self.reason})' if self.reason else ''}"
         oldest = f", the oldest from {_age(self.oldest)} ago" if self.oldest is not None else ""
-        yield f"waiting:  {self.files} files, {_size(self.bytes)}{oldest}"
+        yield f"waiting:   {_files(self.files)}, {_size(self.bytes)}{oldest}"
         if self.running:
             last = f", the last {_age(self.last_stored)} ago" if self.last_stored is not None else ""
-            yield f"stored:   {self.stored} since start{last}"
-            yield f"lost:     {self.lost} dropped before they were stored, {self.conflicts} conflicts"
+            yield f"stored:    {self.stored} since start{last}"
+            yield f"lost:      {self.lost} dropped before they were stored, {self.conflicts} conflicts"
         yield f"set aside: {self.bad} in spool/bad" + ("; `edgecam spool list` says why" if self.bad else "")
 
 
@@ -111,7 +111,7 @@ class Retried(Report):
     files: int
 
     def lines(self) -> Iterator[str]:
-        yield f"the store is tried now, {self.files} files wait; `edgecam spool status` says how it went"
+        yield f"the store is tried now ({_files(self.files)} waiting); `edgecam spool status` says how it went"
 
 
 class Waits(BaseModel):
@@ -123,17 +123,11 @@ class Waits(BaseModel):
     start: Time
 
 
-class Aside(BaseModel):
-    file: str
-    size: int
-    reason: str | None
-
-
 class Listing(Report):
     """What waits, the most urgent first, and what was set aside."""
 
     waiting: list[Waits]
-    bad: list[Aside]
+    bad: list[inspect.SetAside]
 
     def lines(self) -> Iterator[str]:
         for thing in self.waiting:
@@ -154,7 +148,7 @@ def listing(config: Config, layout: Layout) -> Listing:
             for thing in waiting
             for id in (thing.id,)
         ],
-        bad=[Aside(file=one.file, size=one.size, reason=one.reason) for one in inspect.set_aside(layout)],
+        bad=inspect.set_aside(layout),
     )
 
 
@@ -176,8 +170,8 @@ class Verified(Report):
     def lines(self) -> Iterator[str]:
         for one in self.damaged:
             yield f"{one.file}: {one.problem}{'; it waits for the store' if one.waits else ''}"
-        bad = f"{len(self.damaged)} of them are bad" if self.damaged else "all as recorded"
-        yield f"{self.files} files, {_size(self.bytes)}: {bad}"
+        bad = f"{len(self.damaged)} bad" if self.damaged else "all as recorded"
+        yield f"{_files(self.files)}, {_size(self.bytes)}: {bad}"
 
 
 def verify(layout: Layout) -> Verified:
@@ -210,6 +204,10 @@ def _bar(layout: Layout) -> Iterator[Callable[[int], None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=inspect.count(layout))
         yield lambda done: bar.update(task, completed=done)
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def _size(count: int) -> str:

@@ -158,6 +158,22 @@ def test_what_is_not_as_recorded_is_named(config: Path, tmp_path: Path, capsys: 
     assert found["files"] == 7
 
 
+def test_the_picture_of_an_event_is_listed_and_verified_by_what_its_marker_tells(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout, clip = Layout(tmp_path), old(tmp_path)
+    stored(tmp_path, clip)
+    picture = clip.media.picture
+    layout.media(picture).write_bytes(content(1000, seed=int(NOON)))
+    layout.marker(picture).write_bytes(clip.model_copy(update={"codec": "jpeg"}).dump())
+    assert asked(config, "list") == 0
+    assert capsys.readouterr().out.startswith(f"{clip.id}.jpg  event")
+    assert asked(config, "verify") == 0
+    layout.media(picture).write_bytes(content(1000, seed=1))
+    assert asked(config, "verify") == 3
+    assert f"{clip.id}.jpg: is not what was recorded" in capsys.readouterr().out
+
+
 def test_what_the_daemon_is_just_finishing_is_not_damaged(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,7 +186,7 @@ async def test_a_retry_reaches_the_daemon(house: House, config: Path, capsys: py
     house.health.spool.files = 2
     async with house.open():
         assert await asyncio.to_thread(asked, config, "retry") == 0
-        assert capsys.readouterr().out.startswith("the store is tried now, 2 files wait")
+        assert capsys.readouterr().out.startswith("the store is tried now (2 files waiting)")
         house.shutter.has_store = False
         assert await asyncio.to_thread(asked, config, "retry") == 1
     assert house.shutter.retried == 1

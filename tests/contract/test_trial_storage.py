@@ -1,7 +1,9 @@
 """`edgecam test storage`: what a person learns of a store that works, and of one that does not."""
 
+import asyncio
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -198,3 +200,28 @@ async def test_a_fault_that_passes_is_no_missing_permission(tmp_path: Path) -> N
     store.faults.extend([None, Transient("the store is busy (503)")])
     report = await storage.trial(FolderStore(path=tmp_path), FakeClock(), opener=lambda _: store)
     assert (report.failed, report.problem) == ("asking", "the store is busy (503)")
+
+
+class Silent(Memory):
+    """Takes the question and never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.over = threading.Event(), threading.Event()
+
+    def stat(self, key: str) -> Stored | None:
+        self.asked.set()
+        self.over.wait(30)
+        return super().stat(key)
+
+
+async def test_a_store_that_falls_silent_is_given_up_after_a_minute(tmp_path: Path) -> None:
+    store, clock = Silent(), FakeClock()
+    trying = asyncio.create_task(storage.trial(FolderStore(path=tmp_path), clock, opener=lambda _: store))
+    await asyncio.to_thread(store.asked.wait, 30)
+    await clock.advance(59)
+    assert not trying.done()
+    await clock.advance(1)
+    report = await trying
+    store.over.set()
+    assert (report.failed, report.problem) == ("asking", "no answer within 60 s")

@@ -45,6 +45,9 @@ class Nobody:
     async def export(self, camera: str, begin: float, end: float) -> Film:
         raise NotImplementedError
 
+    def retry_offload(self) -> None:
+        raise NotImplementedError
+
 
 async def publish(hub: FrameHub, fps: float, size: int) -> None:
     """Frames of `size` bytes at an even pace; what is in them does not matter to a fan-out."""

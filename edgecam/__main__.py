@@ -70,6 +70,16 @@ def _parser() -> argparse.ArgumentParser:
     configured(trial)
     trial.add_argument("--json", action="store_true", help="for programs")
 
+    storage = trials.add_parser("storage", help="Put a small object into the store, and get it back.")
+    storage.add_argument("--create", action="store_true", help="make the bucket, container or folder first")
+    configured(storage)
+    storage.add_argument("--json", action="store_true", help="for programs")
+
+    spool = command("spool", _spool, "What waits for the store, what went wrong, and whether it is whole.")
+    spool.add_argument("what", choices=("status", "list", "retry", "verify"))
+    configured(spool)
+    spool.add_argument("--json", action="store_true", help="for programs")
+
     asked = argparse.ArgumentParser(add_help=False)
     asked.add_argument("camera", metavar="CAMERA")
     asked.add_argument("-o", "--output", type=Path, metavar="FILE", help="copy it there; - is standard output")
@@ -161,13 +171,31 @@ def _cameras(arguments: argparse.Namespace) -> int:
 
 def _test(arguments: argparse.Namespace) -> int:
     from edgecam.config.load import ConfigErrors, load
-    from edgecam.trial import camera
 
     try:
         config = load(_place(arguments), environ=os.environ, overrides=arguments.set).config
     except ConfigErrors as errors:
         return _complain(errors)
+    if arguments.what == "storage":
+        from edgecam.trial import storage
+
+        return storage.main(config, os.environ, create=arguments.create, as_json=arguments.json)
+    from edgecam.trial import camera
+
     return camera.main(config, arguments.id, os.environ, as_json=arguments.json)
+
+
+def _spool(arguments: argparse.Namespace) -> int:
+    from edgecam import local, spool
+    from edgecam.config.load import ConfigErrors, load
+
+    place = _place(arguments)
+    try:
+        config = load(place, environ=os.environ, overrides=arguments.set).config
+    except ConfigErrors as errors:
+        return _complain(errors)
+    places = local.places(config.state_path(os.environ), os.environ, service=place == PLACES[0])
+    return spool.main(arguments.what, config, os.environ, local.Daemon(places), as_json=arguments.json)
 
 
 def _clip(arguments: argparse.Namespace) -> int:

@@ -133,6 +133,7 @@ class Daemon:
             clock=clock,
             recovered=recovered,
         )
+        uploader = self._uploader()
         control = Control(
             hubs=self._hubs,
             status=self.health.cameras,
@@ -142,6 +143,7 @@ class Daemon:
             clock=clock,
             pool=pool,
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
+            sender=uploader,
         )
         web = Web(
             config=config.http,
@@ -156,7 +158,8 @@ class Daemon:
         )
         self.health.http = await web.bind()
         self._add_keeper(finisher)
-        self._add_offload()
+        if uploader:
+            self._add(uploader)
         self._add_mqtt(control, pool)
         self._add(finisher)
         house = House(
@@ -194,10 +197,10 @@ class Daemon:
         self.health.storage_trouble = lambda: library.full or keeper.trouble or finisher.trouble or settings.trouble
         self._add(keeper)
 
-    def _add_offload(self) -> None:
+    def _uploader(self) -> Uploader | None:
         if self._config.offload is None:
-            return
-        uploader = Uploader(
+            return None
+        return Uploader(
             config=self._config.offload,
             wanted=self._wanted,
             node=self._identity.node,
@@ -209,7 +212,6 @@ class Daemon:
             cameras_status=self.health.cameras,
             clock=self._clock,
         )
-        self._add(uploader)
 
     def _add_mqtt(self, control: Control, pool: Executor) -> None:
         if self._config.mqtt is None:

@@ -78,6 +78,12 @@ class Clips(Protocol):
     async def export(self, camera: str, begin: float, end: float) -> Film: ...
 
 
+class Sender(Protocol):
+    """Brings media to the store."""
+
+    def retry(self) -> None: ...
+
+
 class Control:
     """Loop thread only."""
 
@@ -95,11 +101,19 @@ class Control:
         clock: Clock,
         pool: Executor,
         quality: Mapping[str, int],
+        sender: Sender | None = None,
     ) -> None:
-        """`quality`: of JPEGs that have to be coded, by camera."""
+        """`quality`: of JPEGs that have to be coded, by camera. `sender`: None without a store."""
         self._hubs, self._status, self._shelf, self._clips = hubs, status, shelf, clips
         self._pool, self._quality = pool, quality
         self._bus, self._clock = bus, clock
+        self._sender = sender
+
+    def retry_offload(self) -> None:
+        """Try the store now, however long it is to be left alone. Raises Unavailable without a store."""
+        if self._sender is None:
+            raise Unavailable("there is no `offload` section: nothing leaves this box")
+        self._sender.retry()
 
     async def take_snapshot(self, camera: str) -> SnapshotTaken:
         """A picture captured after the call, kept on disk and told to everybody.

@@ -69,6 +69,13 @@ class Shutter:
         """The id of what is saved next."""
         self.shelf: Library | None = None
         """Where pictures are kept."""
+        self.retried = 0
+        self.has_store = True
+
+    def retry_offload(self) -> None:
+        if not self.has_store:
+            raise Unavailable("there is no `offload` section: nothing leaves this box")
+        self.retried += 1
 
     async def save_clip(self, camera: str, last: float) -> Saved:
         if self.trouble:

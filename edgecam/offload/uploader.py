@@ -60,7 +60,7 @@ class Uploader:
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
         self._backlog, self._patience = Backlog(config.order), patience or Patience()
-        self._news = asyncio.Event()
+        self._news, self._hurry = asyncio.Event(), asyncio.Event()
         status.state = StoreState.OK
 
     async def run(self) -> None:
@@ -74,6 +74,10 @@ class Uploader:
             for leave in deaf:
                 leave()
             await self._worker.close()
+
+    def retry(self) -> None:
+        """Somebody mended the store: try it now, however long it is to be left alone."""
+        self._hurry.set()
 
     async def _turn(self) -> None:
         """Bring the next thing to the store, or wait for one."""
@@ -211,7 +215,9 @@ class Uploader:
                 "next probe" if blocked else "trying again",
                 pause.seconds,
             )
-        await self._clock.sleep(pause.seconds)
+        self._hurry.clear()
+        with contextlib.suppress(TimeoutError):
+            await aside.within(self._clock, pause.seconds, self._hurry.wait())
 
 
 def _so_many_wait(count: int) -> str:

@@ -17,7 +17,7 @@ from edgecam.control import Clips
 from edgecam.health import Health
 from edgecam.hub import FrameHub
 from edgecam.web import aliases, listen
-from edgecam.web.api import Api, Shutter
+from edgecam.web.api import Api, Asked
 from edgecam.web.auth import Logins
 from edgecam.web.clips import Cuts
 from edgecam.web.door import Door
@@ -38,7 +38,7 @@ IDLE = 75.0
 """Seconds that a connection may stay open without a request."""
 
 
-class Control(Shutter, Clips, Protocol):
+class Control(Asked, Clips, Protocol):
     """What people can ask of the daemon over HTTP."""
 
 
@@ -145,6 +145,7 @@ class Web:
         get("/api/cameras/{camera}/recordings", self._recordings.day)
         get("/api/cameras/{camera}/export.mp4", self._cuts.export)
         post("/api/cameras/{camera}/clips", self._cuts.save)
+        post("/api/spool/retry", self._api.retry)
         get("/api/health", self._api.health)
         get("/healthz", self._api.healthz, name="healthz")
         get("/metrics", self._api.metrics, name="metrics")

@@ -24,8 +24,16 @@ class Shutter(Protocol):
         ...
 
 
+class Asked(Shutter, Protocol):
+    """What can be asked of the daemon here."""
+
+    def retry_offload(self) -> None:
+        """Try the store now. Raises Unavailable."""
+        ...
+
+
 class Api:
-    def __init__(self, *, lives: Mapping[str, Live], health: Health, control: Shutter, clock: Clock) -> None:
+    def __init__(self, *, lives: Mapping[str, Live], health: Health, control: Asked, clock: Clock) -> None:
         self._lives, self._health, self._control, self._clock = lives, health, control, clock
 
     async def cameras(self, request: web.Request) -> web.Response:
@@ -69,6 +77,15 @@ class Api:
                 "sha256": media.sha256 if media else None,
             }
         )
+
+    async def retry(self, request: web.Request) -> web.Response:
+        """Have the store tried at once. Raises Refused (409) without one."""
+        _whole()
+        try:
+            self._control.retry_offload()
+        except Unavailable as error:
+            raise Refused(409, "no_store", str(error)) from error
+        return as_json({"files": self._health.spool.files}, status=202)
 
     async def health(self, request: web.Request) -> web.Response:
         """The whole box, for those who may see all of it."""

@@ -212,6 +212,31 @@ async def test_a_wrong_key_blocks_with_its_reason_until_it_is_corrected(
     await box.stop()
 
 
+async def test_who_mended_the_store_need_not_wait_for_the_next_probe(tmp_path: Path) -> None:
+    box, clip = Box(tmp_path), save(tmp_path)
+    box.fails(None, REFUSED, None, REFUSED)
+    await box.start()
+    box.uploader.retry()
+    await settle()
+    assert (len(box.carrier.tried), box.waits(clip)) == (2, True)
+    box.uploader.retry()
+    await settle()
+    assert not box.waits(clip)
+    assert (box.status.state, box.clock.monotonic()) == (StoreState.OK, 1000.0)
+    await box.stop()
+
+
+async def test_asking_for_a_retry_while_all_is_well_does_not_shorten_the_next_pause(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    await box.start()
+    box.uploader.retry()
+    box.fails(BUSY)
+    box.saves(save(tmp_path))
+    await settle()
+    assert len(box.carrier.tried) == 1
+    await box.stop()
+
+
 async def test_a_clip_saved_while_the_store_is_left_alone_is_counted_and_does_not_hurry_it(tmp_path: Path) -> None:
     box = Box(tmp_path)
     save(tmp_path)

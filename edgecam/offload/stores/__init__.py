@@ -85,6 +85,10 @@ class Store(Protocol):
         """Only ever by a user's own command. A missing object is fine."""
         ...
 
+    def make(self) -> None:
+        """Make the bucket, container or folder, by a user's own command. One that is there already is fine."""
+        ...
+
     def link(self, key: str, expiry: float) -> tuple[str, float] | None:
         """A URL that works without credentials and the unix time it ends; None where the store has no such thing."""
         ...

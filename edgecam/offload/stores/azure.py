@@ -6,7 +6,7 @@ Loads the SDK; imported by the worker only.
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,10 @@ REFUSALS: Refusals = {
     "AuthorizationFailure": ("the store refused the key", _KEY + ", and the account's firewall"),
     "AuthorizationPermissionMismatch": ("the store does not allow this key to do that", "it needs create and write"),
     "AuthorizationProtocolMismatch": ("the SAS token is for https only", "check offload.store.endpoint"),
-    "ContainerNotFound": ("the container does not exist", "make it, or check offload.store.container"),
+    "ContainerNotFound": (
+        "the container does not exist",
+        "make it (edgecam test storage --create), or check offload.store.container",
+    ),
     "ContainerDisabled": ("the container is disabled", "ask who runs the storage account"),
     "AccountIsDisabled": ("the storage account is disabled", "ask who runs it"),
     "OutOfRangeInput": ("the container's name is not a valid one", "check offload.store.container"),
@@ -119,6 +122,10 @@ class Azure:
                 self._container.delete_blob(key)
         except _Missing:
             pass
+
+    def make(self) -> None:
+        with self._speaking(), suppress(exceptions.ResourceExistsError):
+            self._container.create_container()
 
     def link(self, key: str, expiry: float) -> tuple[str, float] | None:
         """Only an account key can sign links: None with a SAS token (it would give that away) or a role."""

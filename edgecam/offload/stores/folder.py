@@ -94,6 +94,10 @@ class Folder:
         with self._speaking():
             durable.remove(self._path(key))
 
+    def make(self) -> None:
+        with self._speaking():
+            durable.make_folder(self._path(""))
+
     def link(self, key: str, expiry: float) -> tuple[str, float] | None:
         return None
 

@@ -48,6 +48,9 @@ class Memory:
         self._fail()
         self.objects.pop(key, None)
 
+    def make(self) -> None:
+        self._fail()
+
     def link(self, key: str, expiry: float) -> tuple[str, float] | None:
         self._fail()
         return f"memory:{key}", expiry

@@ -6,7 +6,7 @@ One PUT with Content-MD5, one attempt: the patience is the uploader's. Loads bot
 import base64
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,7 +38,10 @@ REFUSALS: Refusals = {
     "TokenRefreshRequired": ("the credentials have expired", "renew offload.store.session_token"),
     "RequestTimeTooSkewed": ("this box's clock differs from the store's", "set the clock: timedatectl"),
     "RequestExpired": ("this box's clock differs from the store's", "set the clock: timedatectl"),
-    "NoSuchBucket": ("the bucket does not exist", "make it, or check offload.store.bucket"),
+    "NoSuchBucket": (
+        "the bucket does not exist",
+        "make it (edgecam test storage --create), or check offload.store.bucket",
+    ),
     "InvalidBucketName": ("the bucket's name is not a valid one", "check offload.store.bucket"),
     "PermanentRedirect": ("the bucket is in another region", "check offload.store.region"),
     "AuthorizationHeaderMalformed": ("the bucket is in another region", "check offload.store.region"),
@@ -133,6 +136,12 @@ class S3:
     def delete(self, key: str) -> None:
         self._call("delete_object", Key=key)
 
+    def make(self) -> None:
+        region = self._client.meta.region_name
+        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        with suppress(_There):
+            self._call("create_bucket", **where)
+
     def link(self, key: str, expiry: float) -> tuple[str, float] | None:
         seconds = int(min(expiry, LONGEST_LINK))
         try:
@@ -156,6 +165,10 @@ class S3:
 
 _Answer = dict[str, Any]
 _FAILURES = (boto.ClientError, boto.BotoCoreError, ResponseParserError)
+
+
+class _There(Permanent):
+    """The bucket that shall be made is there. Not every store tells ours from another's: putting will."""
 
 
 class _Missing(Permanent):
@@ -235,6 +248,8 @@ def _error(error: Exception, host: str) -> StoreError:
         status = int(reply.get("HTTPStatusCode", 0))
         if status == 404 and code in ("", "404", "NotFound", "NoSuchKey"):
             return _Missing(f"{host} knows no such address (404)", "check offload.store.endpoint and bucket")
+        if code in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+            return _There(f"the bucket exists already ({status})")
         return judge(status, code, REFUSALS, key_hint=_KEY, headers=reply.get("HTTPHeaders", {}))
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError):
         return Permanent("there are no credentials for the store", "set offload.store.access_key and secret_key")

@@ -1,0 +1,222 @@
+"""`edgecam spool`: what a person sees of what waits, with the daemon and without it."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from edgecam.__main__ import main
+from edgecam.health import StoreState
+from edgecam.local import NAME
+from edgecam.media import Layout, MediaKind, Picture, Sidecar
+from edgecam.offload.spool import Spool
+from waiting import NOON, content, save
+from webhouse import House
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as made:
+        yield made
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"cameras:\n  birdbox:\n    source: synthetic\nstorage: {{path: {tmp_path}}}\n"
+        f"offload: {{store: {{type: folder, path: {tmp_path}/nas}}}}\n"
+    )
+    return path
+
+
+@pytest.fixture
+def house(pool: ThreadPoolExecutor, tmp_path: Path) -> House:
+    tokens = {
+        "robot": {"token": "robot-token", "role": "admin"},
+        "wall": {"token": "wall-token"},
+        "gate": {"token": "gate-token", "role": "admin", "cameras": ["birdbox"]},
+    }
+    return House(pool, http={"tokens": tokens}, local=tmp_path / "state" / NAME)
+
+
+def asked(config: Path, *words: str) -> int:
+    return main(["spool", *words, "-c", str(config)])
+
+
+def old(tmp_path: Path, **how: object) -> Sidecar:
+    """A finished clip, long ago."""
+    clip = save(tmp_path, **how)  # type: ignore[arg-type]
+    os.utime(Layout(tmp_path).sidecar(clip.media), (NOON, NOON))
+    return clip
+
+
+def stored(tmp_path: Path, clip: Sidecar) -> Path:
+    Spool(Layout(tmp_path)).release(clip.media)
+    return Layout(tmp_path).media(clip.media)
+
+
+async def test_the_running_daemon_says_how_the_store_stands(
+    house: House, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spool = house.health.spool
+    spool.state, spool.reason = StoreState.BLOCKED, "the bucket does not exist (404 NoSuchBucket)"
+    spool.files, spool.bytes, spool.oldest, spool.bad = 3, 5_000_000, NOON, 1
+    async with house.open():
+        assert await asyncio.to_thread(asked, config, "status") == 0
+        told = capsys.readouterr().out
+        assert await asyncio.to_thread(asked, config, "status", "--json") == 0
+    assert "blocked (the bucket does not exist (404 NoSuchBucket))" in told
+    assert "3 files, 5.0 MB, the oldest from" in told
+    assert "1 in spool/bad; `edgecam spool list` says why" in told
+    found = json.loads(capsys.readouterr().out)
+    assert (found["running"], found["state"], found["files"]) == (True, "blocked", 3)
+    assert found["oldest"] == "2026-09-21T14:13:20.000Z"
+
+
+def test_without_the_daemon_the_disk_says_what_waits(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path, size=700)
+    save(tmp_path, start=NOON + 60, size=300)
+    assert asked(config, "status", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["running"], found["state"], found["files"], found["bytes"]) == (False, "unknown", 2, 1000)
+    assert "edgecam is not running" in found["reason"]
+
+
+def test_the_list_begins_with_what_goes_next_and_ends_with_what_was_set_aside_and_why(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segment = save(tmp_path, kind=MediaKind.CONTINUOUS)
+    event, later, rotten = (save(tmp_path, start=NOON + at) for at in (1, 2, 3))
+    Spool(Layout(tmp_path)).bad(rotten.media, "its hash differs")
+    (Layout(tmp_path).bad / "a-stranger.mp4").write_bytes(b"x")
+    assert asked(config, "list") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in told[:3]] == [later.id, event.id, segment.id]
+    assert told[3] == f"spool/bad/{rotten.id}.mp4  1.0 kB  its hash differs"
+    assert told[4] == "spool/bad/a-stranger.mp4  1 B  nobody wrote down why"
+    assert asked(config, "list", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["waiting"][2] == {
+        "id": segment.id,
+        "camera": "birdbox",
+        "kind": "continuous",
+        "still": False,
+        "size": 1000,
+        "start": "2026-09-21T14:13:20.000Z",
+    }
+
+
+def test_what_is_as_recorded_is_said_to_be_and_nothing_is_changed(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old(tmp_path)
+    stored(tmp_path, old(tmp_path, start=NOON + 60))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert asked(config, "verify") == 0
+    told = capsys.readouterr()
+    assert told.out == "2 files, 2.0 kB: all as recorded\n"
+    assert told.err == ""  # no progress in a pipe
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_what_is_not_as_recorded_is_named(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    layout = Layout(tmp_path)
+    flipped, short, gone, mute, garbled = (old(tmp_path, start=NOON + at) for at in range(5))
+    layout.media(flipped.media).write_bytes(content(1000, seed=99))
+    stored(tmp_path, short).write_bytes(b"x")
+    layout.media(gone.media).unlink()
+    layout.sidecar(mute.media).unlink()
+    stored(tmp_path, garbled)
+    layout.sidecar(garbled.media).write_text('{"id": ')
+    data = content(500)
+    picture = Picture(time=NOON, width=64, height=48, size=500, sha256=flipped.sha256, md5=flipped.md5)
+    pictured = old(tmp_path, start=NOON + 9).model_copy(update={"picture": picture})
+    stored(tmp_path, pictured)
+    layout.sidecar(pictured.media).write_bytes(pictured.dump())
+    layout.media(pictured.media.picture).write_bytes(data)
+    assert asked(config, "verify", "--json") == 3
+    found = json.loads(capsys.readouterr().out)
+    day = "recordings/birdbox/2026-09-21"
+    assert {
+        (one["file"], one["waits"]): one["problem"].removesuffix(", so its hash is not known")
+        for one in found["damaged"]
+    } == {
+        (f"{day}/{flipped.id}.mp4", True): "is not what was recorded: its hash differs",
+        (f"{day}/{short.id}.mp4", False): "holds 1 of 1000 bytes",
+        (f"{day}/{gone.id}.mp4", True): f"is not there, only {gone.id}.json that tells of it",
+        (f"{day}/{mute.id}.mp4", True): f"{mute.id} has lost its sidecar",
+        (f"{day}/{garbled.id}.json", False): f"the sidecar of {garbled.id} is unreadable",
+        (f"{day}/{pictured.id}.jpg", False): "is not what was recorded: its hash differs",
+    }
+    assert found["files"] == 7
+
+
+def test_the_picture_of_an_event_is_listed_and_verified_by_what_its_marker_tells(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout, clip = Layout(tmp_path), old(tmp_path)
+    stored(tmp_path, clip)
+    picture = clip.media.picture
+    layout.media(picture).write_bytes(content(1000, seed=int(NOON)))
+    layout.marker(picture).write_bytes(clip.model_copy(update={"codec": "jpeg"}).dump())
+    assert asked(config, "list") == 0
+    assert capsys.readouterr().out.startswith(f"{clip.id}.jpg  event")
+    assert asked(config, "verify") == 0
+    layout.media(picture).write_bytes(content(1000, seed=1))
+    assert asked(config, "verify") == 3
+    assert f"{clip.id}.jpg: is not what was recorded" in capsys.readouterr().out
+
+
+def test_what_the_daemon_is_just_finishing_is_not_damaged(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = save(tmp_path)
+    Layout(tmp_path).media(clip.media).unlink()  # comes last, when its sidecar and marker are durable
+    assert asked(config, "verify") == 0
+
+
+async def test_a_retry_reaches_the_daemon(house: House, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    house.health.spool.files = 2
+    async with house.open():
+        assert await asyncio.to_thread(asked, config, "retry") == 0
+        assert capsys.readouterr().out.startswith("the store is tried now (2 files waiting)")
+        house.shutter.has_store = False
+        assert await asyncio.to_thread(asked, config, "retry") == 1
+    assert house.shutter.retried == 1
+    assert "no `offload` section" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("token", "status"), [("robot", 202), ("wall", 403), ("gate", 403), ("nobody", 401)])
+async def test_only_an_admin_of_the_whole_box_may_ask_for_a_retry(house: House, token: str, status: int) -> None:
+    headers = {"Authorization": f"Bearer {token}-token"}
+    async with house.open() as client, client.post("/api/spool/retry", headers=headers) as answer:
+        assert answer.status == status
+    assert house.shutter.retried == (status == 202)
+
+
+def test_what_cannot_be_asked_is_one_line(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(config, "retry") == 1
+    assert "edgecam is not running" in capsys.readouterr().err
+    config.write_text(config.read_text().replace(f"storage: {{path: {tmp_path}}}", "storage: {path: /no/such/place}"))
+    for what in ("status", "list", "verify"):
+        assert asked(config, what) == 1
+        assert capsys.readouterr().err.startswith("edgecam spool: /no/such/place: there is no such folder")
+
+
+def test_an_empty_mount_point_is_not_an_empty_spool(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(
+        config.read_text().replace(
+            f"{{path: {tmp_path}}}", f"{{path: {tmp_path}, require_mount: true}}\nstate: {tmp_path.parent}/state"
+        )
+    )
+    assert asked(config, "list") == 1
+    assert capsys.readouterr().err == f"edgecam spool: {tmp_path}: nothing is mounted there\n"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 from edgecam import durable
@@ -50,12 +49,16 @@ def join(clips: Sequence[Clip], out: Path) -> tuple[list[Joined], list[str]]:
     if not runs:
         return [], unread
     durable.make_folder(out.parent)
-    joined = []
-    for number, run in zip(count(1), runs, strict=False):
+    joined = list[Joined]()
+    for run in runs:
         preferred = sorted(run.clips, key=lambda clip: (not clip.every_frame, clip.start))
         begin = min(clip.start for clip in run.clips)
-        film = cut([Recording(clip.start, clip.file) for clip in preferred], begin, run.end)
-        file = out if number == 1 else out.with_name(f"{out.stem}-{number}{out.suffix}")
+        try:
+            film = cut([Recording(clip.start, clip.file) for clip in preferred], begin, run.end)
+        except NothingThere as error:
+            unread.append(f"{preferred[0].file.name} cannot be joined: {error}")
+            continue
+        file = out.with_name(f"{out.stem}-{len(joined) + 1}{out.suffix}") if joined else out
         _write(film, file)
         joined.append(Joined(file, film.begin, film.end, film.gaps))
     return joined, unread

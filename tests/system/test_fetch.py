@@ -81,6 +81,7 @@ def upload(
     *,
     kind: MediaKind = MediaKind.EVENT,
     camera: str = "birdbox",
+    node: str = "garden",
 ) -> str:
     """Frames `first` to `stop` as the daemon records and delivers them. Gives the object key without its suffix."""
     file, shown = io.BytesIO(), frames[first:stop]
@@ -107,7 +108,7 @@ def upload(
     )
     path = folder / f"{id}.mp4"
     path.write_bytes(data)
-    stem = id.key("", "garden")
+    stem = id.key("", node)
     parcel = Parcel(
         file=path,
         stem=stem,
@@ -208,6 +209,34 @@ def test_time_kind_and_camera_choose(place: Outside, tmp_path: Path, capsys: pyt
     choice = (*time, "--kind", "manual,continuous", "--camera", "birdbox", "--node", "garden", "--json")
     assert typed(place, tmp_path / "out", *choice) == 0
     assert [found["key"] for found in json.loads(capsys.readouterr().out)["media"]] == [wanted]
+
+
+def test_with_cameras_in_the_file_their_own_recordings_are_fetched(
+    place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = upload(place.store, tmp_path, H264, 0, 15)
+    yard = upload(place.store, tmp_path, H264, 0, 15, camera="yard")
+    shed = upload(place.store, tmp_path, H264, 0, 15, node="shed", camera="attic")
+    whole = place.config.read_text()
+    place.config.write_text(f"{whole}node: garden\ncameras: {{birdbox: {{source: synthetic}}}}\n")
+    for words, found in (((), ours), (("--camera", "yard"), yard), (("--node", "shed"), shed)):
+        assert typed(place, tmp_path / "out", "--json", *words) == 0
+        assert [media["key"] for media in json.loads(capsys.readouterr().out)["media"]] == [found]
+
+
+def test_clips_and_segments_of_one_time_are_one_film_with_every_frame_once(place: Outside, tmp_path: Path) -> None:
+    upload(place.store, tmp_path, H264, 0, 30, kind=MediaKind.CONTINUOUS)
+    upload(place.store, tmp_path, H264, 15, 60)
+    upload(place.store, tmp_path, H264, 30, 45, kind=MediaKind.CONTINUOUS)
+    assert typed(place, tmp_path / "out", "--concat", tmp_path / "all.mp4") == 0
+    assert counters(tmp_path / "all.mp4") == list(range(60))
+    assert not (tmp_path / "all-2.mp4").exists()
+
+
+def test_a_film_of_nothing_is_told(place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed(place, tmp_path / "out") == 0
+    assert typed(place, tmp_path / "out", "--concat", tmp_path / "all.mp4") == 3
+    assert "nothing to join" in capsys.readouterr().err
 
 
 def test_several_cameras_are_not_joined_into_one_film(

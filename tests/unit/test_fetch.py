@@ -101,6 +101,24 @@ def test_a_manifest_whose_media_is_not_there_is_told_as_missing(store: Memory, t
     assert f"{suffix} is not in the store" in str(outcome.reason)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".json"])
+def test_what_goes_while_it_is_fetched_is_told_as_missing(store: Memory, tmp_path: Path, suffix: str) -> None:
+    (thing,) = select(store.list(""), Prefixes(""), Wanted()).things
+    del store.objects[key(store, suffix)]
+    outcome = fetch(store, thing, tmp_path, 0.0)
+    assert outcome is not None
+    assert (outcome.state, outcome.verified) == (State.MISSING, ())
+
+
+def test_a_manifest_that_was_changed_here_does_not_count(store: Memory, tmp_path: Path) -> None:
+    outcome = fetched(store, tmp_path / "out")
+    assert outcome.file is not None
+    manifest = outcome.file.with_suffix(".json")
+    manifest.write_text("{}")
+    assert fetched(store, tmp_path / "out").state is State.ALREADY
+    assert manifest.read_bytes() == store.objects[key(store, ".json")]
+
+
 @pytest.mark.parametrize("manifest", [b"", b"{", b'{"id": "x"}', None])
 def test_a_manifest_that_makes_no_sense_or_is_anothers_is_told_as_bad(
     store: Memory, tmp_path: Path, manifest: bytes | None

@@ -49,7 +49,11 @@ def test_node_camera_kind_and_time_choose(wanted: Wanted, found: Sequence[str]) 
 
 
 def test_what_is_not_ours_is_no_recording_and_not_told() -> None:
-    foreign = ("cams/garden/birdbox/2026/09/21/holiday.mp4", "cams/x.json", "cams/garden/birdbox/2026/13/x-aaaaaa.mp4")
+    foreign = (
+        "cams/garden/birdbox/2026/09/21/holiday.mp4",
+        "cams/x.json",
+        "cams/garden/birdbox/2026/09/21/x-aaaaaa.mp4",
+    )
     elsewhere = GARDEN.replace("/birdbox/", "/yard/") + ".mp4"
     listing = select([*keys(*foreign, suffixes=("",)), Stored(elsewhere, 1)], PREFIXES, Wanted())
     assert listing == select([], PREFIXES, Wanted())
@@ -57,7 +61,7 @@ def test_what_is_not_ours_is_no_recording_and_not_told() -> None:
 
 def test_media_without_a_manifest_is_unfinished() -> None:
     listing = select([*keys(GARDEN), *keys(YARD, suffixes=(".mp4", ".jpg"))], PREFIXES, Wanted())
-    assert [thing.stem for thing in listing.things] == [GARDEN]
+    assert [(thing.stem, thing.size) for thing in listing.things] == [(GARDEN, 20)]
     assert listing.unfinished == (f"{YARD}.jpg", f"{YARD}.mp4")
 
 

@@ -217,6 +217,7 @@ def test_with_cameras_in_the_file_their_own_recordings_are_fetched(
     ours = upload(place.store, tmp_path, H264, 0, 15)
     yard = upload(place.store, tmp_path, H264, 0, 15, camera="yard")
     shed = upload(place.store, tmp_path, H264, 0, 15, node="shed", camera="attic")
+    upload(place.store, tmp_path, H264, 0, 15, node="barn")
     whole = place.config.read_text()
     place.config.write_text(f"{whole}node: garden\ncameras: {{birdbox: {{source: synthetic}}}}\n")
     for words, found in (((), ours), (("--camera", "yard"), yard), (("--node", "shed"), shed)):

@@ -21,7 +21,7 @@ from edgecam.config.store import FolderStore, S3Store
 from edgecam.frame import Frame
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.offload.deliver import Parcel, deliver
-from edgecam.offload.stores import Store, open_store
+from edgecam.offload.stores import open_store
 from edgecam.record.mp4 import Mp4
 from peers import S3
 
@@ -31,18 +31,23 @@ WALL, FPS = 1.79e9, 15
 H264: Sequence[Frame] = h264(60)
 
 
+BUCKET = "birdbox"
+
+
 class Outside:
-    """A store, its configuration, and the folder in which its objects lie."""
+    """A store, its configuration, and the folder in which its objects lie, by their keys."""
 
     def __init__(self, store: FolderStore | S3Store, text: str, config: Path, objects: Path) -> None:
-        self.store, self.config, self.objects = open_store(store), config, objects
+        self.store, self.prefix, self.config, self.objects = open_store(store), store.prefix, config, objects
         config.write_text(f"offload:\n  store: {text}\n")
         config.chmod(0o600)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with S3(tmp_path_factory.mktemp("s3")) as server:
+    server = S3(tmp_path_factory.mktemp("s3"))
+    server.bucket(BUCKET)  # before it is up: it looks for new folders now and then only
+    with server:
         yield server
 
 
@@ -53,27 +58,27 @@ def servers(server: S3) -> None:
 
 @pytest.fixture(params=["s3", "folder"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, server: S3) -> Outside:
-    config = tmp_path / "config.yaml"
+    config, prefix = tmp_path / "config.yaml", f"{tmp_path.name}/"
     if request.param == "folder":
         nas = tmp_path / "nas"
-        return Outside(FolderStore(path=nas), f"{{type: folder, path: {nas}}}", config, nas)
-    bucket = f"b{hashlib.md5(str(tmp_path).encode(), usedforsecurity=False).hexdigest()[:12]}"
-    objects = server.bucket(bucket)
+        text = f"{{type: folder, path: {nas}, prefix: {prefix}}}"
+        return Outside(FolderStore(path=nas, prefix=prefix), text, config, nas)
     store = S3Store(
-        bucket=bucket,
+        bucket=BUCKET,
+        prefix=prefix,
         endpoint=Url(server.endpoint),
         access_key=Secret(server.access_key),
         secret_key=Secret(server.secret_key),
     )
     text = (
-        f"{{type: s3, bucket: {bucket}, endpoint: '{server.endpoint}', access_key: {server.access_key}, "
-        f"secret_key: {server.secret_key}}}"
+        f"{{type: s3, bucket: {BUCKET}, prefix: {prefix}, endpoint: '{server.endpoint}', "
+        f"access_key: {server.access_key}, secret_key: {server.secret_key}}}"
     )
-    return Outside(store, text, config, objects)
+    return Outside(store, text, config, server.bucket(BUCKET))
 
 
 def upload(
-    store: Store,
+    place: Outside,
     folder: Path,
     frames: Sequence[Frame],
     first: int,
@@ -108,7 +113,7 @@ def upload(
     )
     path = folder / f"{id}.mp4"
     path.write_bytes(data)
-    stem = id.key("", node)
+    stem = id.key(place.prefix, node)
     parcel = Parcel(
         file=path,
         stem=stem,
@@ -119,7 +124,7 @@ def upload(
         metadata={},
         manifest=sidecar.dump().decode(),
     )
-    deliver(store, parcel, lambda _: None)
+    deliver(place.store, parcel, lambda _: None)
     return stem
 
 
@@ -128,14 +133,14 @@ def typed(place: Outside, out: Path, *words: object) -> int:
 
 
 def remote(place: Outside) -> list[str]:
-    return sorted(path.name for path in place.objects.rglob("*") if path.is_file())
+    return sorted(path.name for path in (place.objects / place.prefix).rglob("*") if path.is_file())
 
 
 def test_all_is_fetched_joined_and_then_deleted(
     place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for first in (30, 0, 15):
-        upload(place.store, tmp_path, H264, first, first + 15)
+        upload(place, tmp_path, H264, first, first + 15)
     out, film = tmp_path / "out", tmp_path / "films" / "all.mp4"
     assert typed(place, out, "--concat", film, "--delete", "--yes") == 0
     said = capsys.readouterr()
@@ -150,9 +155,9 @@ def test_all_is_fetched_joined_and_then_deleted(
 def test_a_second_run_fetches_only_what_is_new(
     place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    upload(place.store, tmp_path, H264, 0, 15)
+    upload(place, tmp_path, H264, 0, 15)
     assert typed(place, tmp_path / "out") == 0
-    upload(place.store, tmp_path, H264, 15, 30)
+    upload(place, tmp_path, H264, 15, 30)
     assert typed(place, tmp_path / "out") == 0
     assert "1 fetched from" in (said := capsys.readouterr().out.splitlines()[-1])
     assert "1 already here" in said
@@ -160,10 +165,10 @@ def test_a_second_run_fetches_only_what_is_new(
 
 def test_where_the_coding_changes_another_film_begins(place: Outside, tmp_path: Path) -> None:
     pictures = jpegs(60)
-    upload(place.store, tmp_path, H264, 0, 15)
-    upload(place.store, tmp_path, pictures, 15, 30)
-    upload(place.store, tmp_path, pictures, 30, 45)
-    upload(place.store, tmp_path, H264, 45, 60)
+    upload(place, tmp_path, H264, 0, 15)
+    upload(place, tmp_path, pictures, 15, 30)
+    upload(place, tmp_path, pictures, 30, 45)
+    upload(place, tmp_path, H264, 45, 60)
     assert typed(place, tmp_path / "out", "--concat", tmp_path / "all.mp4") == 0
     found = [tmp_path / name for name in ("all.mp4", "all-2.mp4", "all-3.mp4")]
     assert [probe(film).codec for film in found] == ["h264", "mjpeg", "h264"]
@@ -174,9 +179,9 @@ def test_where_the_coding_changes_another_film_begins(place: Outside, tmp_path: 
 def test_what_is_damaged_in_the_store_is_told_not_fetched_and_not_deleted(
     place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good = upload(place.store, tmp_path, H264, 0, 15)
-    bad = upload(place.store, tmp_path, H264, 15, 30)
-    lost = upload(place.store, tmp_path, H264, 30, 45)
+    good = upload(place, tmp_path, H264, 0, 15)
+    bad = upload(place, tmp_path, H264, 15, 30)
+    lost = upload(place, tmp_path, H264, 30, 45)
     media = place.objects / f"{bad}.mp4"
     media.write_bytes(media.read_bytes()[:-1] + b"!")
     place.store.delete(f"{lost}.mp4")
@@ -193,7 +198,7 @@ def test_what_is_damaged_in_the_store_is_told_not_fetched_and_not_deleted(
 def test_what_is_not_finished_is_told_and_left_alone(
     place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stem = upload(place.store, tmp_path, H264, 0, 15)
+    stem = upload(place, tmp_path, H264, 0, 15)
     place.store.delete(f"{stem}.json")
     assert typed(place, tmp_path / "out", "--delete", "--yes") == 0
     assert f"unfinished: {stem}.mp4" in capsys.readouterr().err
@@ -201,10 +206,10 @@ def test_what_is_not_finished_is_told_and_left_alone(
 
 
 def test_time_kind_and_camera_choose(place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    upload(place.store, tmp_path, H264, 0, 15)
-    wanted = upload(place.store, tmp_path, H264, 30, 45, kind=MediaKind.MANUAL)
-    upload(place.store, tmp_path, H264, 30, 45)
-    upload(place.store, tmp_path, H264, 30, 45, kind=MediaKind.MANUAL, camera="yard")
+    upload(place, tmp_path, H264, 0, 15)
+    wanted = upload(place, tmp_path, H264, 30, 45, kind=MediaKind.MANUAL)
+    upload(place, tmp_path, H264, 30, 45)
+    upload(place, tmp_path, H264, 30, 45, kind=MediaKind.MANUAL, camera="yard")
     time = ("--from", "2026-09-21T14:13:21.5Z", "--to", "2026-09-21T14:14:00Z")
     choice = (*time, "--kind", "manual,continuous", "--camera", "birdbox", "--node", "garden", "--json")
     assert typed(place, tmp_path / "out", *choice) == 0
@@ -214,10 +219,10 @@ def test_time_kind_and_camera_choose(place: Outside, tmp_path: Path, capsys: pyt
 def test_with_cameras_in_the_file_their_own_recordings_are_fetched(
     place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ours = upload(place.store, tmp_path, H264, 0, 15)
-    yard = upload(place.store, tmp_path, H264, 0, 15, camera="yard")
-    shed = upload(place.store, tmp_path, H264, 0, 15, node="shed", camera="attic")
-    upload(place.store, tmp_path, H264, 0, 15, node="barn")
+    ours = upload(place, tmp_path, H264, 0, 15)
+    yard = upload(place, tmp_path, H264, 0, 15, camera="yard")
+    shed = upload(place, tmp_path, H264, 0, 15, node="shed", camera="attic")
+    upload(place, tmp_path, H264, 0, 15, node="barn")
     whole = place.config.read_text()
     place.config.write_text(f"{whole}node: garden\ncameras: {{birdbox: {{source: synthetic}}}}\n")
     for words, found in (((), ours), (("--camera", "yard"), yard), (("--node", "shed"), shed)):
@@ -226,9 +231,9 @@ def test_with_cameras_in_the_file_their_own_recordings_are_fetched(
 
 
 def test_clips_and_segments_of_one_time_are_one_film_with_every_frame_once(place: Outside, tmp_path: Path) -> None:
-    upload(place.store, tmp_path, H264, 0, 30, kind=MediaKind.CONTINUOUS)
-    upload(place.store, tmp_path, H264, 15, 60)
-    upload(place.store, tmp_path, H264, 30, 45, kind=MediaKind.CONTINUOUS)
+    upload(place, tmp_path, H264, 0, 30, kind=MediaKind.CONTINUOUS)
+    upload(place, tmp_path, H264, 15, 60)
+    upload(place, tmp_path, H264, 30, 45, kind=MediaKind.CONTINUOUS)
     assert typed(place, tmp_path / "out", "--concat", tmp_path / "all.mp4") == 0
     assert counters(tmp_path / "all.mp4") == list(range(60))
     assert not (tmp_path / "all-2.mp4").exists()
@@ -244,7 +249,7 @@ def test_several_cameras_are_not_joined_into_one_film(
     place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for camera in ("birdbox", "yard"):
-        upload(place.store, tmp_path, H264, 0, 15, camera=camera)
+        upload(place, tmp_path, H264, 0, 15, camera=camera)
     assert typed(place, tmp_path / "out", "--concat", tmp_path / "all.mp4") == 2
     assert "garden/birdbox, garden/yard: choose" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -253,7 +258,7 @@ def test_several_cameras_are_not_joined_into_one_film(
 def test_nothing_is_deleted_when_the_film_cannot_be_written(
     place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    upload(place.store, tmp_path, H264, 0, 15)
+    upload(place, tmp_path, H264, 0, 15)
     (tmp_path / "file").touch()
     assert typed(place, tmp_path / "out", "--concat", tmp_path / "file" / "all.mp4", "--delete", "--yes") == 1
     assert "1 fetched" in capsys.readouterr().out
@@ -263,9 +268,9 @@ def test_nothing_is_deleted_when_the_film_cannot_be_written(
 def test_a_recording_that_cannot_be_joined_is_told_and_keeps_all_from_being_deleted(
     place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload(place.store, tmp_path, H264, 0, 15)
+    upload(place, tmp_path, H264, 0, 15)
     monkeypatch.setattr(Mp4, "write", lambda self, frame: None)  # the recorder died before its first fragment
-    upload(place.store, tmp_path, H264, 15, 30)
+    upload(place, tmp_path, H264, 15, 30)
     monkeypatch.undo()
     assert typed(place, tmp_path / "out", "--concat", tmp_path / "all.mp4", "--delete", "--yes") == 3
     said = capsys.readouterr().err
@@ -277,7 +282,7 @@ def test_a_recording_that_cannot_be_joined_is_told_and_keeps_all_from_being_dele
 
 @pytest.mark.parametrize(("answer", "left"), [("y", 0), ("n", 2), ("", 2)])
 def test_a_person_is_asked_before_anything_is_deleted(place: Outside, tmp_path: Path, answer: str, left: int) -> None:
-    upload(place.store, tmp_path, H264, 0, 15)
+    upload(place, tmp_path, H264, 0, 15)
     ours, theirs = pty.openpty()
     os.write(ours, f"{answer}\n".encode())
     words = ["fetch", "-c", str(place.config), "-o", str(tmp_path / "out"), "--delete"]
@@ -292,7 +297,7 @@ def test_a_person_is_asked_before_anything_is_deleted(place: Outside, tmp_path: 
 
 
 def test_a_terminal_shows_how_far_it_is(place: Outside, tmp_path: Path) -> None:
-    upload(place.store, tmp_path, H264, 0, 15)
+    upload(place, tmp_path, H264, 0, 15)
     ours, theirs = pty.openpty()
     words = ["fetch", "-c", str(place.config), "-o", str(tmp_path / "out")]
     done = subprocess.run(

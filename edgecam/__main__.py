@@ -89,6 +89,19 @@ def _parser() -> argparse.ArgumentParser:
     configured(clip)
     configured(command("snapshot", _snapshot, "Have the running daemon take a picture now and keep it.", asked))
 
+    fetch = command("fetch", _fetch, "Download from the object store, verify, join, and delete there what is here.")
+    configured(fetch)
+    fetch.add_argument("--node", metavar="N", help="of this box (default: node of the file, else all)")
+    fetch.add_argument("--camera", metavar="ID", help="of this camera (default: those of the file, else all)")
+    fetch.add_argument("--from", dest="begin", metavar="T", help="a time such as 2026-11-21T07:00")
+    fetch.add_argument("--to", dest="end", metavar="T", help="the same")
+    fetch.add_argument("--kind", action="append", default=[], metavar="KIND", help="event, manual, ... (default: all)")
+    fetch.add_argument("-o", "--output", type=Path, metavar="DIR", required=True, help="where to; resumes there")
+    fetch.add_argument("--concat", type=Path, metavar="OUT.mp4", help="join it, without re-encoding")
+    fetch.add_argument("--delete", action="store_true", help="delete in the store what was verified here")
+    fetch.add_argument("--yes", action="store_true", help="do not ask before that")
+    fetch.add_argument("--json", action="store_true", help="for programs")
+
     command("password", _password, "Print a hash for http.users.")
 
     scan = command("scan", _scan, "Run recorded video through the live motion detector.")
@@ -222,6 +235,17 @@ def _snapshot(arguments: argparse.Namespace) -> int:
     except ConfigErrors as errors:
         return _complain(errors)
     return ask.snapshot(daemon, arguments.camera, arguments.output, as_json=arguments.json)
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from edgecam import fetching
+    from edgecam.config.load import ConfigErrors, load
+
+    try:
+        config = load(_place(arguments), environ=os.environ, overrides=arguments.set).config
+    except ConfigErrors as errors:
+        return _complain(errors)
+    return fetching.main(config, arguments)
 
 
 def _daemon(arguments: argparse.Namespace) -> "Daemon":

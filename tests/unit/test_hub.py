@@ -285,3 +285,17 @@ def test_demand_says_what_a_source_has_to_make() -> None:
             assert (asked.people, asked.motion, asked.coded) == told
             assert house.wanting.is_set() is asked.any is (want is not Want.LIGHT)
         assert not house.wanting.is_set()
+
+
+async def test_a_picture_that_was_captured_before_the_question_is_not_the_answer() -> None:
+    here = hub()
+    here.publish(frame(1))
+    answer = asyncio.create_task(here.fresh(2.5))
+    for number in (2, 3, 4):  # the second is late: it was captured before
+        await asyncio.sleep(0)
+        assert not answer.done()
+        here.publish(frame(number))
+        await settle()
+        if number >= 3:
+            break
+    assert (await answer).number == 3

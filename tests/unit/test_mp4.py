@@ -230,6 +230,14 @@ def test_an_absurd_time_of_one_frame_costs_neither_the_clip_nor_its_length(leap:
     assert found.duration == pytest.approx(3.0, abs=0.2)
 
 
+def test_a_track_of_a_coding_that_we_do_not_know_is_passed_over() -> None:
+    data = muxed(h264(30), sound=sounds(2.0))
+    assert b"mp4a" in data
+    assert boxes.read(io.BytesIO(data.replace(b"mp4a", b"none"))) == boxes.read(io.BytesIO(data))
+    with pytest.raises(boxes.NotPlayable):
+        boxes.read(io.BytesIO(data.replace(b"mp4a", b"none").replace(b"avc1", b"nix1")))
+
+
 def test_a_single_picture_is_a_short_clip() -> None:
     found = boxes.read(io.BytesIO(muxed(jpegs(1))))
     assert (found.frames, found.duration) == (1, 0.1)

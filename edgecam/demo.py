@@ -190,6 +190,8 @@ class Story:
                 self._say("yellow", "motion", f"ended after {event.duration:.1f} s")
             case RecordingStarted():
                 self._say("blue", "clip", "recording, with the seconds before the motion")
+            case ClipSaved() if event.media.media.beside:
+                self._say("blue", "clip", f"its best picture: {event.media.id}.jpg, {event.media.size / 1e3:.0f} kB")
             case ClipSaved() if event.media.kind is not MediaKind.SNAPSHOT:
                 clip = event.media
                 self._say(

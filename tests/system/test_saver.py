@@ -117,6 +117,18 @@ async def clip_of(booth: Booth, saved: Saved) -> tuple[Sidecar, Path]:
     return media, path
 
 
+def coded_clip(library: Library) -> None:
+    """A finished event clip of six seconds from START on, in H.264."""
+    frames = h264(90)
+    draft = Draft(id=MediaId.new(START, "cam", MediaKind.EVENT).text, start=START, cause="motion", complete=True)
+    with library.begin(draft).open("wb", buffering=0) as file:
+        mp4 = Mp4(file, frames[0])
+        for frame in frames:
+            mp4.write(frame)
+        mp4.close()
+    library.finish(draft)
+
+
 CAMERAS = {"jpeg": (jpegs(150), "auto"), "h264": (h264(150), "auto"), "jpeg, kept so": (jpegs(150), "mjpeg")}
 
 
@@ -153,15 +165,7 @@ async def test_what_the_buffer_has_forgotten_comes_out_of_segments_and_the_open_
 async def test_the_newest_seconds_are_in_the_clip_even_where_older_ones_are_coded_otherwise(tmp_path: Path) -> None:
     """A JPEG camera's event clips are H.264 by now: they cannot be joined with its newest pictures."""
     async with booth(tmp_path, codec="mjpeg") as here:
-        older = h264(90)
-        id = MediaId.new(older[0].wall, "cam", MediaKind.EVENT)
-        draft = Draft(id=id.text, start=older[0].wall, cause="motion", complete=True)
-        with here.library.begin(draft).open("wb", buffering=0) as file:
-            mp4 = Mp4(file, older[0])
-            for frame in older:
-                mp4.write(frame)
-            mp4.close()
-        here.library.finish(draft)
+        coded_clip(here.library)
         await here.film(jpegs(150)[120:])
         saved = await here.saver.save_clip("cam", 10.0)
         _, path = await clip_of(here, saved)
@@ -257,15 +261,7 @@ async def test_any_interval_is_one_film_frame_by_frame(frames: Sequence[Frame], 
 async def test_of_an_event_that_lies_in_both_codings_the_one_that_browsers_play_is_exported(tmp_path: Path) -> None:
     async with booth(tmp_path, mode="continuous", codec="mjpeg") as here:
         await here.film(jpegs(120))
-        coded = h264(90)
-        id = MediaId.new(coded[0].wall, "cam", MediaKind.EVENT)
-        draft = Draft(id=id.text, start=coded[0].wall, cause="motion", complete=True)
-        with here.library.begin(draft).open("wb", buffering=0) as file:
-            mp4 = Mp4(file, coded[0])
-            for frame in coded:
-                mp4.write(frame)
-            mp4.close()
-        here.library.finish(draft)
+        coded_clip(here.library)
         event = await here.saver.export("cam", START, START + 6.0)
         assert probe(written(event, tmp_path / "event.mp4")).codec == "h264"
         longer = await here.saver.export("cam", START, START + 7.9)

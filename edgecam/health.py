@@ -98,7 +98,8 @@ class StoreState(StrEnum):
     OK = "ok"
     RETRYING = "retrying"
     BLOCKED = "blocked"  # only the user can mend it: credentials, bucket, clock
-    FULL = "full"
+    FULL = "full"  # the store has no room left
+    HELD = "held"  # nothing is wrong, but nothing may go now
 
 
 @dataclass(slots=True)

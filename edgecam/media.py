@@ -251,6 +251,10 @@ class Layout:
         """An empty file that says: keep this."""
         return self.folder(id) / (id.text + ".keep")
 
+    def journal(self, id: MediaId) -> Path:
+        """What a store noted of an upload that is not complete."""
+        return self.wait / f"{id.name}.parts"
+
     def marker(self, id: MediaId) -> Path:
         """It is empty, but for an event's picture."""
         return self.wait / id.name

@@ -45,6 +45,8 @@ class Parcel(BaseModel):
     metadata: Mapping[str, str]
     manifest: str
     """What goes to `<stem>.json`, after the media; empty where another thing's manifest speaks of it."""
+    journal: Path | None = None
+    """Where what is known of a multipart upload may be kept between attempts; goes with the marker."""
 
 
 class Delivered(BaseModel):
@@ -177,6 +179,7 @@ def _media(parcel: Parcel, stem: Stem) -> Upload:
         sha256=parcel.sha256,
         content_type=parcel.content_type,
         metadata=parcel.metadata,
+        journal=parcel.journal,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgecam.health import StoreState
-from edgecam.offload.stores import Permanent, StoreError
+from edgecam.offload.stores import Permanent, StoreError, StoreFull
 
 BASE, CAP = 2.0, 300.0
 """Of the back-off after something that passes by itself (s); full jitter: anything from 0 to BASE * 2^n."""
@@ -42,9 +42,8 @@ class Patience:
         return self.state is not StoreState.OK
 
     def failed(self, error: StoreError) -> Pause:
-        state = StoreState.BLOCKED if isinstance(error, Permanent) else StoreState.RETRYING
-        reason = str(error)
-        news = state is not self.state or (state is StoreState.BLOCKED and reason != self.reason)
+        state, reason = _state(error), str(error)
+        news = state is not self.state or (state is not StoreState.RETRYING and reason != self.reason)
         self._streak = self._streak + 1 if state is self.state else 1
         self.state, self.reason, self.attempts = state, reason, self.attempts + 1
         return Pause(self._pause(error), news)
@@ -61,3 +60,9 @@ class Patience:
         attempts, self.attempts, self._streak = self.attempts, 0, 0
         self.state, self.reason = StoreState.OK, None
         return attempts
+
+
+def _state(error: StoreError) -> StoreState:
+    if isinstance(error, StoreFull):
+        return StoreState.FULL
+    return StoreState.BLOCKED if isinstance(error, Permanent) else StoreState.RETRYING

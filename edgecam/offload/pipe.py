@@ -12,9 +12,29 @@ from pydantic import BaseModel, ConfigDict, Field
 from edgecam.config.secret import REDACTED, Secret, Url
 from edgecam.config.store import StoreConfig
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
-from edgecam.offload.stores import Corrupt, Permanent, StoreError, Transient
+from edgecam.offload.stores import (
+    BadClock,
+    BadCredentials,
+    BadSettings,
+    Corrupt,
+    Permanent,
+    StoreError,
+    StoreFull,
+    Transient,
+)
 
-_VERDICTS = {"transient": Transient, "permanent": Permanent, "corrupt": Corrupt, "damaged": Damaged, "gone": Gone}
+_VERDICTS = {
+    "credentials": BadCredentials,
+    "clock": BadClock,
+    "settings": BadSettings,
+    "full": StoreFull,
+    "permanent": Permanent,
+    "transient": Transient,
+    "corrupt": Corrupt,
+    "damaged": Damaged,
+    "gone": Gone,
+}
+"""The more special before the more general."""
 
 
 class Deliver(BaseModel):
@@ -57,6 +77,9 @@ class Failure(BaseModel):
 
 class Answer(BaseModel):
     """A line from the child: progress, or what ends the job."""
+
+    ahead: float | None = None
+    """Seconds that the store's clock is ahead of ours, by its last answer; None when it told none."""
 
     sent: int | None = None
     """Bytes of the object that have left so far: the job goes on."""

@@ -78,6 +78,7 @@ class Spool:
             content_type=_TYPES[id.suffix],
             metadata={name: str(value) for name, value in told.items()} | {"sha256": sidecar.sha256},
             manifest="" if id.beside else sidecar.model_copy(update={"receipt": None}).dump().decode(),
+            journal=self._layout.journal(id),
         )
 
     def done(self, sidecar: Sidecar, receipt: Receipt) -> Sidecar:
@@ -94,6 +95,7 @@ class Spool:
 
     def release(self, id: MediaId) -> None:
         """It waits no longer; the media stays where it is."""
+        durable.remove(self._layout.journal(id))
         durable.remove(self._layout.marker(id))
 
     def bad(self, id: MediaId, why: str) -> None:

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 TICK = 60.0
 """Seconds between two looks at the directory when nobody says that something new waits."""
+HELD = 1.0
+"""Seconds between two looks at whether anything may go."""
 
 
 class Carrier(Protocol):
@@ -54,12 +56,15 @@ class Uploader:
         cameras_status: Mapping[str, CameraStatus],
         clock: Clock,
         patience: Patience | None = None,
+        hold: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`wanted`: whether the store takes a thing; `prefix`: what stands before the node in its key."""
+        """`wanted`: whether the store takes a thing; `prefix`: what stands before the node in its key; `hold`: why
+        nothing may go now, in words.
+        """
         self._config, self._wanted, self._node, self._prefix = config, wanted, node, prefix
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
-        self._backlog, self._patience = Backlog(config.order), patience or Patience()
+        self._backlog, self._patience, self._hold = Backlog(config.order), patience or Patience(), hold
         self._news, self._hurry = asyncio.Event(), asyncio.Event()
         status.state = StoreState.OK
 
@@ -81,6 +86,10 @@ class Uploader:
 
     async def _turn(self) -> None:
         """Bring the next thing to the store, or wait for one."""
+        if why := self._hold():
+            self._status.state, self._status.reason = StoreState.HELD, why
+            await self._wait(HELD)
+            return
         thing = self._backlog.probe() if self._patience.open else self._backlog.next()
         if thing is None:
             await self._wait_for_news()
@@ -205,7 +214,7 @@ class Uploader:
         pause = self._patience.failed(error)
         self._tell()
         if pause.news:
-            blocked = self._patience.state is StoreState.BLOCKED
+            blocked = self._patience.state is not StoreState.RETRYING
             log.log(
                 logging.ERROR if blocked else logging.WARNING,
                 "offload: %s; %s, nothing is lost%s; %s in %.0f s",
@@ -215,9 +224,13 @@ class Uploader:
                 "next probe" if blocked else "trying again",
                 pause.seconds,
             )
+        await self._wait(pause.seconds)
+
+    async def _wait(self, seconds: float) -> None:
+        """Or until somebody asks for a retry."""
         self._hurry.clear()
         with contextlib.suppress(TimeoutError):
-            await aside.within(self._clock, pause.seconds, self._hurry.wait())
+            await aside.within(self._clock, seconds, self._hurry.wait())
 
 
 def _so_many_wait(count: int) -> str:

@@ -14,7 +14,19 @@ import pytest
 
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import AzureStore, FolderStore, S3Store, StoreConfig
-from edgecam.offload.stores import Corrupt, Permanent, Store, StoreError, Transient, Upload, open_store
+from edgecam.offload.stores import (
+    BadClock,
+    BadCredentials,
+    BadSettings,
+    Corrupt,
+    Permanent,
+    Store,
+    StoreError,
+    StoreFull,
+    Transient,
+    Upload,
+    open_store,
+)
 from edgecam.offload.stores.body import Body
 from edgecam.offload.stores.verdict import judge, retry_after, unreachable
 
@@ -101,15 +113,16 @@ PAGE = b"<html><body>Please log in to the hotel's network</body></html>"
     [
         (200, PAGE, Transient, "is not the store", "login page"),
         (302, PAGE, Transient, "is not the store", "login page"),
-        (403, b"", Permanent, "the store refused the key (403", "offload.store."),
-        (401, PAGE, Permanent, "the store refused the key (401", "offload.store."),
+        (403, b"", BadCredentials, "the store refused the key (403", "offload.store."),
+        (401, PAGE, BadCredentials, "the store refused the key (401", "offload.store."),
         (404, b"", Permanent, "no such address (404)", "offload.store.endpoint"),
         (408, b"", Transient, "busy (408", None),
+        (412, b"", Transient, "at the key already", None),
         (500, b"", Transient, "busy (500", None),
         (503, b"", Transient, "busy (503", None),
-        (501, b"", Permanent, "does not take what we send (501", "offload.store"),
-        (507, b"", Permanent, "the store is full (507", "make room"),
-        (418, b"", Permanent, "does not take what we send (418", "offload.store"),
+        (501, b"", BadSettings, "does not take what we send (501", "offload.store"),
+        (507, b"", StoreFull, "the store is full (507", "make room"),
+        (418, b"", BadSettings, "does not take what we send (418", "offload.store"),
     ],
 )
 def test_a_store_of_any_make_is_understood_by_its_status(
@@ -126,17 +139,18 @@ def test_a_store_of_any_make_is_understood_by_its_status(
 @pytest.mark.parametrize(
     ("status", "code", "verdict", "words", "hint"),
     [
-        (403, "SignatureDoesNotMatch", Permanent, "refused the key (403 SignatureDoesNotMatch)", "secret_key"),
-        (403, "InvalidAccessKeyId", Permanent, "does not know the access key", "offload.store.access_key"),
-        (403, "AccessDenied", Permanent, "not allow this key", "s3:PutObject"),
-        (403, "RequestTimeTooSkewed", Permanent, "clock differs", "set the clock"),
-        (400, "ExpiredToken", Permanent, "have expired", "session_token"),
-        (404, "NoSuchBucket", Permanent, "the bucket does not exist", "offload.store.bucket"),
-        (301, "PermanentRedirect", Permanent, "in another region", "offload.store.region"),
+        (403, "SignatureDoesNotMatch", BadCredentials, "refused the key (403 SignatureDoesNotMatch)", "secret_key"),
+        (403, "InvalidAccessKeyId", BadCredentials, "does not know the access key", "offload.store.access_key"),
+        (403, "AccessDenied", BadCredentials, "not allow this key", "s3:PutObject"),
+        (403, "RequestTimeTooSkewed", BadClock, "clock differs", "set the clock"),
+        (400, "ExpiredToken", BadCredentials, "have expired", "session_token"),
+        (404, "NoSuchBucket", BadSettings, "the bucket does not exist", "offload.store.bucket"),
+        (301, "PermanentRedirect", BadSettings, "in another region", "offload.store.region"),
         (400, "BadDigest", Corrupt, "changed on their way", None),
         (503, "SlowDown", Transient, "the store is busy (503 SlowDown)", None),
         (400, "RequestTimeout", Transient, "the store is busy", None),
         (409, "OperationAborted", Transient, "the store is busy", None),
+        (412, "PreconditionFailed", Transient, "at the key already (412 PreconditionFailed)", None),
     ],
 )
 def test_the_codes_of_s3_lead_to_the_line_of_the_file_that_is_wrong(

@@ -66,6 +66,7 @@ class Box:
         *,
         offload: Offload | None = None,
         wanted: Collection[str] = ("event", "manual"),
+        hold: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.root, self.layout = root, Layout(root)
         self.store = Memory()
@@ -86,6 +87,7 @@ class Box:
             cameras_status={"birdbox": self.camera},
             clock=self.clock,
             patience=Patience(lambda: 1.0),
+            hold=hold,
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -390,4 +392,18 @@ async def test_a_timelapse_goes_where_a_rule_of_the_bucket_can_aim_at_it(tmp_pat
     await box.start()
     aimed = f"cams/timelapse/garden-pi/birdbox/2026/09/21/{film.id}"
     assert {f"{aimed}.mp4", f"{aimed}.json", key(clip), key(clip, ".json")} == set(box.store.objects)
+    await box.stop()
+
+
+async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(tmp_path: Path) -> None:
+    held: list[str] = ["the clock is not known"]
+    box, clip = Box(tmp_path, hold=lambda: held[0] if held else None), save(tmp_path)
+    await box.start()
+    await box.clock.advance(600)
+    assert box.carrier.tried == []
+    assert (box.status.state, box.status.reason, box.status.files) == (StoreState.HELD, "the clock is not known", 1)
+    held.clear()
+    await box.clock.advance(1)
+    assert not box.waits(clip)
+    assert (box.status.state, box.status.reason) == (StoreState.OK, None)
     await box.stop()

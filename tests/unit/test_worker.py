@@ -22,7 +22,19 @@ from edgecam.media import Layout
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
 from edgecam.offload.pipe import Answer, Deliver, Failure, Job, MakeLink, plain
 from edgecam.offload.spool import Spool
-from edgecam.offload.stores import Corrupt, Permanent, Store, Stored, StoreError, Transient, Upload
+from edgecam.offload.stores import (
+    BadClock,
+    BadCredentials,
+    BadSettings,
+    Corrupt,
+    Permanent,
+    Store,
+    Stored,
+    StoreError,
+    StoreFull,
+    Transient,
+    Upload,
+)
 from edgecam.offload.stores.memory import Memory
 from edgecam.offload.worker import Clerk, Worker
 from fakes import FakeClock, until
@@ -269,7 +281,9 @@ def test_links_are_made_by_the_store() -> None:
     assert Desk(Memory()).ask(MakeLink(key="k.mp4", expiry=60)).link == ("memory:k.mp4", 60)
 
 
-@pytest.mark.parametrize("kind", [Transient, Permanent, Corrupt, Damaged, Gone])
+@pytest.mark.parametrize(
+    "kind", [BadClock, BadCredentials, BadSettings, StoreFull, Transient, Permanent, Corrupt, Damaged, Gone]
+)
 def test_every_verdict_survives_the_pipe(kind: type[StoreError], tmp_path: Path) -> None:
     store = Memory()
     store.faults.extend([None, kind(f"it is {SECRET}", "do this", retry_after=5)])

@@ -24,7 +24,23 @@ class Transient(StoreError):
 
 
 class Permanent(StoreError):
-    """Only a person can mend it: credentials, bucket, certificate. Probe now and then."""
+    """Only a person can mend it. Probe now and then."""
+
+
+class BadCredentials(Permanent):
+    """The store knows us and refuses, or does not know us: a key, its rights, its end."""
+
+
+class BadClock(Permanent):
+    """This box's clock and the store's are too far apart for a signature."""
+
+
+class BadSettings(Permanent):
+    """Bucket, address, region, certificate: the configuration does not fit the store."""
+
+
+class StoreFull(Permanent):
+    """The store has no room left."""
 
 
 class Corrupt(StoreError):
@@ -54,6 +70,8 @@ class Upload:
     content_type: str
     metadata: Mapping[str, str]
     """ASCII; names are letters, digits and `_`. Stores may drop it: nothing but comfort may depend on it."""
+    journal: Path | None = None
+    """A file of the store's own about this upload that outlives the process; the caller removes it at last."""
 
 
 class Store(Protocol):
@@ -114,7 +132,7 @@ def open_store(config: "StoreConfig") -> Store:
         if error.name is None or error.name.startswith("edgecam"):
             raise
         package = error.name.partition(".")[0]
-        raise Permanent(
+        raise BadSettings(
             f"the Python package {package!r} is missing, store type {config.type} needs it",
             f"pip install 'edgecam[{config.type}]'" if config.type == "azure" else f"pip install {package}",
         ) from None

@@ -19,7 +19,7 @@ from azure.storage.blob import BlobProperties, BlobSasPermissions, ContainerClie
 
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.store import AzureStore
-from edgecam.offload.stores import Permanent, Stored, StoreError, Transient, Upload
+from edgecam.offload.stores import BadCredentials, BadSettings, Permanent, Stored, StoreError, Transient, Upload
 from edgecam.offload.stores.body import Body
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
@@ -29,21 +29,30 @@ BLOCK = 4 << 20
 
 _KEY = "check offload.store.account_key, sas_token or connection_string"
 REFUSALS: Refusals = {
-    "AuthenticationFailed": ("the store refused the key", _KEY + ", and this box's clock"),
-    "InvalidAuthenticationInfo": ("the store refused the key", _KEY),
-    "AuthorizationFailure": ("the store refused the key", _KEY + ", and the account's firewall"),
-    "AuthorizationPermissionMismatch": ("the store does not allow this key to do that", "it needs create and write"),
-    "AuthorizationProtocolMismatch": ("the SAS token is for https only", "check offload.store.endpoint"),
+    "AuthenticationFailed": (BadCredentials, "the store refused the key", _KEY + ", and this box's clock"),
+    "InvalidAuthenticationInfo": (BadCredentials, "the store refused the key", _KEY),
+    "AuthorizationFailure": (BadCredentials, "the store refused the key", _KEY + ", and the account's firewall"),
+    "AuthorizationPermissionMismatch": (
+        BadCredentials,
+        "the store does not allow this key to do that",
+        "it needs create and write",
+    ),
+    "AuthorizationProtocolMismatch": (BadSettings, "the SAS token is for https only", "check offload.store.endpoint"),
     "ContainerNotFound": (
+        BadSettings,
         "the container does not exist",
         "make it (edgecam test storage --create), or check offload.store.container",
     ),
-    "ContainerDisabled": ("the container is disabled", "ask who runs the storage account"),
-    "AccountIsDisabled": ("the storage account is disabled", "ask who runs it"),
-    "OutOfRangeInput": ("the container's name is not a valid one", "check offload.store.container"),
-    "InvalidResourceName": ("the container's name is not a valid one", "check offload.store.container"),
-    "ResourceNotFound": ("the storage account does not exist", "check offload.store.account and endpoint"),
-    "BlobImmutableDueToPolicy": ("a policy of the container forbids replacing a blob", "see its immutability policy"),
+    "ContainerDisabled": (BadSettings, "the container is disabled", "ask who runs the storage account"),
+    "AccountIsDisabled": (BadSettings, "the storage account is disabled", "ask who runs it"),
+    "OutOfRangeInput": (BadSettings, "the container's name is not a valid one", "check offload.store.container"),
+    "InvalidResourceName": (BadSettings, "the container's name is not a valid one", "check offload.store.container"),
+    "ResourceNotFound": (BadSettings, "the storage account does not exist", "check offload.store.account and endpoint"),
+    "BlobImmutableDueToPolicy": (
+        BadSettings,
+        "a policy of the container forbids replacing a blob",
+        "see its immutability policy",
+    ),
 }
 
 
@@ -56,7 +65,7 @@ class Azure:
         try:
             self._container = _container(config, self._transport)
         except (exceptions.AzureError, ValueError) as error:
-            raise Permanent(f"the settings of the store make no sense: {error}", _KEY) from None
+            raise BadSettings(f"the settings of the store make no sense: {error}", _KEY) from None
         self._host = urlsplit(self._container.url).hostname or "Azure"
 
     def put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:

@@ -5,7 +5,7 @@ Copied under a temporary name, synced, renamed: whoever looks sees whole files o
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -13,21 +13,21 @@ from typing import BinaryIO
 from edgecam import durable
 from edgecam.config.store import FolderStore
 from edgecam.digest import digest
-from edgecam.offload.stores import Permanent, Stored, Transient, Upload
+from edgecam.offload.stores import BadCredentials, BadSettings, Permanent, Stored, StoreFull, Transient, Upload
 from edgecam.offload.stores.body import Body
 
 CHUNK = 1 << 20
 PART = ".part"
 
-_FOR_A_PERSON = {
-    errno.EACCES: "let edgecam's user write there",
-    errno.EPERM: "let edgecam's user write there",
-    errno.EROFS: "it is mounted read-only",
-    errno.ENOSPC: "make room there",
-    errno.EDQUOT: "make room there, or raise the quota",
-    errno.EEXIST: "something that is not a folder is in the way",
-    errno.ENOTDIR: "something that is not a folder is in the way",
-    errno.EISDIR: "a folder is in the way",
+_FOR_A_PERSON: Mapping[int, tuple[type[Permanent], str]] = {
+    errno.EACCES: (BadCredentials, "let edgecam's user write there"),
+    errno.EPERM: (BadCredentials, "let edgecam's user write there"),
+    errno.EROFS: (BadSettings, "it is mounted read-only"),
+    errno.ENOSPC: (StoreFull, "make room there"),
+    errno.EDQUOT: (StoreFull, "make room there, or raise the quota"),
+    errno.EEXIST: (BadSettings, "something that is not a folder is in the way"),
+    errno.ENOTDIR: (BadSettings, "something that is not a folder is in the way"),
+    errno.EISDIR: (BadSettings, "a folder is in the way"),
 }
 
 
@@ -109,7 +109,7 @@ class Folder:
         if self._must_be_mounted and not _mounted(self._root):
             raise Transient(f"nothing is mounted at {self._root}", "mount it; edgecam goes on by itself")
         if ".." in Path(key).parts or key.startswith("/"):
-            raise Permanent(f"{key} is not a name inside {self._root}", "check offload.store.prefix")
+            raise BadSettings(f"{key} is not a name inside {self._root}", "check offload.store.prefix")
         return self._root / key
 
     @contextmanager
@@ -119,8 +119,8 @@ class Folder:
             yield
         except OSError as error:
             text = f"{self._root}: {error.strerror or error}"
-            hint = _FOR_A_PERSON.get(error.errno or 0)
-            raise (Permanent(text, hint) if hint else Transient(text)) from None
+            sort, hint = _FOR_A_PERSON.get(error.errno or 0, (Transient, None))
+            raise sort(text, hint) from None
 
 
 def _mounted(path: Path) -> bool:

@@ -18,7 +18,18 @@ from botocore.parsers import ResponseParserError
 
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.store import S3Store
-from edgecam.offload.stores import Corrupt, Permanent, Stored, StoreError, Transient, Upload
+from edgecam.offload.stores import (
+    BadClock,
+    BadCredentials,
+    BadSettings,
+    Corrupt,
+    Permanent,
+    Stored,
+    StoreError,
+    StoreFull,
+    Transient,
+    Upload,
+)
 from edgecam.offload.stores.body import Body
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
@@ -30,24 +41,33 @@ CHUNK = 1 << 20
 
 _KEY = "check offload.store.secret_key"
 REFUSALS: Refusals = {
-    "InvalidAccessKeyId": ("the store does not know the access key", "check offload.store.access_key"),
-    "SignatureDoesNotMatch": ("the store refused the key", _KEY),
-    "AccessDenied": ("the store does not allow this key to do that", "the key needs s3:PutObject on the bucket"),
-    "ExpiredToken": ("the credentials have expired", "renew offload.store.session_token"),
-    "InvalidToken": ("the store refused the session token", "check offload.store.session_token"),
-    "TokenRefreshRequired": ("the credentials have expired", "renew offload.store.session_token"),
-    "RequestTimeTooSkewed": ("this box's clock differs from the store's", "set the clock: timedatectl"),
-    "RequestExpired": ("this box's clock differs from the store's", "set the clock: timedatectl"),
+    "InvalidAccessKeyId": (BadCredentials, "the store does not know the access key", "check offload.store.access_key"),
+    "SignatureDoesNotMatch": (BadCredentials, "the store refused the key", _KEY),
+    "AccessDenied": (
+        BadCredentials,
+        "the store does not allow this key to do that",
+        "the key needs s3:PutObject on the bucket",
+    ),
+    "ExpiredToken": (BadCredentials, "the credentials have expired", "renew offload.store.session_token"),
+    "InvalidToken": (BadCredentials, "the store refused the session token", "check offload.store.session_token"),
+    "TokenRefreshRequired": (BadCredentials, "the credentials have expired", "renew offload.store.session_token"),
+    "RequestTimeTooSkewed": (BadClock, "this box's clock differs from the store's", "set the clock: timedatectl"),
+    "RequestExpired": (BadClock, "this box's clock differs from the store's", "set the clock: timedatectl"),
     "NoSuchBucket": (
+        BadSettings,
         "the bucket does not exist",
         "make it (edgecam test storage --create), or check offload.store.bucket",
     ),
-    "InvalidBucketName": ("the bucket's name is not a valid one", "check offload.store.bucket"),
-    "PermanentRedirect": ("the bucket is in another region", "check offload.store.region"),
-    "AuthorizationHeaderMalformed": ("the bucket is in another region", "check offload.store.region"),
-    "IllegalLocationConstraintException": ("the bucket is in another region", "check offload.store.region"),
-    "QuotaExceeded": ("the store is full", "make room in the store"),
-    "XMinioStorageFull": ("the store is full", "make room in the store"),
+    "InvalidBucketName": (BadSettings, "the bucket's name is not a valid one", "check offload.store.bucket"),
+    "PermanentRedirect": (BadSettings, "the bucket is in another region", "check offload.store.region"),
+    "AuthorizationHeaderMalformed": (BadSettings, "the bucket is in another region", "check offload.store.region"),
+    "IllegalLocationConstraintException": (
+        BadSettings,
+        "the bucket is in another region",
+        "check offload.store.region",
+    ),
+    "QuotaExceeded": (StoreFull, "the store is full", "make room in the store"),
+    "XMinioStorageFull": (StoreFull, "the store is full", "make room in the store"),
 }
 
 
@@ -252,9 +272,9 @@ def _error(error: Exception, host: str) -> StoreError:
             return _There(f"the bucket exists already ({status})")
         return judge(status, code, REFUSALS, key_hint=_KEY, headers=reply.get("HTTPHeaders", {}))
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError):
-        return Permanent("there are no credentials for the store", "set offload.store.access_key and secret_key")
+        return BadCredentials("there are no credentials for the store", "set offload.store.access_key and secret_key")
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError | boto.IncompleteReadError):
         return unreachable(host, error)
     if isinstance(error, ResponseParserError):
         return imposter("no XML")
-    return Permanent(f"boto3 refuses the settings of the store: {error}", "check every line of offload.store")
+    return BadSettings(f"boto3 refuses the settings of the store: {error}", "check every line of offload.store")

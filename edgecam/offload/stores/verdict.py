@@ -9,7 +9,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from edgecam.offload.stores import Corrupt, Permanent, StoreError, Transient
+from edgecam.offload.stores import (
+    BadCredentials,
+    BadSettings,
+    Corrupt,
+    Permanent,
+    StoreError,
+    StoreFull,
+    Transient,
+)
 
 DAMAGED = {"BadDigest", "InvalidDigest", "IncompleteBody", "Md5Mismatch", "XAmzContentSHA256Mismatch"}
 BUSY = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests", "RequestLimitExceeded"}
@@ -17,8 +25,11 @@ BUSY |= {"OperationAborted", "ConditionalRequestConflict", "InternalError", "Ser
 FOR_A_PERSON = (501, 505, 507)
 """5xx that do not pass by themselves: not implemented, version not supported, no space left."""
 
-Refusals = Mapping[str, tuple[str, str]]
-"""Code -> what it means, and the likely cure."""
+OCCUPIED = {"PreconditionFailed", "ConditionNotMet", "BlobAlreadyExists"}
+"""Something lies at the key: ours, perhaps, of an attempt whose answer was lost. The next attempt compares."""
+
+Refusals = Mapping[str, tuple[type[Permanent], str, str]]
+"""Code -> what sort of thing it is, what it means, and the likely cure."""
 
 
 def judge(status: int, code: str, refusals: Refusals, *, key_hint: str, headers: Mapping[str, str]) -> StoreError:
@@ -27,17 +38,19 @@ def judge(status: int, code: str, refusals: Refusals, *, key_hint: str, headers:
     if code in DAMAGED:
         return Corrupt(f"the bytes were changed on their way ({detail})")
     if code in refusals:
-        text, hint = refusals[code]
-        return Permanent(f"{text} ({detail})", hint)
+        sort, text, hint = refusals[code]
+        return sort(f"{text} ({detail})", hint)
+    if code in OCCUPIED or status == 412:
+        return Transient(f"something is at the key already ({detail}); it is looked at next")
     if code in BUSY or status in (408, 409, 425, 429) or (status >= 500 and status not in FOR_A_PERSON):
         return Transient(f"the store is busy ({detail})", retry_after=retry_after(headers))
     if status < 400:
         return imposter(detail)
     if status in (401, 403):
-        return Permanent(f"the store refused the key ({detail})", key_hint)
+        return BadCredentials(f"the store refused the key ({detail})", key_hint)
     if status == 507:
-        return Permanent(f"the store is full ({detail})", "make room in the store")
-    return Permanent(f"the store does not take what we send ({detail})", "check every line of offload.store")
+        return StoreFull(f"the store is full ({detail})", "make room in the store")
+    return BadSettings(f"the store does not take what we send ({detail})", "check every line of offload.store")
 
 
 def imposter(detail: str) -> Transient:
@@ -52,7 +65,7 @@ def unreachable(host: str, error: BaseException) -> StoreError:
         if isinstance(cause, StoreError):
             return cause
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Permanent(
+            return BadSettings(
                 f"the certificate of {host} is not to be trusted: {cause.verify_message}", "check offload.store.ca"
             )
         if isinstance(cause, TimeoutError):

@@ -25,11 +25,11 @@ class Pause:
 class Patience:
     """A breaker for the whole destination: a dead line costs one attempt per pause, however much waits.
 
-    Never gives up. `jitter` returns 0..1.
+    Never gives up. `jitter` returns 0..1; `pace` stretches or shortens every pause.
     """
 
-    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
-        self._jitter = jitter
+    def __init__(self, jitter: Callable[[], float] = random.random, *, pace: float = 1.0) -> None:
+        self._jitter, self._pace = jitter, pace
         self._streak = 0
         self.state = StoreState.OK
         self.reason: str | None = None
@@ -46,9 +46,9 @@ class Patience:
         news = state is not self.state or (state is not StoreState.RETRYING and reason != self.reason)
         self._streak = self._streak + 1 if state is self.state else 1
         self.state, self.reason, self.attempts = state, reason, self.attempts + 1
-        return Pause(self._pause(error), news)
+        return Pause(self._seconds(error) * self._pace, news)
 
-    def _pause(self, error: StoreError) -> float:
+    def _seconds(self, error: StoreError) -> float:
         doubled = 2.0 ** min(self._streak - 1, 16)
         if isinstance(error, Permanent):
             return min(SLOWEST, PROBE * doubled)

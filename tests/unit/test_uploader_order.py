@@ -123,6 +123,11 @@ def test_what_only_a_person_can_mend_is_probed_slowly_and_for_ever() -> None:
     assert pauses(*[REFUSED] * 3000)[-1] == 900
 
 
+def test_all_pauses_can_be_shortened_alike() -> None:
+    patience = Patience(lambda: 1.0, pace=0.01)
+    assert [patience.failed(error).seconds for error in (BUSY, BUSY, REFUSED)] == [0.02, 0.04, 0.6]
+
+
 def test_a_new_kind_of_trouble_starts_its_own_pauses() -> None:
     assert pauses(BUSY, BUSY, REFUSED, REFUSED, BUSY) == [2, 4, 60, 120, 2]
 

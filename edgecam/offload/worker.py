@@ -31,8 +31,10 @@ log = logging.getLogger(__name__)
 IDLE = 60.0
 STALL = 120.0
 """Seconds without a sign of progress after which the child is replaced."""
-TAIL = 600.0
-"""The same once the last byte is in the hands of the network: megabytes of buffers drain slowly through a thin line."""
+TAIL, THIN = 600.0, 10_000
+"""The same once the last byte is in the hands of the network, at most, and how thin a line, in bytes per second, may
+still be that drains them: megabytes of buffers take their time, a dead line is to be noticed in STALL.
+"""
 FAREWELL = 2.0
 PULSE = 1.0
 """Seconds between the child's reports of progress."""
@@ -104,6 +106,8 @@ class Worker:
         with contextlib.suppress(ConnectionError):  # it died: reading says how
             process.stdin.write(job.model_dump_json().encode() + b"\n")
             await process.stdin.drain()
+        size = job.task.parcel.size if isinstance(job.task, Deliver) else 0
+        tail = max(self._stall, min(TAIL, size / THIN))
         patience = self._stall
         while True:
             try:
@@ -112,8 +116,7 @@ class Worker:
                 raise Transient("the offload worker answered nonsense") from None
             if answer.sent is None:
                 return answer
-            whole = isinstance(job.task, Deliver) and answer.sent >= job.task.parcel.size
-            patience = max(self._stall, TAIL) if whole else self._stall
+            patience = tail if answer.sent >= size else self._stall
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process and self._process.returncode is not None:

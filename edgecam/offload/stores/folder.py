@@ -94,6 +94,9 @@ class Folder:
         with self._speaking():
             durable.remove(self._path(key))
 
+    def abandon(self, journal: Path) -> None:
+        """Nothing is noted: what a crash left there has a name that ends in .part."""
+
     def make(self) -> None:
         with self._speaking():
             durable.make_folder(self._path(""))

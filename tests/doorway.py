@@ -16,19 +16,26 @@ let the server do it and hang up before the answer.
 """
 
 
+Rule = Callable[[str, str], int | None]
+
+
 class Doorway:
     """Use as a context manager. `rule` takes the method and the path with its query; it may be changed at any time."""
 
     def __init__(self, server: int) -> None:
         self.server = server
-        self.rule: Callable[[str, str], int | None] = lambda method, path: PASS
+        self.heal()
+        self._http = _Server(self)
+        self.port = int(self._http.server_address[1])
+        self._thread = Thread(target=self._http.serve_forever, args=(0.01,))
+
+    def heal(self) -> None:
+        """Everything passes from now on, and is counted anew."""
+        self.rule: Rule = lambda method, path: PASS
         self.spoil: Callable[[str, bytes], bytes] = lambda path, body: body
         """What the server gets of a body instead."""
         self.seen: list[tuple[str, str]] = []
         """Method and path of every request, in order."""
-        self._http = _Server(self)
-        self.port = int(self._http.server_address[1])
-        self._thread = Thread(target=self._http.serve_forever, args=(0.01,))
 
     def count(self, method: str, words: str = "") -> int:
         """Requests with that method whose path has `words` in it."""
@@ -79,8 +86,8 @@ class _Passing(BaseHTTPRequestHandler):
         for name, value in headers:
             if name.lower() not in ("transfer-encoding", "connection", "content-length"):
                 self.send_header(name, value)
-        length = dict(headers).get("Content-Length") if self.command == "HEAD" else None
-        self.send_header("Content-Length", length or str(len(answer)))
+        told = {name.lower(): value for name, value in headers}.get("content-length", "0")
+        self.send_header("Content-Length", told if self.command == "HEAD" else str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
 

@@ -1,24 +1,22 @@
 """Large files on their way to S3 (rclone): in parts, and what becomes of one when lines, stores and boxes fail."""
 
-import hashlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from doorway import LOST, PASS, UNHEARD, Doorway
+from doorway import LOST, PASS, UNHEARD, Doorway, Rule
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import S3Store
 from edgecam.offload.deliver import Parcel, deliver
-from edgecam.offload.stores import BadCredentials, Corrupt, Transient, Upload
+from edgecam.offload.stores import BadCredentials, Corrupt, Transient
 from edgecam.offload.stores.body import Unlike
 from edgecam.offload.stores.journal import Begun
 from edgecam.offload.stores.s3 import S3
 from peers import S3 as Rclone  # noqa: N811  two things of one name
-from waiting import content
+from waiting import content, media, parcel
 
 PART = 1 << 20
 SIZE = 3 * PART + 5000
@@ -69,25 +67,7 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def clip(tmp_path: Path) -> Parcel:
     """A clip of four parts, under a key that no other test uses."""
-    file, data = tmp_path / "clip.mp4", content(SIZE)
-    file.write_bytes(data)
-    sha256 = hashlib.sha256(data).hexdigest()
-    return Parcel(
-        file=file,
-        stem=f"cams/garden-pi/birdbox/clip-{next(_numbers)}",
-        size=SIZE,
-        md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
-        sha256=sha256,
-        content_type="video/mp4",
-        metadata={"camera": "birdbox"},
-        manifest=f'{{"id": "x", "sha256": "{sha256}"}}',
-        journal=tmp_path / "clip.mp4.parts",
-    )
-
-
-def upload(clip: Parcel, **other: Any) -> Upload:
-    fields = {name: getattr(clip, name) for name in ("size", "md5", "sha256", "content_type", "metadata", "journal")}
-    return Upload(**{"body": clip.file, "key": f"{clip.stem}.mp4", **fields, **other})
+    return parcel(f"cams/garden-pi/birdbox/clip-{next(_numbers)}", tmp_path / "clip.mp4", content(SIZE))
 
 
 def begun(clip: Parcel) -> Begun:
@@ -109,12 +89,12 @@ def whole(server: Rclone, clip: Parcel) -> bool:
     return unfinished(server, clip) == []
 
 
-def at(number: int, verdict: int) -> Callable[[str, str], int | None]:
+def at(number: int, verdict: int) -> Rule:
     """The rule that does something to part `number`, and lets everything else pass."""
     return lambda method, path: verdict if f"partNumber={number}&" in f"{path}&" else PASS
 
 
-def completing(verdict: int) -> Callable[[str, str], int | None]:
+def completing(verdict: int) -> Rule:
     return lambda method, path: verdict if method == "POST" and "uploadId=" in path else PASS
 
 
@@ -126,13 +106,9 @@ def test_a_large_file_goes_in_parts_and_is_one_object(server: Rclone, doorway: D
     assert whole(server, clip)
 
 
-def test_a_file_of_exactly_the_threshold_is_one_put(server: Rclone, doorway: Doorway, clip: Parcel) -> None:
-    opened(doorway.port).put(upload(clip, body=b"x" * PART, size=PART, **md5_of(b"x" * PART)), silent)
+def test_a_file_of_exactly_the_threshold_is_one_put(server: Rclone, doorway: Doorway, tmp_path: Path) -> None:
+    assert deliver(opened(doorway.port), parcel("one-put", tmp_path / "clip.mp4", content(PART)), silent).sent
     assert doorway.count("POST") == 0
-
-
-def md5_of(data: bytes) -> dict[str, str]:
-    return {"md5": hashlib.md5(data, usedforsecurity=False).hexdigest(), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 @pytest.mark.parametrize("verdict", [LOST, UNHEARD, 503])
@@ -145,7 +121,7 @@ def test_a_new_worker_goes_on_with_the_part_at_which_the_line_broke(
         deliver(opened(doorway.port), clip, silent)
     assert len(begun(clip).parts) == number - 1
     assert not (server.bucket("birdbox") / f"{clip.stem}.mp4").exists()
-    doorway.rule, doorway.seen = lambda method, path: PASS, []
+    doorway.heal()
     assert deliver(opened(doorway.port), clip, silent).sent
     assert [doorway.count("PUT", f"partNumber={n}") for n in range(1, 5)] == [int(n >= number) for n in range(1, 5)]
     assert whole(server, clip)
@@ -165,7 +141,7 @@ def test_a_completion_whose_answer_was_lost_with_the_line_is_found_by_the_next_a
     doorway.rule = lambda method, path: LOST if method == "HEAD" and doorway.count("POST") > 1 else asked(method, path)
     with pytest.raises(Transient):
         deliver(opened(doorway.port), clip, silent)
-    doorway.rule, doorway.seen = lambda method, path: PASS, []
+    doorway.heal()
     assert not deliver(opened(doorway.port), clip, silent).sent
     assert doorway.count("PUT", "partNumber=") == 0
     assert whole(server, clip)
@@ -178,7 +154,7 @@ def test_a_completion_that_never_arrived_is_asked_for_again_and_no_part_is_sent_
     doorway.rule = completing(verdict)
     with pytest.raises(Transient):
         deliver(opened(doorway.port), clip, silent)
-    doorway.rule, doorway.seen = lambda method, path: PASS, []
+    doorway.heal()
     assert deliver(opened(doorway.port), clip, silent).sent
     assert doorway.count("PUT", "partNumber=") == 0
     assert whole(server, clip)
@@ -192,7 +168,7 @@ def test_a_store_that_forgot_the_upload_gets_it_anew(clip: Parcel, tmp_path: Pat
             deliver(opened(doorway.port), clip, silent)
         server.down(kill=True)  # rclone keeps parts in memory
         server.up()
-        doorway.rule, doorway.seen = lambda method, path: PASS, []
+        doorway.heal()
         assert deliver(opened(doorway.port), clip, silent).sent
         assert doorway.count("PUT", "partNumber=1") == 1
         assert whole(server, clip)
@@ -223,9 +199,9 @@ def test_an_upload_that_goes_elsewhere_now_leaves_no_parts_where_it_began(
 ) -> None:
     doorway.rule = at(3, LOST)
     with pytest.raises(Transient):
-        opened(doorway.port).put(upload(clip), silent)
+        opened(doorway.port).put(media(clip), silent)
     assert unfinished(server, clip) == [f"{clip.stem}.mp4"]
-    opened(server.port).put(upload(clip, key=f"{clip.stem}-2.mp4"), silent)
+    opened(server.port).put(media(clip, f"{clip.stem}-2.mp4"), silent)
     assert unfinished(server, clip) == []
     assert not (server.bucket("birdbox") / f"{clip.stem}.mp4").exists()
 
@@ -258,7 +234,7 @@ def test_bytes_that_are_not_the_recorded_ones_leave_nothing_behind(server: Rclon
     for wrong in (content(SIZE, seed=5), content(SIZE - 1), content(SIZE) + b"more"):
         clip.file.write_bytes(wrong)
         with pytest.raises(Unlike):
-            opened(server.port).put(upload(clip), silent)
+            opened(server.port).put(media(clip), silent)
         assert unfinished(server, clip) == []
         assert not clip.journal.exists()
         assert not (server.bucket("birdbox") / f"{clip.stem}.mp4").exists()
@@ -275,7 +251,7 @@ def test_a_key_that_expires_in_the_middle_loses_no_part(server: Rclone, doorway:
     doorway.rule = at(3, 403)
     with pytest.raises(BadCredentials):
         deliver(opened(doorway.port), clip, silent)
-    doorway.rule, doorway.seen = lambda method, path: PASS, []
+    doorway.heal()
     deliver(opened(doorway.port), clip, silent)
     assert doorway.count("PUT", "partNumber=") == 2
     assert whole(server, clip)
@@ -286,7 +262,7 @@ def test_a_part_that_was_changed_on_its_way_is_sent_once_more(server: Rclone, do
     with pytest.raises(Corrupt):
         deliver(opened(doorway.port), clip, silent)
     assert len(begun(clip).parts) == 2
-    doorway.spoil = lambda path, body: body
+    doorway.heal()
     deliver(opened(doorway.port), clip, silent)  # rclone has dropped the upload by now
     assert whole(server, clip)
 

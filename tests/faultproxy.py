@@ -58,6 +58,8 @@ class Fault:
 
     answer: Answer | None = None
     """Said instead of asking the server."""
+    unheard: bool = False
+    """The server never hears of it; the client is hung up on."""
     cut: int | None = None
     """Both connections end when so much of the body has passed; 0: the head alone has."""
     reset: bool = False
@@ -261,6 +263,9 @@ class Proxy:
         fault = request.fault = next(filter(None, (strike.choose(request) for strike in self._strikes)), Fault())
         if fault.answer:
             client.sendall(fault.answer.raw(request.method))
+            leave(client)
+            return
+        if fault.unheard:
             leave(client)
             return
         with self._held(self._upstream()) as server:

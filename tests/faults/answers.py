@@ -126,21 +126,21 @@ async def wrong_secret(crossing: Crossing) -> str:
 
 async def expired_token(crossing: Crossing) -> str:
     """16. The SAS token has ended; then the file that holds it gets another one."""
-    site = crossing.site
-    assert isinstance(site, Container)
-
-    def token(hours: float) -> str:
-        return generate_container_sas(
-            Azurite.account,
-            site.name,
-            account_key=Azurite.account_key,
-            permission=ContainerSasPermissions(read=True, write=True, create=True),
-            start=datetime.now(UTC) - timedelta(days=1),
-            expiry=datetime.now(UTC) + timedelta(hours=hours),
-        )
-
     crossing.config = crossing.config.changed(account_key=None)
-    return await _mended_file(crossing, "sas_token", token(-1), lambda: token(1))
+    return await _mended_file(crossing, "sas_token", _token(crossing, hours=-1), lambda: _token(crossing, hours=1))
+
+
+def _token(crossing: Crossing, *, hours: float) -> str:
+    """A SAS token for our container that ends in so many hours, or has."""
+    assert isinstance(crossing.site, Container)
+    return generate_container_sas(
+        Azurite.account,
+        crossing.site.name,
+        account_key=Azurite.account_key,
+        permission=ContainerSasPermissions(read=True, write=True, create=True),
+        start=datetime.now(UTC) - timedelta(days=1),
+        expiry=datetime.now(UTC) + timedelta(hours=hours),
+    )
 
 
 async def _mended_file(crossing: Crossing, key: str, wrong: str, right: Callable[[], str]) -> str:
@@ -156,7 +156,10 @@ async def _mended_file(crossing: Crossing, key: str, wrong: str, right: Callable
 
 
 async def no_bucket(crossing: Crossing) -> str:
-    """17. The bucket is missing; then somebody makes it."""
+    """17. The bucket is missing, and our key may not make it; then somebody does."""
+    if isinstance(crossing.site, Container):
+        token = Secret(_token(crossing, hours=1))
+        crossing.config = crossing.config.changed(account_key=None, sas_token=token)
     crossing.start()
     reason = await crossing.blocked("does not exist")
     crossing.site.make()
@@ -177,19 +180,3 @@ async def metadata_dropped(crossing: Crossing) -> str:
     if isinstance(crossing.site, Bucket):
         assert there.sha256 is None, "this server keeps metadata"
     return "verified by size and MD5"
-
-
-async def blocks_cut(crossing: Crossing) -> str:
-    """29. The line breaks between the last block and the block list; the list is committed, and its answer lost."""
-    cut, lost = (Strike(fault, part="comp=blocklist", every=2) for fault in (Fault(cut=0), Fault(lost=True)))
-    crossing.proxy.suffer(cut, lost)
-    crossing.start()
-    await crossing.drained()
-    assert cut.struck
-    assert lost.struck
-    for clip in crossing.clips:
-        there = crossing.site.store.stat(crossing.key(clip))
-        assert there is not None
-        assert there.md5 == clip.md5, "content_md5 is not set"
-    blocks = len(crossing.proxy.asked("PUT", "comp=block&"))
-    return f"{cut.struck} lists cut, {lost.struck} answers lost; {blocks} blocks sent; content_md5 is set"

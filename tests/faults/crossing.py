@@ -126,7 +126,7 @@ class Crossing:
             clock=SystemClock(),
             patience=self.patience,
         )
-        self._witness = Witness(self.site, [self._thing(clip) for clip in self.clips])
+        self._witness = Witness(self.site, self.proxy, [self._thing(clip) for clip in self.clips])
         self._witness.begin()
         self._life = asyncio.create_task(uploader.run())
 

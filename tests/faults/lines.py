@@ -18,6 +18,8 @@ from faults.rows import Unable
 from peers import self_signed
 
 TEN_MINUTES = 600.0
+UNKNOWN = "self-signed"
+"""What is wrong with a certificate that nobody vouches for."""
 LONGEST_STALL = 130.0
 """Seconds, in the campaign: two minutes, and the start of the worker."""
 LATEST = 1.0
@@ -47,7 +49,7 @@ async def cut(crossing: Crossing, *, reset: bool) -> str:
     crossing.proxy.suffer(*cuts)
     crossing.start()
     await crossing.drained()
-    return f"{sum(strike.struck for strike in cuts)} uploads cut"
+    return f"{_struck(*cuts)} uploads cut"
 
 
 async def cut_before_the_body(crossing: Crossing) -> str:
@@ -56,7 +58,13 @@ async def cut_before_the_body(crossing: Crossing) -> str:
     crossing.proxy.suffer(*cuts)
     crossing.start()
     await crossing.drained()
-    return f"{sum(strike.struck for strike in cuts)} cut; never an empty object"
+    return f"{_struck(*cuts)} cut; never an empty object"
+
+
+def _struck(*strikes: Strike) -> int:
+    struck = sum(strike.struck for strike in strikes)
+    assert struck, "nothing went wrong"
+    return struck
 
 
 async def black_hole(crossing: Crossing) -> str:
@@ -121,7 +129,7 @@ async def flipped(crossing: Crossing) -> str:
     crossing.start()
     await crossing.drained()
     refused = [error for error in crossing.courier.failures if isinstance(error, Corrupt)]
-    assert len(refused) == flips.struck, [str(error) for error in crossing.courier.failures if error]
+    assert len(refused) == _struck(flips), [str(error) for error in crossing.courier.failures if error]
     return f"{flips.struck} bits flipped, all refused by the server and sent again"
 
 
@@ -150,12 +158,15 @@ def _half_sent(crossing: Crossing, seen: int) -> bool:
 # Somebody else answers
 
 
-async def wrong_certificate(crossing: Crossing, *, sort: str, words: str) -> str:
-    """31. The server's certificate is not to be trusted; then it gets a good one."""
+async def wrong_certificate(crossing: Crossing, *, words: str, address: str = "127.0.0.1", days: float = 1) -> str:
+    """31. The server's certificate is not to be trusted, which is told with these `words`; then it gets a good one.
+
+    It is for another `address`, or ends in so many `days`; else nobody knows who made it.
+    """
     folder, good = crossing.trial.folder, crossing.site.certificate()
     bad = folder / "bad.pem", folder / "bad.key"
-    self_signed(*bad, address="127.0.0.2" if sort == "wrong name" else "127.0.0.1", days=-1 if sort == "expired" else 1)
-    if sort != "unknown CA":  # then nothing else is wrong with it
+    self_signed(*bad, address=address, days=days)
+    if words != UNKNOWN:  # then nothing else is wrong with it
         trusted = folder / "trusted.pem"
         trusted.write_bytes(good[0].read_bytes() + bad[0].read_bytes())
         crossing.config = crossing.config.changed(ca=trusted)

@@ -4,63 +4,66 @@ from collections.abc import Iterator
 from functools import partial
 
 from faultproxy import refusal
-from faults import answers, lines
+from faults import answers, lines, pieces
+from faults.answers import answer_lost
 from faults.crossing import Scenario, cross
+from faults.lines import wrong_address, wrong_certificate
 from faults.rows import Row
 from faults.site import AZURITE, RCLONE, RCLONE_TLS
 
+INITIALS = {"r": RCLONE, "t": RCLONE_TLS, "a": AZURITE}
 STALL = 5.0, 120.0
 """Seconds without progress until the worker is replaced, in the tests and in the campaign."""
-EXISTS = {RCLONE: refusal(412, "PreconditionFailed"), AZURITE: refusal(409, "BlobAlreadyExists")}
-FAILED = refusal(500, "InternalError")
-CERTIFICATES = {"unknown CA": "self-signed", "expired": "expired", "wrong name": "match"}
+MIDDLING, LARGE, BLOCKS = (12_000_000, 12_000_000), (5_000_000, 140_000_000), (20_000_000, 40_000_000)
+"""Sizes of files, alike: more than the buffers of a connection hold; sent to S3 in parts; to Azure in blocks."""
 
 
-def _row(number: int, fault: str, servers: str, scenario: Scenario, **how: object) -> Iterator[Row]:
-    """One for each of the `servers`: their initials; `how` is for `cross`."""
-    for letter in servers:
-        server = {"r": RCLONE, "t": RCLONE_TLS, "a": AZURITE}[letter]
-        yield Row(number, fault, server, partial(cross, scenario=scenario, server=server, **how))  # type: ignore[arg-type]
+def rows(number: int, fault: str, scenario: Scenario, tested: str, campaign: str = "", **how: object) -> Iterator[Row]:
+    """One for each server, told by the initials of those that the tests play as well and of the others.
+
+    `how` is for `cross`.
+    """
+    for initial in tested + campaign:
+        server = INITIALS[initial]
+        play = partial(cross, scenario=scenario, server=server, **how)  # type: ignore[arg-type]
+        yield Row(number, fault, server, play, initial in tested)
 
 
 ROWS = (
-    *_row(1, "connection refused for 10 minutes", "r", lines.refused),
-    *_row(11, "line throttled to 20 kB/s", "ra", lines.thin, files=(1, 1), size=(1_000_000, 10_000_000)),
-    *_row(10, "black hole", "ra", lines.black_hole, stall=STALL),
-    *_row(10, "stall in the middle of a body", "rta", lines.stalled, files=(1, 4), size=(12_000_000,) * 2, stall=STALL),
-    *_row(12, "2 s latency per chunk", "ra", lines.slow_to_answer, files=(2, 4), size=(200_000, 400_000)),
-    *_row(2, "upload cut anywhere (FIN)", "rta", partial(lines.cut, reset=False)),
-    *_row(3, "upload cut anywhere (RST)", "rta", partial(lines.cut, reset=True)),
-    *_row(4, "cut before the first byte of the body", "ra", lines.cut_before_the_body),
-    *_row(5, "stored, answer lost", "rta", answers.answer_lost),
-    *_row(6, "stored, then 412", "r", partial(answers.answer_lost, instead=EXISTS[RCLONE])),
-    *_row(6, "stored, then 409", "a", partial(answers.answer_lost, instead=EXISTS[AZURITE])),
-    *_row(7, "other bytes at the key", "ra", answers.others_objects),
-    *_row(8, "stored, then 500", "ra", partial(answers.answer_lost, instead=FAILED)),
-    *_row(9, "every fifth request 503", "ra", answers.busy),
-    *_row(9, "503 always", "r", answers.always_busy),
-    *_row(9, "503 with Retry-After", "ra", answers.told_when),
-    *_row(13, "bit flipped in a body", "ra", lines.flipped),
-    *_row(14, "bit rot in a finished file", "r", answers.rot),
-    *_row(15, "wrong secret, then corrected in its file", "ra", answers.wrong_secret),
-    *_row(16, "expired SAS token, then a new one in its file", "a", answers.expired_token),
-    *_row(17, "bucket missing, then made", "ra", answers.no_bucket, bucket=False),
-    *_row(19, "none; the server refuses aws-chunked", "t", answers.healthy),
-    *_row(20, "metadata dropped", "ra", answers.metadata_dropped),
-    *_row(21, "server killed in the middle of an upload", "r", lines.server_restarts, files=(2, 8)),
-    *_row(
-        29, "cut before the block list; its answer lost", "a", answers.blocks_cut, files=(2, 6), size=(12_000_000,) * 2
-    ),
-    *(
-        row
-        for sort, words in CERTIFICATES.items()
-        for row in _row(
-            31, f"certificate: {sort}", "r", partial(lines.wrong_certificate, sort=sort, words=words), tls=True
-        )
-    ),
-    *_row(32, "name not known, then known", "r", partial(lines.wrong_address, dead_first=False)),
-    *_row(32, "a dead address first", "r", partial(lines.wrong_address, dead_first=True)),
-    *_row(35, "a login page answers (200)", "ra", partial(lines.portal, redirects=False)),
-    *_row(35, "redirect to a login page", "ra", partial(lines.portal, redirects=True)),
+    *rows(1, "connection refused for 10 minutes", lines.refused, "r"),
+    *rows(11, "throttled to 20 kB/s", lines.thin, "r", "a", files=(1, 1), size=(1_000_000, 10_000_000)),
+    *rows(10, "black hole", lines.black_hole, "r", "a", stall=STALL),
+    *rows(10, "stall in the middle of a body", lines.stalled, "t", "ra", files=(1, 4), size=MIDDLING, stall=STALL),
+    *rows(12, "2 s latency for each chunk", lines.slow_to_answer, "r", "a", files=(2, 4), size=(200_000, 400_000)),
+    *rows(28, "S3 parts cut", pieces.parts_cut, "r", files=(2, 3), size=LARGE),
+    *rows(28, "completion cut, or its answer lost", pieces.completion_lost, "r", files=(3, 4), size=LARGE),
+    *rows(29, "Azure blocks cut", pieces.blocks_cut, "a", files=(1, 6), size=BLOCKS),
+    *rows(29, "block list cut, or its answer lost", pieces.block_list_lost, "a", files=(2, 6), size=BLOCKS),
+    *rows(2, "upload cut anywhere (FIN)", partial(lines.cut, reset=False), "ra", "t"),
+    *rows(3, "upload cut anywhere (RST)", partial(lines.cut, reset=True), "t", "ra"),
+    *rows(4, "cut before the first byte of the body", lines.cut_before_the_body, "r", "a"),
+    *rows(5, "stored, answer lost", answer_lost, "ra", "t"),
+    *rows(6, "stored, then 412", partial(answer_lost, instead=refusal(412, "PreconditionFailed")), "r"),
+    *rows(6, "stored, then 409", partial(answer_lost, instead=refusal(409, "BlobAlreadyExists")), "a"),
+    *rows(7, "other bytes at the key", answers.others_objects, "r", "a"),
+    *rows(8, "stored, then 500", partial(answer_lost, instead=refusal(500, "InternalError")), "r", "a"),
+    *rows(9, "every fifth request 503", answers.busy, "r", "a"),
+    *rows(9, "503 always", answers.always_busy, "r"),
+    *rows(9, "503 with Retry-After", answers.told_when, "r", "a"),
+    *rows(13, "bit flipped in a body", lines.flipped, "ra"),
+    *rows(14, "bit rot in a finished file", answers.rot, "r"),
+    *rows(15, "wrong secret, then corrected in its file", answers.wrong_secret, "r", "a"),
+    *rows(16, "SAS token ended, then a new one in its file", answers.expired_token, "a"),
+    *rows(17, "bucket missing, then made", answers.no_bucket, "r", "a", bucket=False),
+    *rows(19, "none; the server refuses aws-chunked", answers.healthy, "t"),
+    *rows(20, "metadata dropped", answers.metadata_dropped, "r", "a"),
+    *rows(21, "server killed in the middle of an upload", lines.server_restarts, "r", files=(2, 8)),
+    *rows(31, "certificate of an unknown CA", partial(wrong_certificate, words=lines.UNKNOWN), "r", tls=True),
+    *rows(31, "certificate ended", partial(wrong_certificate, days=-1, words="expired"), "r", tls=True),
+    *rows(31, "another's certificate", partial(wrong_certificate, address="127.0.0.2", words="match"), "r", tls=True),
+    *rows(32, "name not known, then known", partial(wrong_address, dead_first=False), "r"),
+    *rows(32, "a dead address first", partial(wrong_address, dead_first=True), "r"),
+    *rows(35, "a login page answers (200)", partial(lines.portal, redirects=False), "r", "a"),
+    *rows(35, "redirect to a login page", partial(lines.portal, redirects=True), "a", "r"),
 )
 """Those that take longest in the campaign first."""

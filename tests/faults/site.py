@@ -14,6 +14,7 @@ from azure.storage.blob import ContainerClient
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import AzureStore, S3Store, StoreConfig
 from edgecam.offload.stores import Store, open_store
+from edgecam.offload.stores.s3 import S3 as S3Client  # noqa: N811  two things of one name
 from faultproxy import Proxy
 from faults.rows import Trial
 from peers import S3, Azurite, Peer, self_signed
@@ -46,6 +47,10 @@ class Site(ABC):
     @abstractmethod
     def read(self, key: str) -> bytes:
         """What is there, by another way than `seen`."""
+
+    def unfinished(self) -> list[str]:
+        """Keys of uploads that somebody began and nobody ended, where a server tells them."""
+        return []
 
     def make(self) -> None:
         """Make the bucket, as a person does who sees that it is missing."""
@@ -112,6 +117,11 @@ class Bucket(Site):
 
     def read(self, key: str) -> bytes:
         return (self.path / key).read_bytes()
+
+    def unfinished(self) -> list[str]:
+        assert isinstance(self.store, S3Client)
+        answer = self.store._client.list_multipart_uploads(Bucket=self.name)
+        return [upload["Key"] for upload in answer.get("Uploads", ())]
 
 
 class Container(Site):

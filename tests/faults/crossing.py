@@ -5,6 +5,7 @@ import itertools
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from edgecam.clock import SystemClock
 from edgecam.config.store import Offload, StoreConfig
@@ -31,6 +32,8 @@ WITHIN = 60.0, 1800.0
 """Seconds, in the tests and in the campaign, in which must come true what a row waits for."""
 
 
+MOST_MEMORY = 130
+"""Of the worker, MB, with its libraries, however large a file is."""
 CLEAN_WITHIN = 10.0
 """Seconds that a server gets to clear away what came of a body whose connection has ended."""
 
@@ -47,6 +50,8 @@ class Courier(Worker):
         """Of each attempt, monotonic seconds."""
         self.failures: list[StoreError | None] = []
         """Of each attempt that is over; None: it was none."""
+        self.memory = 0
+        """That the child held at most, MB."""
 
     async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered:
         self.begun.append(time.monotonic())
@@ -56,7 +61,14 @@ class Courier(Worker):
             self.failures.append(error)
             raise
         self.failures.append(None)
+        self.memory = max(self.memory, peak(self.pid))
         return delivered
+
+
+def peak(pid: int | None) -> int:
+    """Resident memory that a process held at most, MB (proc(5), VmHWM)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) // 1000
 
 
 class Counted(Patience):
@@ -187,6 +199,7 @@ class Crossing:
             time.sleep(0.05)
         assert not others, f"in the store, or missing: {sorted(others)}"
         spoilt = [key for key, whole in expected.items() if self.site.read(key) != whole]
+        assert self.courier.memory < MOST_MEMORY, f"the worker held {self.courier.memory} MB"
         assert not spoilt, f"not what was recorded: {spoilt}"
         assert sorted(self.stored) == sorted(clip.id for clip in self.clips), "not announced exactly once"
         assert self.status.state is StoreState.OK, f"the store is said to be {self.status.state}"

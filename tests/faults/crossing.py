@@ -250,14 +250,15 @@ def cross(
     tls: bool = False,
     bucket: bool = True,
 ) -> Found:
-    """A row's `play`. Of each pair the first is the tests', the second the campaign's; sizes are half of that to that.
+    """A row's `play`. Of each pair the first is the tests', the second the campaign's.
 
-    `tls`: the proxy speaks it before a server that does not; `bucket`: it is there.
+    A file is up to a tenth smaller than `size` bytes. `tls`: the proxy speaks it before a server that does not; `bucket`: it is there.
     """
     chance, top = random.Random(trial.seed), size[trial.full]
     box = trial.folder / "box"
     clips = [
-        save(box, start=NOON + number * HOUR, size=chance.randint(top // 2, top)) for number in range(files[trial.full])
+        save(box, start=NOON + number * HOUR, size=chance.randint(top * 9 // 10, top))
+        for number in range(files[trial.full])
     ]
     with open_site(server, trial, empty=bucket) as site, site.proxy(tls=tls) as proxy:
         crossing = Crossing(trial, site, proxy, clips, stall[trial.full])

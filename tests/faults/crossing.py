@@ -252,7 +252,8 @@ def cross(
 ) -> Found:
     """A row's `play`. Of each pair the first is the tests', the second the campaign's.
 
-    A file is up to a tenth smaller than `size` bytes. `tls`: the proxy speaks it before a server that does not; `bucket`: it is there.
+    A file is up to a tenth smaller than `size` bytes. `tls`: the proxy speaks it before a server that does not;
+    `bucket`: it is there.
     """
     chance, top = random.Random(trial.seed), size[trial.full]
     box = trial.folder / "box"

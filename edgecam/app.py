@@ -21,6 +21,7 @@ from edgecam.hub import FrameHub
 from edgecam.identity import Identity, identify
 from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
+from edgecam.offload.reminder import Reminder
 from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import Worker
@@ -160,6 +161,7 @@ class Daemon:
         self._add_keeper(finisher)
         if uploader:
             self._add(uploader)
+            self._add_reminder()
         self._add_mqtt(control, pool)
         self._add(finisher)
         house = House(
@@ -196,6 +198,12 @@ class Daemon:
         library, settings = self._library, self._settings
         self.health.storage_trouble = lambda: library.full or keeper.trouble or finisher.trouble or settings.trouble
         self._add(keeper)
+
+    def _add_reminder(self) -> None:
+        assert self._config.offload is not None
+        reminder = Reminder(self._config.offload.store, self._clock)
+        self.health.store_warning = reminder.warning
+        self._add(reminder)
 
     def _uploader(self) -> Uploader | None:
         if self._config.offload is None:

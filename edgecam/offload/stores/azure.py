@@ -321,6 +321,8 @@ def _stored(found: BlobProperties) -> Stored:
 def _error(error: exceptions.AzureError, host: str) -> StoreError:
     if isinstance(error, exceptions.IncompleteReadError) or not isinstance(error, exceptions.HttpResponseError):
         return unreachable(host, error)
+    if isinstance(error, exceptions.ClientAuthenticationError) and error.response is None:  # nobody was asked yet
+        return BadCredentials("there are no credentials for the store", _KEY)
     status, named = error.status_code or 0, getattr(error, "error_code", None)
     code = str(getattr(named, "value", named) or "")
     if status == 404 and code in ("", "BlobNotFound"):

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 from edgecam import aside
@@ -34,6 +35,7 @@ class Carrier(Protocol):
 
     async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered: ...
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None: ...
+    async def abandon(self, store: StoreConfig, journal: Path) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -130,6 +132,13 @@ class Uploader:
             await aside.within(self._clock, TICK, self._news.wait())
         except TimeoutError:
             await self._look()
+            await self._sweep()
+
+    async def _sweep(self) -> None:
+        """What was dropped, deleted or set aside in the middle of its upload: the store need not keep parts of it."""
+        for journal in await aside.run(self._spool.orphans):
+            with contextlib.suppress(StoreError):  # later, then
+                await self._worker.abandon(self._config.store, journal)
 
     def _saved(self, event: ClipSaved) -> None:
         id = event.media.media

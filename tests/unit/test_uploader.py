@@ -45,6 +45,7 @@ class Carrier:
         self.store = store
         self.tried: list[str] = []
         self.closed = 0
+        self.abandoned: list[str] = []
 
     async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered:
         self.tried.append(parcel.file.stem)
@@ -52,6 +53,10 @@ class Carrier:
 
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None:
         return self.store.link(key, expiry)
+
+    async def abandon(self, store: StoreConfig, journal: Path) -> None:
+        self.abandoned.append(journal.name)
+        self.store.abandon(journal)
 
     async def close(self) -> None:
         self.closed += 1
@@ -406,4 +411,22 @@ async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(tmp_path: Pa
     await box.clock.advance(1)
     assert not box.waits(clip)
     assert (box.status.state, box.status.reason) == (StoreState.OK, None)
+    await box.stop()
+
+
+async def test_what_is_dropped_or_set_aside_in_the_middle_of_its_upload_is_abandoned_in_the_store(
+    tmp_path: Path,
+) -> None:
+    box = Box(tmp_path)
+    dropped, damaged, waiting = save(box.root), save(box.root, start=NOON + 60), save(box.root, start=NOON + 120)
+    for clip in (dropped, damaged, waiting):
+        box.layout.journal(MediaId.parse(clip.id)).touch()
+    box.layout.media(dropped.media).unlink()
+    box.layout.marker(dropped.media).unlink()
+    box.layout.media(damaged.media).write_bytes(b"rotten")
+    await box.start()
+    assert not box.waits(waiting)
+    await box.clock.advance(60)
+    assert box.carrier.abandoned == [f"{clip.media.name}.parts" for clip in (dropped, damaged)]
+    assert list(box.layout.wait.iterdir()) == []
     await box.stop()

@@ -1,6 +1,9 @@
 """Large files on their way to S3 (rclone): in parts, and what becomes of one when lines, stores and boxes fail."""
 
 import itertools
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -8,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from doorway import LOST, PASS, UNHEARD, Doorway, Rule
+from edgecam.clock import SystemClock
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import S3Store
 from edgecam.offload.deliver import Parcel, deliver
@@ -15,6 +19,7 @@ from edgecam.offload.stores import BadCredentials, Corrupt, Transient
 from edgecam.offload.stores.body import Unlike
 from edgecam.offload.stores.journal import Begun
 from edgecam.offload.stores.s3 import S3
+from edgecam.offload.worker import Worker
 from peers import S3 as Rclone  # noqa: N811  two things of one name
 from waiting import content, media, parcel
 
@@ -50,15 +55,18 @@ def watching(port: int) -> S3:
     return opened(port)
 
 
-def opened(port: int) -> S3:
-    """The bucket at `port` as a fresh worker opens it."""
-    config = S3Store(
+def config(port: int) -> S3Store:
+    return S3Store(
         bucket="birdbox",
         endpoint=Url(f"http://127.0.0.1:{port}"),
         access_key=Secret(Rclone.access_key),
         secret_key=Secret(Rclone.secret_key),
     )
-    return S3(config, whole=PART, part=PART)
+
+
+def opened(port: int) -> S3:
+    """The bucket at `port` as a fresh worker opens it."""
+    return S3(config(port), whole=PART, part=PART)
 
 
 _numbers = itertools.count(1)
@@ -178,6 +186,29 @@ def test_a_journal_that_makes_no_sense_is_no_journal(server: Rclone, clip: Parce
     assert clip.journal is not None
     clip.journal.write_bytes(journal)
     assert deliver(opened(server.port), clip, silent).sent
+    assert whole(server, clip)
+
+
+async def test_a_killed_worker_is_replaced_by_one_that_goes_on(
+    server: Rclone, doorway: Doorway, clip: Parcel, tmp_path: Path
+) -> None:
+    child = "from edgecam.offload import worker; from edgecam.offload.stores.s3 import S3;"
+    child += f"worker.main(lambda config: S3(config, whole={PART}, part={PART}))"
+    worker = Worker(clock=SystemClock(), command=[sys.executable, "-c", child])
+
+    def kill(method: str, path: str) -> int | None:
+        if "partNumber=3" in path and worker.pid and doorway.count("PUT", "partNumber=3") == 1:
+            os.kill(worker.pid, signal.SIGKILL)
+            return LOST
+        return PASS
+
+    doorway.rule = kill
+    with pytest.raises(Transient, match="killed by SIGKILL"):
+        await worker.deliver(config(doorway.port), clip)
+    assert len(begun(clip).parts) == 2
+    assert (await worker.deliver(config(doorway.port), clip)).sent
+    await worker.close()
+    assert [doorway.count("PUT", f"partNumber={number}") for number in range(1, 5)] == [1, 1, 2, 1]
     assert whole(server, clip)
 
 

@@ -1,5 +1,7 @@
 """What S3 and Azure may answer, from a server that says exactly what it is told, and what edgecam makes of it."""
 
+import errno
+import os
 import ssl
 import sys
 from collections import deque
@@ -275,6 +277,32 @@ def test_a_store_that_must_be_mounted_waits_for_its_mount(tmp_path: Path) -> Non
         assert not (tmp_path / "nas").exists()
     shm = FolderStore(path=Path("/dev/shm"), require_mount=True)  # noqa: S108  a mount that every Linux has
     assert open_store(shm).stat("edgecam-no-such-key") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict", "hint"),
+    [
+        (errno.EIO, Transient, ""),
+        (errno.ESTALE, Transient, ""),  # of a server that was restarted
+        (errno.ETIMEDOUT, Transient, ""),
+        (errno.ENOSPC, StoreFull, "make room"),
+        (errno.EDQUOT, StoreFull, "quota"),
+        (errno.EROFS, BadSettings, "read-only"),
+        (errno.EACCES, BadCredentials, "let edgecam's user write"),
+    ],
+)
+def test_what_a_mounted_folder_says_at_the_last_moment_is_understood_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, verdict: type[StoreError], hint: str
+) -> None:
+    def refuse(_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("os.fsync", refuse)
+    error = answer_to_put(FolderStore(path=tmp_path))
+    assert type(error) is verdict
+    assert os.strerror(code) in str(error)
+    assert hint in (error.hint or "")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("key", ["../clip.mp4", "/etc/passwd"])

@@ -52,6 +52,7 @@ def _go_on(container: Container[T], begun: Begun, upload: Upload, progress: Call
                 container.stage(upload, ids[-1], data, piece.start, progress)
                 begun = begun.model_copy(update={"parts": ids[:]})
                 journal.note(begun)
+        progress(upload.size)  # also where every block was there already: what is left may take its time
         return container.commit(upload, ids)
     except (Unlike, BadSettings, Forgotten):  # these blocks will never be a blob
         journal.forget()

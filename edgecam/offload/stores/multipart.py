@@ -91,6 +91,7 @@ class Multipart:
                     etag = self._send(begun, number, upload, piece, progress)
                     begun = begun.model_copy(update={"parts": [*begun.parts, etag]})
                     journal.note(begun)
+            progress(upload.size)  # also where every part was there already: what is left may take its time
             return self._complete(begun, composite(md5s))
         except (Unlike, BadSettings):  # it can never be completed
             with suppress(Transient):

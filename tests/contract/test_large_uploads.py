@@ -311,9 +311,11 @@ def put_only(method: str, path: str) -> int | None:
     return PASS if method in ("PUT", "POST") else 403
 
 
+@pytest.mark.parametrize("size", [1000, SIZE])
 def test_a_key_that_may_only_put_brings_everything_and_soon_does_not_ask_any_more(
-    server: Rclone, doorway: Doorway, clip: Parcel
+    server: Rclone, doorway: Doorway, clip: Parcel, size: int
 ) -> None:
+    clip = parcel(clip.stem, clip.file, content(size))
     doorway.rule = put_only
     store = opened(doorway.port)
     assert deliver(store, clip, silent).sent

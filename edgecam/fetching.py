@@ -60,6 +60,7 @@ class Report:
     store: str
     outcomes: list[Outcome] = field(default_factory=list)
     unfinished: Sequence[str] = ()
+    undated: Sequence[str] = ()
     joined: Sequence[joining.Joined] = ()
     unread: Sequence[str] = ()
     deleted: int = 0
@@ -136,7 +137,7 @@ def _work(
     store: Store, wanted: Wanted, prefixes: Prefixes, typed: Typed, report: Report, sleep: Callable[[float], None]
 ) -> None:
     listing = _patiently(partial(_listed, store, wanted, prefixes), sleep)
-    report.unfinished = listing.unfinished
+    report.unfinished, report.undated = listing.unfinished, listing.undated
     if typed.concat and len(cameras := sorted({f"{thing.node}/{thing.id.camera}" for thing in listing.things})) > 1:
         raise Unusable(f"--concat joins one camera, here are {', '.join(cameras)}: choose with --node and --camera")
     durable.make_folder(typed.output)
@@ -155,7 +156,7 @@ def _work(
 
 
 def _listed(store: Store, wanted: Wanted, prefixes: Prefixes) -> Listing:
-    objects = (stored for start in starts(prefixes, wanted) for stored in store.list(start))
+    objects = (stored for start in starts(prefixes, wanted, time.time()) for stored in store.list(start))
     return select(objects, prefixes, wanted)
 
 
@@ -207,6 +208,9 @@ def _end(report: Report, typed: Typed) -> int:
             _say(f"{outcome.state}: {outcome.thing.stem}: {outcome.reason}")
     for key in report.unfinished:
         _say(f"unfinished: {key} has no manifest yet and was left alone")
+    if report.undated:
+        count = _things(len(report.undated))
+        _say(f"undated: {count} of a clock that was not set, so of unknown time: fetched without --from and --to only")
     for text in report.unread:
         _say(text)
     if report.error:
@@ -245,6 +249,7 @@ def _facts(report: Report) -> Mapping[str, object]:
             for outcome in report.outcomes
         ],
         "unfinished": list(report.unfinished),
+        "undated": list(report.undated),
         "joined": [
             {
                 "file": str(film.file),

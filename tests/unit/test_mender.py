@@ -149,7 +149,7 @@ def test_a_storage_that_is_away_is_not_written_to(library: Library, mender: Mend
         mender.mend(clip.media)
 
 
-# -- what was set aside -------------------------------------------------------------------------------------------------
+# -- what was set aside ------------------------------------------------------------------------------------------------
 
 
 def test_what_the_store_refused_comes_back_as_it_was(library: Library, mender: Mender) -> None:

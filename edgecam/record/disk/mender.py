@@ -38,6 +38,7 @@ class Mender:
         """
         with self._turn:
             self._library.check()
+            durable.make_folder(self._layout.wait)
             if id.text in self._library.busy:
                 return Mended()
             if not self._layout.media(id).exists():
@@ -166,6 +167,7 @@ def describe(path: Path, id: MediaId) -> Sidecar:
     return unknown(id, size).model_copy(
         update={
             "end": id.start + video.duration,
+            "clock": "unsynced" if id.text.startswith("unsynced") else "synced",
             "duration": round(video.duration, 3),
             "codec": video.codec,
             "width": video.width,

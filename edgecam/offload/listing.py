@@ -124,7 +124,9 @@ def select(objects: Iterable[Stored], prefixes: Prefixes, wanted: Wanted) -> Lis
             found.setdefault(stem, (node, id, {}))[2][match["suffix"]] = stored
     whole = [Thing(node, id, stem, parts) for stem, (node, id, parts) in found.items() if ".json" in parts]
     loose = [stored.key for _, _, parts in found.values() if ".json" not in parts for stored in parts.values()]
-    return Listing(tuple(sorted(_reaching(whole, wanted.begin), key=_place)), tuple(sorted(loose)), tuple(sorted(undated)))
+    return Listing(
+        tuple(sorted(_reaching(whole, wanted.begin), key=_place)), tuple(sorted(loose)), tuple(sorted(undated))
+    )
 
 
 def _parsed(text: str) -> MediaId | None:
@@ -137,9 +139,7 @@ def _parsed(text: str) -> MediaId | None:
 def _chosen(wanted: Wanted, node: str, id: MediaId) -> bool:
     """By all but its time."""
     return (
-        wanted.node in (None, node)
-        and (not wanted.cameras or id.camera in wanted.cameras)
-        and id.kind in wanted.kinds
+        wanted.node in (None, node) and (not wanted.cameras or id.camera in wanted.cameras) and id.kind in wanted.kinds
     )
 
 

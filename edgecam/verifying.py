@@ -24,6 +24,7 @@ from edgecam.record.disk.mender import Mender
 from edgecam.supervisor import Fatal
 
 Wanted = Callable[[MediaId], bool]
+Show = Callable[[int], None]
 LEAST = 19
 """The priority of who can wait (nice(1))."""
 
@@ -104,28 +105,28 @@ def _as_its_owner(root: Path) -> None:
 
 def verify(layout: Layout, wanted: Wanted, hands: Hands) -> Found:
     """Read all that has a hash. Leaves the processor and the disk to whoever wants them. Raises OSError."""
-    return aside.start(_gently, layout, wanted, hands).result()
+    with _bar(layout) as show:
+        return aside.start(_gently, layout, wanted, hands, show).result()
 
 
-def _gently(layout: Layout, wanted: Wanted, hands: Hands) -> Found:
+def _gently(layout: Layout, wanted: Wanted, hands: Hands, show: Show) -> Found:
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST)
     try:
-        return _verify(layout, wanted, hands)
+        return _verify(layout, wanted, hands, show)
     finally:
         hands.close()
 
 
-def _verify(layout: Layout, wanted: Wanted, hands: Hands) -> Found:
+def _verify(layout: Layout, wanted: Wanted, hands: Hands, show: Show) -> Found:
     found = Found(strangers=[str(path.relative_to(layout.root)) for path in sorted(inspect.strangers(layout))])
-    with _bar(layout) as show:
-        for piece in inspect.pieces(layout, wanted):
-            problem = piece.problem if isinstance(piece, inspect.Wrong) else inspect.examine(piece)
-            found.files += 1
-            found.bytes += piece.size if isinstance(piece, inspect.Piece) else 0
-            show(found.files)
-            if problem or (isinstance(piece, inspect.Piece) and piece.unmarked):
-                _note(found, layout, piece, problem, hands)
+    for piece in inspect.pieces(layout, wanted):
+        problem = piece.problem if isinstance(piece, inspect.Wrong) else inspect.examine(piece)
+        found.files += 1
+        found.bytes += piece.size if isinstance(piece, inspect.Piece) else 0
+        show(found.files)
+        if problem or (isinstance(piece, inspect.Piece) and piece.unmarked):
+            _note(found, layout, piece, problem, hands)
     return found
 
 
@@ -147,7 +148,7 @@ def _note(
 
 
 @contextmanager
-def _bar(layout: Layout) -> Iterator[Callable[[int], None]]:
+def _bar(layout: Layout) -> Iterator[Show]:
     """A progress bar on a terminal, nothing in a pipe."""
     if not sys.stderr.isatty():
         yield lambda done: None

@@ -103,8 +103,7 @@ def strangers(layout: Layout) -> Iterator[Path]:
     """What lies in the spool and is not ours: nobody will ever look at it."""
     for folder in (layout.open, layout.wait):
         for name in _scanned(folder):
-            stem = name.partition(".")[0] if folder == layout.open else name.removesuffix(".parts")
-            if not name.endswith(".tmp") and _id(stem) is None:
+            if not name.endswith(".tmp") and _id(name.partition(".")[0]) is None:
                 yield folder / name
 
 

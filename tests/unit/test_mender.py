@@ -142,6 +142,20 @@ def test_what_is_just_being_written_is_left_alone(library: Library, mender: Mend
     assert not library.layout.sidecar(clip.media).exists()
 
 
+def test_the_picture_of_a_clip_that_is_just_being_coded_is_mended(library: Library, mender: Mender) -> None:
+    clip, picture = event(library)
+    for path in (
+        library.layout.sidecar(clip.media),
+        library.layout.media(clip.media),
+        library.layout.marker(clip.media),
+    ):
+        path.unlink()
+    library.busy.add(clip.id)
+    library.layout.marker(picture.media).write_bytes(b"")
+    assert mender.mend(picture.media) == Mended("its marker is made anew")
+    assert waiting(library)[picture.media.name].sha256 == picture.sha256
+
+
 def test_a_storage_that_is_away_is_not_written_to(library: Library, mender: Mender) -> None:
     clip, _ = event(library)
     library.layout.lock.unlink()

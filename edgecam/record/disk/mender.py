@@ -39,9 +39,10 @@ class Mender:
         with self._turn:
             self._library.check()
             durable.make_folder(self._layout.wait)
-            if id.text in self._library.busy:
+            there = self._layout.media(id).exists()
+            if id.text in self._library.busy and not (there and id.beside):  # the picture is finished before its clip
                 return Mended()
-            if not self._layout.media(id).exists():
+            if not there:
                 dropped = self._layout.marker(id).exists() and drop_without_media(self._library, id)
                 return Mended("its marker is dropped" if dropped else None)
             try:

@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from edgecam.media import Layout, Sidecar
-from lost import CASES, HURT, events, spoil
+from lost import CASES, HURT, THINGS, events, spoil
 from outside import Edgecam, until
 from peers import S3
 
@@ -89,6 +92,24 @@ def test_what_the_store_has_already_is_recognised_and_not_sent_again(tmp_path: P
             media = {name for name in before if not name.endswith(".json")}
             assert {name: objects(bucket)[name] for name in media} == {name: before[name] for name in media}
             assert typed(box, "verify").stdout.endswith("all as recorded\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_what_root_mends_is_the_daemons_own(tmp_path: Path) -> None:
+    """`sudo edgecam spool verify` must not leave files that the service's user cannot read."""
+    user = 65534
+    with tempfile.TemporaryDirectory() as folder:  # nobody else may enter pytest's
+        box = Edgecam(Path(folder), {"offload": {"store": {"type": "folder", "path": str(tmp_path / "nas")}}})
+        ((clip, _),) = events(box.library, 1)
+        lost = [THINGS[thing](Layout(box.library), clip.media) for thing in ("sidecar", "marker")]
+        for path in lost:
+            path.unlink()
+        (box.folder / "config.yaml").write_text(yaml.safe_dump(box.config))
+        for path in (box.folder, box.library, *box.library.rglob("*")):
+            os.chown(path, user, user)
+        done = typed(box, "verify")
+        assert "1 mended" in done.stdout, done.stdout + done.stderr
+        assert {(path.stat().st_uid, path.stat().st_gid) for path in lost} == {(user, user)}
 
 
 def test_what_was_set_aside_is_brought_back_and_stored(tmp_path: Path) -> None:

@@ -216,16 +216,19 @@ async def test_a_killed_worker_is_replaced_by_one_that_goes_on(
     assert whole(server, clip)
 
 
-def test_without_a_journal_everything_works_and_nothing_is_noted(server: Rclone, clip: Parcel, tmp_path: Path) -> None:
-    assert deliver(opened(server.port), clip.model_copy(update={"journal": None}), silent).sent
+@pytest.mark.parametrize("journal", [None, "no such folder/clip.mp4.parts"])
+def test_without_a_journal_everything_works_and_a_cut_line_leaves_no_parts(
+    server: Rclone, doorway: Doorway, clip: Parcel, journal: str | None, tmp_path: Path
+) -> None:
+    clip = clip.model_copy(update={"journal": journal and tmp_path / journal})
+    doorway.rule = at(3, LOST)
+    with pytest.raises(Transient):
+        deliver(opened(doorway.port), clip, silent)
+    assert unfinished(server, clip) == []
+    doorway.heal()
+    assert deliver(opened(doorway.port), clip, silent).sent
     assert whole(server, clip)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4"]
-
-
-def test_a_disk_that_takes_no_journal_costs_time_only(server: Rclone, clip: Parcel, tmp_path: Path) -> None:
-    nowhere = clip.model_copy(update={"journal": tmp_path / "no folder" / "clip.parts"})
-    assert deliver(opened(server.port), nowhere, silent).sent
-    assert whole(server, clip)
 
 
 def test_an_upload_that_goes_elsewhere_now_leaves_no_parts_where_it_began(

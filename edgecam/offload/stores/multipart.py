@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from edgecam.offload.stores import BadSettings, Permanent, Transient, Upload
+from edgecam.offload.stores import BadSettings, Permanent, StoreError, Transient, Upload
 from edgecam.offload.stores.body import Body, Piece, Unlike, pieces
 from edgecam.offload.stores.journal import Begun, Forgotten, Journal, beginning, composite
 from edgecam.offload.stores.verdict import imposter
@@ -93,10 +93,11 @@ class Multipart:
                     journal.note(begun)
             progress(upload.size)  # also where every part was there already: what is left may take its time
             return self._complete(begun, composite(md5s))
-        except (Unlike, BadSettings):  # it can never be completed
-            with suppress(Transient):
-                self._abort(begun)
-            journal.forget()
+        except StoreError as error:
+            if isinstance(error, Unlike | BadSettings) or journal.read() is None:  # nobody can go on with it
+                with suppress(Transient):
+                    self._abort(begun)
+                journal.forget()
             raise
 
     def _send(self, begun: Begun, number: int, upload: Upload, piece: Piece, progress: Callable[[int], None]) -> str:

@@ -161,6 +161,8 @@ class Health:
     """The address that is really bound, as a URL."""
     storage_trouble: Callable[[], str | None] = lambda: None
     """What is wrong with the disk, in words; the library's owner sets it."""
+    store_warning: Callable[[], str | None] = lambda: None
+    """What will be wrong with the store soon, in words."""
     started: float = 0.0
     vitals: Sequence[Vitals] = ()
     """Of all components but the captures, which tell of themselves."""
@@ -177,6 +179,8 @@ class Health:
         found += [f"{id}: {camera.problem}" for id, camera in self.cameras.items() if camera.problem]
         if self.spool.state in (StoreState.BLOCKED, StoreState.FULL):
             found.append(f"store: {self.spool.reason}")
+        elif soon := self.store_warning():
+            found.append(f"store: {soon}")
         if self.spool.state is StoreState.RETRYING and self.clock.wall() - (self.spool.oldest or 0) > LONG_AWAY:
             found.append(f"store: {self.spool.reason}; {self.spool.files} wait, nothing is lost")
         if self.spool.bad:

@@ -17,6 +17,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _STILL = ".jpg"
+JOURNAL = ".parts"
+"""Ends the name of a store's notes of an upload."""
 _ID = re.compile(
     r"(([0-9]{8})T([01][0-9]|2[0-3])([0-5][0-9])([0-5][0-9][0-9]{3})Z-([a-z0-9_]{1,32})"
     r"-(event|manual|continuous|timelapse|snapshot)-[a-z2-7]{6})(\.jpg)?"
@@ -253,7 +255,7 @@ class Layout:
 
     def journal(self, id: MediaId) -> Path:
         """What a store noted of an upload that is not complete."""
-        return self.wait / f"{id.name}.parts"
+        return self.wait / (id.name + JOURNAL)
 
     def marker(self, id: MediaId) -> Path:
         """It is empty, but for an event's picture."""

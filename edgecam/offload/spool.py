@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from edgecam import durable
-from edgecam.media import Layout, MediaId, Receipt, Sidecar
+from edgecam.media import JOURNAL, Layout, MediaId, Receipt, Sidecar
 from edgecam.offload.backlog import Waiting
 from edgecam.offload.deliver import Damaged, Gone, Parcel
 
@@ -90,13 +90,19 @@ class Spool:
         stored = sidecar.model_copy(update={"receipt": receipt})
         if self._layout.media(id).exists() and not id.beside:
             durable.write(self._layout.sidecar(id), stored.dump())
+        durable.remove(self._layout.journal(id))
         self.release(id)
         return stored
 
     def release(self, id: MediaId) -> None:
         """It waits no longer; the media stays where it is."""
-        durable.remove(self._layout.journal(id))
         durable.remove(self._layout.marker(id))
+
+    def orphans(self) -> list[Path]:
+        """Journals of uploads that nobody will complete: what they were for waits no longer, and did not arrive."""
+        names = set(_names(self._layout.wait))
+        found = sorted(name for name in names if name.endswith(JOURNAL) and name.removesuffix(JOURNAL) not in names)
+        return [self._layout.wait / name for name in found]
 
     def bad(self, id: MediaId, why: str) -> None:
         """Set it aside in spool/bad, with the reason in its sidecar, for a person to look at. Deletes nothing."""

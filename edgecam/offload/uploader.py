@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 from edgecam import aside
@@ -34,6 +35,7 @@ class Carrier(Protocol):
 
     async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered: ...
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None: ...
+    async def abandon(self, store: StoreConfig, journal: Path) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -57,14 +59,17 @@ class Uploader:
         clock: Clock,
         patience: Patience | None = None,
         hold: Callable[[], str | None] = lambda: None,
+        mend: Callable[[MediaId], object] = lambda _: None,
     ) -> None:
         """`wanted`: whether the store takes a thing; `prefix`: what stands before the node in its key; `hold`: why
-        nothing may go now, in words.
+        nothing may go now, in words; `mend` makes anew, if the media is sound, what was lost of a thing's facts, and
+        blocks.
         """
         self._config, self._wanted, self._node, self._prefix = config, wanted, node, prefix
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
         self._backlog, self._patience, self._hold = Backlog(config.order), patience or Patience(), hold
+        self._mend, self._stale = mend, False
         self._news, self._hurry = asyncio.Event(), asyncio.Event()
         status.state = StoreState.OK
 
@@ -84,8 +89,16 @@ class Uploader:
         """Somebody mended the store: try it now, however long it is to be left alone."""
         self._hurry.set()
 
+    def look(self) -> None:
+        """Something waits that nobody told of."""
+        self._stale = True
+        self._news.set()
+
     async def _turn(self) -> None:
         """Bring the next thing to the store, or wait for one."""
+        while self._stale:
+            self._stale = False
+            await self._look()
         if why := self._hold():
             self._status.state, self._status.reason = StoreState.HELD, why
             await self._wait(HELD)
@@ -130,6 +143,13 @@ class Uploader:
             await aside.within(self._clock, TICK, self._news.wait())
         except TimeoutError:
             await self._look()
+            await self._sweep()
+
+    async def _sweep(self) -> None:
+        """What was dropped, deleted or set aside in the middle of its upload: the store need not keep parts of it."""
+        for journal in await aside.run(self._spool.orphans):
+            with contextlib.suppress(StoreError):  # later, then
+                await self._worker.abandon(self._config.store, journal)
 
     def _saved(self, event: ClipSaved) -> None:
         id = event.media.media
@@ -152,7 +172,7 @@ class Uploader:
     # One thing
 
     async def _bring(self, id: MediaId) -> None:
-        sidecar = await aside.run(self._spool.sidecar, id)
+        sidecar = await self._facts(id)
         receipt = sidecar.receipt  # there, when we were killed between receipt and marker
         if receipt is None:
             parcel = self._spool.parcel(sidecar, node=self._node, prefix=self._prefix(id))
@@ -169,6 +189,15 @@ class Uploader:
         stored = await aside.run(self._spool.done, sidecar, receipt)
         self._backlog.remove(id.name)
         self._announce(stored, link, ends)
+
+    async def _facts(self, id: MediaId) -> Sidecar:
+        """What is known of it. Raises Gone, and Damaged when the media cannot tell it either."""
+        try:
+            return await aside.run(self._spool.sidecar, id)
+        except Damaged as error:
+            log.warning("offload: %s; it is made anew from the media", error)
+            await aside.run(self._mend, id)
+            return await aside.run(self._spool.sidecar, id)
 
     def _announce(self, stored: Sidecar, link: str | None, ends: float | None) -> None:
         now = self._clock.wall()

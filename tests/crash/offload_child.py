@@ -52,6 +52,8 @@ class InProcess:
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None:
         return None
 
+    async def abandon(self, store: StoreConfig, journal: Path) -> None: ...
+
     async def close(self) -> None: ...
 
 

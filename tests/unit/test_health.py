@@ -48,6 +48,13 @@ def test_a_store_that_is_tried_again_is_no_problem_yet(box: Health) -> None:
     assert box.problems() == ["store: connection refused; 2 wait, nothing is lost"]
 
 
+def test_what_will_be_wrong_with_the_store_is_told_until_it_is(box: Health) -> None:
+    box.store_warning = lambda: "the SAS token ends in 3 days"
+    assert box.problems() == ["store: the SAS token ends in 3 days"]
+    box.spool.state, box.spool.reason = StoreState.BLOCKED, "the SAS token ended"
+    assert box.problems() == ["store: the SAS token ended"]
+
+
 def test_a_camera_that_cannot_record_has_a_problem_while_its_picture_lives(box: Health) -> None:
     box.cameras["birdbox"].record_trouble = "the disk is read-only"
     assert box.problems() == ["birdbox: the disk is read-only"]

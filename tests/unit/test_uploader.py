@@ -45,6 +45,7 @@ class Carrier:
         self.store = store
         self.tried: list[str] = []
         self.closed = 0
+        self.abandoned: list[str] = []
 
     async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered:
         self.tried.append(parcel.file.stem)
@@ -52,6 +53,10 @@ class Carrier:
 
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None:
         return self.store.link(key, expiry)
+
+    async def abandon(self, store: StoreConfig, journal: Path) -> None:
+        self.abandoned.append(journal.name)
+        self.store.abandon(journal)
 
     async def close(self) -> None:
         self.closed += 1
@@ -67,6 +72,7 @@ class Box:
         offload: Offload | None = None,
         wanted: Collection[str] = ("event", "manual"),
         hold: Callable[[], str | None] = lambda: None,
+        mend: Callable[[MediaId], object] = lambda _: None,
     ) -> None:
         self.root, self.layout = root, Layout(root)
         self.store = Memory()
@@ -88,6 +94,7 @@ class Box:
             clock=self.clock,
             patience=Patience(lambda: 1.0),
             hold=hold,
+            mend=mend,
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -154,6 +161,36 @@ async def test_a_clip_that_nobody_announced_is_found_within_a_minute(tmp_path: P
     assert box.waits(clip)
     await box.clock.advance(1)
     assert not box.waits(clip)
+    await box.stop()
+
+
+async def test_a_clip_that_somebody_brought_back_goes_at_once(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    await box.start()
+    clip = save(tmp_path)
+    box.uploader.look()
+    await settle()
+    assert not box.waits(clip)
+    await box.stop()
+
+
+async def test_a_clip_that_has_lost_its_sidecar_is_stored_with_one_made_anew(tmp_path: Path) -> None:
+    clip = save(tmp_path)
+    box = Box(tmp_path, mend=lambda id: box.layout.sidecar(id).write_bytes(clip.dump()))
+    box.layout.sidecar(clip.media).write_bytes(b"")
+    await box.start()
+    assert box.store.objects[key(clip)] == content(1000, int(NOON))
+    assert (box.waits(clip), box.status.bad) == (False, 0)
+    await box.stop()
+
+
+async def test_a_clip_that_has_lost_its_sidecar_and_cannot_tell_it_is_set_aside(tmp_path: Path) -> None:
+    box, clip = Box(tmp_path), save(tmp_path)
+    box.layout.sidecar(clip.media).unlink()
+    await box.start()
+    assert not box.store.objects
+    assert (box.layout.bad / f"{clip.id}.mp4").read_bytes() == content(1000, int(NOON))
+    assert box.status.bad == 1
     await box.stop()
 
 
@@ -406,4 +443,22 @@ async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(tmp_path: Pa
     await box.clock.advance(1)
     assert not box.waits(clip)
     assert (box.status.state, box.status.reason) == (StoreState.OK, None)
+    await box.stop()
+
+
+async def test_what_is_dropped_or_set_aside_in_the_middle_of_its_upload_is_abandoned_in_the_store(
+    tmp_path: Path,
+) -> None:
+    box = Box(tmp_path)
+    dropped, damaged, waiting = save(box.root), save(box.root, start=NOON + 60), save(box.root, start=NOON + 120)
+    for clip in (dropped, damaged, waiting):
+        box.layout.journal(MediaId.parse(clip.id)).touch()
+    box.layout.media(dropped.media).unlink()
+    box.layout.marker(dropped.media).unlink()
+    box.layout.media(damaged.media).write_bytes(b"rotten")
+    await box.start()
+    assert not box.waits(waiting)
+    await box.clock.advance(60)
+    assert box.carrier.abandoned == [f"{clip.media.name}.parts" for clip in (dropped, damaged)]
+    assert list(box.layout.wait.iterdir()) == []
     await box.stop()

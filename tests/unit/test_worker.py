@@ -20,7 +20,7 @@ from edgecam.config.secret import Secret, Url
 from edgecam.config.store import FolderStore, S3Store, StoreConfig
 from edgecam.media import Layout
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
-from edgecam.offload.pipe import Answer, Deliver, Failure, Job, MakeLink, plain
+from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, MakeLink, plain
 from edgecam.offload.spool import Spool
 from edgecam.offload.stores import (
     BadClock,
@@ -36,7 +36,7 @@ from edgecam.offload.stores import (
     Upload,
 )
 from edgecam.offload.stores.memory import Memory
-from edgecam.offload.worker import Clerk, Worker
+from edgecam.offload.worker import Clerk, Task, Worker
 from fakes import FakeClock, until
 from waiting import save
 
@@ -80,6 +80,7 @@ async def test_one_child_brings_clip_after_clip(worker: Worker, tmp_path: Path) 
         assert (tmp_path / "nas" / delivered.key).read_bytes() == clip.file.read_bytes()
         pids.add(worker.pid)
     assert await worker.link(config, "some/key.mp4", 60) is None
+    await worker.abandon(config, tmp_path / "no-journal")
     assert len(pids) == 1
 
 
@@ -258,7 +259,7 @@ class Desk:
         self.opened.append(config)
         return self._store
 
-    def ask(self, task: Deliver | MakeLink, config: StoreConfig | None = None) -> Answer:
+    def ask(self, task: Task, config: StoreConfig | None = None) -> Answer:
         job = Job(store=plain(config or s3()), task=task)
         self._clerk.serve([job.model_dump_json().encode()])
         return self.said[-1]
@@ -282,6 +283,12 @@ def test_after_a_refusal_the_credentials_are_looked_up_anew(tmp_path: Path) -> N
 
 def test_links_are_made_by_the_store() -> None:
     assert Desk(Memory()).ask(MakeLink(key="k.mp4", expiry=60)).link == ("memory:k.mp4", 60)
+
+
+def test_an_upload_that_nobody_will_complete_is_abandoned_by_the_store(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4.parts").touch()
+    assert Desk(Memory()).ask(Abandon(journal=tmp_path / "clip.mp4.parts")).failed is None
+    assert not (tmp_path / "clip.mp4.parts").exists()
 
 
 @pytest.mark.parametrize(

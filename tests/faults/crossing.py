@@ -1,7 +1,6 @@
 """The way of waiting files through a proxy to a real server, by the daemon's own spool, uploader and worker."""
 
 import asyncio
-import itertools
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -77,10 +76,14 @@ class Counted(Patience):
     def __init__(self, jitter: Callable[[], float], *, pace: float) -> None:
         super().__init__(jitter, pace=pace)
         self.pauses: list[float] = []
+        """Seconds of each."""
+        self.begun: list[float] = []
+        """Of each, monotonic seconds."""
 
     def failed(self, error: StoreError) -> Pause:
         pause = super().failed(error)
         self.pauses.append(pause.seconds)
+        self.begun.append(time.monotonic())
         return pause
 
 
@@ -217,12 +220,9 @@ class Crossing:
 
     def _check_pauses(self) -> None:
         """The store was left alone after each failure, as long as it was said."""
-        pauses = iter(self.patience.pauses)
-        for (at, following), failure in zip(
-            itertools.pairwise(self.courier.begun), self.courier.failures, strict=False
-        ):
-            if failure is not None:
-                assert following - at >= next(pauses, 0.0), "tried again before the pause was over"
+        for pause, since in zip(self.patience.pauses, self.patience.begun, strict=True):
+            early = [at for at in self.courier.begun if since < at < since + pause]
+            assert not early, f"tried {early[0] - since:.2f} s after a failure, not {pause:.2f} s"
 
     def sent_twice(self) -> int:
         """Whole bodies of media that went to the server, beyond one for each."""

@@ -18,7 +18,8 @@ from typing import Protocol, TypeVar
 from edgecam import durable, joining
 from edgecam.config.model import Config
 from edgecam.media import MediaKind, iso
-from edgecam.offload import fetch
+from edgecam.offload import age, fetch
+from edgecam.offload.age import Identities
 from edgecam.offload.fetch import Outcome, State
 from edgecam.offload.listing import Listing, Prefixes, Wanted, select, starts
 from edgecam.offload.pipe import scrubbed
@@ -51,6 +52,7 @@ class Typed(Protocol):
     delete: bool
     yes: bool
     json: bool
+    identity: Path | None
 
 
 @dataclass(slots=True)
@@ -78,15 +80,16 @@ def main(config: Config, typed: Typed, *, sleep: Callable[[float], None] = time.
     """Do what was typed. The exit code: 0 all, 3 some missing or bad, 2 usage, 1 the store or our disk failed."""
     try:
         wanted, prefixes = _asked(config, typed)
+        identities = age.identities(typed.identity) if typed.identity else None
         assert config.offload is not None
         store = open_store(config.offload.store)
-    except Unusable as error:
+    except (Unusable, age.Unreadable) as error:
         return _say(f"edgecam fetch: {error}", USAGE)
     except StoreError as error:
         return _say(f"edgecam fetch: {scrubbed(_told(error), config.secrets())}", FAILED)
     report = Report(store.describe())
     try:
-        _work(store, wanted, prefixes, typed, report, sleep)
+        _work(store, wanted, prefixes, typed, report, sleep, identities)
     except Unusable as error:
         return _say(f"edgecam fetch: {error}", USAGE)
     except StoreError as error:
@@ -133,7 +136,13 @@ def _moment(option: str, text: str | None, otherwise: float) -> float:
 
 
 def _work(
-    store: Store, wanted: Wanted, prefixes: Prefixes, typed: Typed, report: Report, sleep: Callable[[float], None]
+    store: Store,
+    wanted: Wanted,
+    prefixes: Prefixes,
+    typed: Typed,
+    report: Report,
+    sleep: Callable[[float], None],
+    identities: Identities | None,
 ) -> None:
     listing = _patiently(partial(_listed, store, wanted, prefixes), sleep)
     report.unfinished = listing.unfinished
@@ -142,7 +151,7 @@ def _work(
     durable.make_folder(typed.output)
     with _bar(sum(thing.size for thing in listing.things)) as advance:
         for thing in listing.things:
-            outcome = _patiently(partial(fetch.fetch, store, thing, typed.output, wanted.begin), sleep)
+            outcome = _patiently(partial(fetch.fetch, store, thing, typed.output, wanted.begin, identities), sleep)
             if outcome:
                 report.outcomes.append(outcome)
             advance(thing.size)
@@ -202,9 +211,12 @@ def _bar(total: int) -> Iterator[Callable[[int], None]]:
 def _end(report: Report, typed: Typed) -> int:
     """Tell it; the exit code."""
     sys.stdout.write(f"{json.dumps(_facts(report), indent=1) if typed.json else _summary(report)}\n")
+    sealed = 0 if typed.identity else report.count(State.SEALED)
     for outcome in report.outcomes:
-        if not outcome.whole:
+        if not outcome.whole and not (sealed and outcome.state is State.SEALED):
             _say(f"{outcome.state}: {outcome.thing.stem}: {outcome.reason}")
+    if sealed:
+        _say(f"sealed: {_things(sealed)} cannot be opened: they are sealed with age, give --identity FILE")
     for key in report.unfinished:
         _say(f"unfinished: {key} has no manifest yet and was left alone")
     for text in report.unread:
@@ -221,7 +233,7 @@ def _end(report: Report, typed: Typed) -> int:
 def _summary(report: Report) -> str:
     lines = [f"{report.count(State.FETCHED)} fetched from {report.store}, {report.count(State.ALREADY)} already here"]
     if lost := len(report.outcomes) - len(report.whole):
-        lines[0] += f", {lost} missing or bad"
+        lines[0] += f", {lost} missing, bad or sealed"
     lines += [f"{film.file}: {iso(film.begin)} to {iso(film.end)}, {len(film.gaps)} gaps" for film in report.joined]
     if report.deleted:
         lines.append(f"{_things(report.deleted)} deleted there")

@@ -117,6 +117,7 @@ def upload(
     parcel = Parcel(
         file=path,
         stem=stem,
+        suffix=".mp4",
         size=sidecar.size,
         md5=sidecar.md5,
         sha256=sidecar.sha256,

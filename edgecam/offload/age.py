@@ -55,6 +55,8 @@ def encrypt(source: Reader, out: Writer, recipients: Sequence[str], pulse: Calla
         age.encrypt_io(reader, writer, [_recipient(age, text) for text in recipients])
     except (age.EncryptError, OSError) as error:
         raise reader.error or writer.error or OSError(str(error)) from None
+    if writer.error:  # of its last bytes it says nothing
+        raise writer.error
 
 
 def decrypt(source: Reader, out: Writer, identities: Identities) -> None:
@@ -72,6 +74,8 @@ def decrypt(source: Reader, out: Writer, identities: Identities) -> None:
         if "No matching keys" in str(error):
             raise Closed from None
         raise Broken from None
+    if writer.error:
+        raise writer.error
 
 
 def identities(path: Path) -> Identities:

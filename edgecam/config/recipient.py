@@ -21,7 +21,7 @@ def recipient(text: str) -> str:
     """`text` without blanks and comment. Raises ValueError, never with the text: it may be a secret key by mistake."""
     text = text.strip()
     if text.upper().startswith("AGE-SECRET-KEY-") or "PRIVATE KEY" in text:
-        raise ValueError("is a secret key and does not belong here: write the public one, from `age-keygen -y FILE`")
+        raise ValueError("is a secret key: write the public one, from `age-keygen -y FILE`")
     if text.startswith("ssh-"):
         return _ssh(text)
     if not text.startswith("age1"):

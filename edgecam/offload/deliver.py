@@ -183,8 +183,8 @@ def look(store: Store, parcel: Parcel, stem: Stem, form: Form | None) -> Sight:
         return Sight(Found.NOTHING)
     named = _named(store, stem) if parcel.manifest else None
     if same and form:
-        whole = not parcel.manifest or (named and (named.sha256, named.sealed) == (parcel.sha256, form.sealed))
-        return Sight(Found.OURS, there, finished=bool(whole))
+        told = named is not None and (named.sha256, named.sealed) == (parcel.sha256, form.sealed)
+        return Sight(Found.OURS, there, finished=told or not parcel.manifest)
     if named and named.sha256 != parcel.sha256:
         return Sight(Found.FOREIGN, there)
     if named and (whole := _told(store, parcel, stem, named, there)):

@@ -55,7 +55,7 @@ def store(tmp_path: Path) -> Shop:
     store, spool, root = Shop(), Spool(Layout(tmp_path / "box")), tmp_path / "box"
     sha256, md5 = hashlib.sha256(PICTURE).hexdigest(), hashlib.md5(PICTURE, usedforsecurity=False).hexdigest()
     known = {"size": len(PICTURE), "sha256": sha256, "md5": md5}
-    clip = save(root).model_copy(update={"picture": Picture(time=NOON, width=64, height=48, **known)})  # type: ignore[arg-type]
+    clip = save(root).model_copy(update={"picture": Picture(time=NOON, width=64, height=48, **known)})
     Layout(root).media(clip.media.picture).write_bytes(PICTURE)
     for facts in (clip.model_copy(update={"codec": "jpeg", **known}), clip):
         parcel = spool.parcel(facts, node="garden", prefix="", recipients=[KEY.recipient])

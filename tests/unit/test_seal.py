@@ -357,12 +357,13 @@ def test_an_error_of_the_disk_is_told_as_it_is(tmp_path: Path) -> None:
     age.encrypt(io.BytesIO(MEDIA), sealed, [HOME.recipient], lambda: None)
     key = tmp_path / "key"
     key.write_text(HOME.identity)
-    for number, fails in (
+    failing: list[tuple[int, Callable[[], None]]] = [
         (errno.EIO, lambda: age.encrypt(Failing(), io.BytesIO(), [HOME.recipient], lambda: None)),
         (errno.ENOSPC, lambda: age.encrypt(io.BytesIO(MEDIA), Failing(), [HOME.recipient], lambda: None)),
         (errno.EIO, lambda: age.decrypt(Failing(), io.BytesIO(), age.identities(key))),
         (errno.ENOSPC, lambda: age.decrypt(io.BytesIO(sealed.getvalue()), Failing(), age.identities(key))),
-    ):
+    ]
+    for number, fails in failing:
         with pytest.raises(OSError) as caught:
             fails()
         assert caught.value.errno == number

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,6 +19,8 @@ from edgecam.offload.stores import Corrupt, Transient
 
 NEW = ".new"
 """Behind the name of what is not whole yet."""
+SYNC = 32 << 20
+"""Bytes after which the disk is waited for: at the end there shall not be so much left that it looks like a hang."""
 
 
 class Seal(BaseModel):
@@ -102,14 +105,17 @@ class _Read:
 
 
 class _Written:
-    """A writer that knows what passed."""
+    """A new file that knows what passed."""
 
-    def __init__(self, writer: age.Writer) -> None:
-        self._writer, self.size = writer, 0
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.size, self._synced = file, 0, 0
         self.md5, self.sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
 
     def write(self, data: bytes) -> None:
-        self._writer.write(data)
+        self._file.write(data)
         self.size += len(data)
         self.md5.update(data)
         self.sha256.update(data)
+        if self.size - self._synced >= SYNC:
+            durable.flush(self._file)
+            self._synced = self.size

@@ -1,6 +1,7 @@
 """Sealed media: only its recipients can open what is in the store, and every attempt sends the same bytes."""
 
 import errno
+import hashlib
 import io
 import itertools
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from edgecam import durable
 from edgecam.config.recipient import recipient
 from edgecam.digest import digest
 from edgecam.media import Layout, Sidecar
@@ -138,7 +140,9 @@ def test_a_sealed_file_that_does_not_fit_is_made_anew(box: Box, how: str) -> Non
     elif how == "torn":
         sealed.write_bytes(sealed.read_bytes()[:-1])
     elif how == "another's":
-        facts.write_text(facts.read_text().replace(box.clip.sha256, "0" * 64))
+        other = box.layout.root / "other"
+        other.write_bytes(b"another clip")
+        seal.make(not_none(box.parcel(HOME).seal), other, hashlib.sha256(b"another clip").hexdigest(), lambda: None)
     else:
         facts.unlink() if how == "without facts" else facts.write_text("{")
     assert box.brings(HOME).sent
@@ -277,6 +281,17 @@ def test_media_that_changes_while_it_is_sealed_does_not_leave(box: Box) -> None:
 def not_none(it: Seal | None) -> Seal:
     assert it is not None
     return it
+
+
+def test_a_long_recording_is_made_durable_on_the_way(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a gigabyte that a slow card has to write in one go at the end would look like a worker that hangs."""
+    flushed, flush = list[int](), durable.flush
+    monkeypatch.setattr("edgecam.durable.flush", lambda file: (flushed.append(file.tell()), flush(file)))
+    long, told = tmp_path / "long", hashlib.sha256(bytes(100 << 20)).hexdigest()
+    long.write_bytes(bytes(100 << 20))
+    made = seal.make(not_none(box.parcel(HOME).seal), long, told, lambda: None)
+    assert [at >> 20 for at in flushed] == [32, 64, 96, 100, 0]
+    assert made.size > 100 << 20
 
 
 def test_media_that_cannot_be_read_any_more_is_a_reason_to_wait(box: Box, tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def _end(report: Report, typed: Typed) -> int:
         if not outcome.whole and not (sealed and outcome.state is State.SEALED):
             _say(f"{outcome.state}: {outcome.thing.stem}: {outcome.reason}")
     if sealed:
-        _say(f"sealed: {_things(sealed)} cannot be opened: they are sealed with age, give --identity FILE")
+        _say(f"{_things(sealed)} sealed with age: give --identity FILE")
     for key in report.unfinished:
         _say(f"unfinished: {key} has no manifest yet and was left alone")
     for text in report.unread:

@@ -170,7 +170,7 @@ def test_what_is_sealed_is_opened_joined_and_then_deleted(
     assert remote(place)[:2] == [f"{Path(sealed).name}.json", f"{Path(sealed).name}.mp4.age"]
     assert typed(place, tmp_path / "out", "--delete", "--yes") == 3
     said = capsys.readouterr()
-    assert "2 recordings cannot be opened: they are sealed with age, give --identity FILE" in said.err
+    assert "2 recordings sealed with age: give --identity FILE" in said.err
     assert "1 fetched" in said.out
     assert len(remote(place)) == 4
     assert typed(place, tmp_path / "out", "--identity", identity, "--concat", film, "--delete", "--yes") == 0

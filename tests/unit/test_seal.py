@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pyrage
 import pytest
@@ -286,7 +287,12 @@ def not_none(it: Seal | None) -> Seal:
 def test_a_long_recording_is_made_durable_on_the_way(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a gigabyte that a slow card has to write in one go at the end would look like a worker that hangs."""
     flushed, flush = list[int](), durable.flush
-    monkeypatch.setattr("edgecam.durable.flush", lambda file: (flushed.append(file.tell()), flush(file)))
+
+    def watched(file: BinaryIO) -> None:
+        flushed.append(file.tell())
+        flush(file)
+
+    monkeypatch.setattr("edgecam.durable.flush", watched)
     long, told = tmp_path / "long", hashlib.sha256(bytes(100 << 20)).hexdigest()
     long.write_bytes(bytes(100 << 20))
     made = seal.make(not_none(box.parcel(HOME).seal), long, told, lambda: None)

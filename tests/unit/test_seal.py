@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 import pyrage
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from edgecam import durable
 from edgecam.config.recipient import recipient
@@ -340,13 +342,11 @@ def test_a_long_recording_passes_in_small_pieces_and_shows_its_progress() -> Non
     assert next(pulses) > 100
 
 
-def test_an_ssh_key_is_a_recipient_too(box: Box, tmp_path: Path) -> None:
-    ssh = tmp_path / "id_ed25519"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(ssh)], check=True)
-    sealed = io.BytesIO()
-    public = recipient(ssh.with_suffix(".pub").read_text())
-    age.encrypt(io.BytesIO(MEDIA), sealed, [public], lambda: None)
-    plain = io.BytesIO()
+def test_an_ssh_key_is_a_recipient_too(tmp_path: Path) -> None:
+    pair, ssh, sealed, plain = Ed25519PrivateKey.generate(), tmp_path / "id_ed25519", io.BytesIO(), io.BytesIO()
+    ssh.write_bytes(pair.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    public = pair.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    age.encrypt(io.BytesIO(MEDIA), sealed, [recipient(f"{public} anna@desk")], lambda: None)
     age.decrypt(io.BytesIO(sealed.getvalue()), plain, age.identities(ssh))
     assert plain.getvalue() == MEDIA
 
@@ -443,8 +443,20 @@ def test_what_is_no_identity_file_is_told_with_its_name_and_no_content(tmp_path:
         age.identities(tmp_path / "nothing")
 
 
+LOCKED = """-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABDtXPZMdc
+I1LUyojVYRJnSmAAAAEAAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAICvcORjy+lab1iyi
+WTthbe543LOfc4sWZp+7932PYckzAAAAkLf2wx0TBC0X5CetJon4LoR1fGqs+dAnxQBkN4
+L/a8dbarfClWdz1w2zxrMO47e2LHMOOH1bOwdqAQELnsyfFgUVQR9f5VwfJT4qWh/Eqo67
+wjhnwFL0WW7CeSanZipZX0cOHt71uG9OotZi5BiPkdZZUOEfe68grjNElks0Cw1JZgXTij
+27orEC9ZFvO6BB9w==
+-----END OPENSSH PRIVATE KEY-----
+"""
+"""Made for this test by `ssh-keygen -t ed25519 -N secret`."""
+
+
 def test_an_ssh_key_with_a_passphrase_is_told_as_such(tmp_path: Path) -> None:
     ssh = tmp_path / "id_ed25519"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(ssh)], check=True)
+    ssh.write_text(LOCKED)
     with pytest.raises(age.Unreadable, match=r"is an SSH key with a passphrase: .*ssh-keygen -p"):
         age.identities(ssh)

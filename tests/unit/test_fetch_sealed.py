@@ -135,7 +135,7 @@ def test_a_sealed_object_that_is_gone_is_missing(store: Shop, tmp_path: Path, ou
 def test_what_was_downloaded_and_not_opened_is_not_downloaded_again(
     store: Shop, tmp_path: Path, ours: Identities
 ) -> None:
-    """As after a power cut, or with a disk that was full."""
+    """As after a power cut."""
     id = store.thing.id
     place = tmp_path / "out" / "birdbox" / id.day
     place.mkdir(parents=True)

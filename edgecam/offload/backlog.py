@@ -61,7 +61,8 @@ class Backlog:
 
     def add(self, thing: Waiting) -> None:
         name = thing.id.name
-        self.remove(name)
+        if name in self._things:
+            self.remove(name)
         self._things[name] = thing
         self._bytes += thing.size
         self._aged.put(name, (thing.id.start,))

@@ -83,12 +83,17 @@ class Patience:
         asked = min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
         return max(asked, self._jitter() * min(CAP, BASE * 2.0 ** min(streak, 16)))
 
+    def afresh(self) -> None:
+        """More depends on it now than before: pauses begin anew, and what is still wrong is news."""
+        self._streak, self._sort = 0, None
+        self._told.clear()
+
     def worked(self, now: float) -> Absence | None:
         """It works; returns how long it did not."""
         absence = Absence(now - self._since, self.attempts) if self.attempts else None
-        self.attempts, self._streak, self._sort = 0, 0, None
+        self.attempts = 0
         self.state, self.reason = StoreState.OK, None
-        self._told.clear()
+        self.afresh()
         return absence
 
 

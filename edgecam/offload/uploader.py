@@ -233,8 +233,10 @@ class Uploader:
                 return
             tried = trial.result()
         except StoreError as error:
-            await self._pause(error, self._news)
-            await self._intake.look()
+            if await self._pause(error, self._news):
+                self._patience.afresh()
+            else:
+                await self._intake.look()
         else:
             self._worked()
             log.info(words.works(tried.where, asked=tried.asked, deleted=tried.deleted))
@@ -262,12 +264,12 @@ class Uploader:
         else:
             log.warning("offload: %s: %s; it goes again after the others", thing.id.name, error)
 
-    async def _pause(self, error: StoreError, unless: asyncio.Event) -> None:
-        """Leave the store alone, and say so when that is news."""
+    async def _pause(self, error: StoreError, unless: asyncio.Event) -> bool:
+        """Leave the store alone, and say so when that is news. Returns whether `unless` came."""
         pause = self._patience.failed(error, self._clock.monotonic())
         self._tell()
         state, attempts = self._patience.state, self._patience.attempts
         if pause.news:
             level = logging.WARNING if state is StoreState.RETRYING else logging.ERROR
             log.log(level, words.trouble(error, state, pause, attempts=attempts, waiting=len(self._backlog)))
-        await self._wait(pause.seconds, unless)
+        return await self._wait(pause.seconds, unless)

@@ -13,7 +13,7 @@ TAKE_UP = "`edgecam spool retry` takes it up again"
 def trouble(error: StoreError, state: StoreState, pause: Pause, *, attempts: int, waiting: int) -> str:
     """The store failed: what, what that means for what waits, what to do, what happens next."""
     still = "" if pause.lasting is None else f"still {state} after {lasting(pause.lasting)}, {attempts} attempts: "
-    safe = f"{so_many_wait(waiting)}, nothing is lost" if waiting else "nothing waits"
+    safe = so_many_wait(waiting) + (", nothing is lost" if waiting else "")
     then = "trying again" if state is StoreState.RETRYING else "next probe"
     return f"offload: {still}{error}; {safe}{cure(error)}; {then} in {pause.seconds:.0f} s"
 
@@ -41,7 +41,7 @@ def cure(error: StoreError) -> str:
 
 
 def so_many_wait(count: int) -> str:
-    return "1 clip waits" if count == 1 else f"{count} clips wait"
+    return {0: "nothing waits", 1: "1 clip waits"}.get(count, f"{count} clips wait")
 
 
 def lasting(seconds: float) -> str:

@@ -297,6 +297,24 @@ async def test_a_clip_does_not_wait_for_the_pause_after_a_trial_that_failed(tmp_
     await box.stop()
 
 
+async def test_trials_that_failed_all_night_do_not_make_the_first_clip_wait_longer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = Box(tmp_path)
+    box.fails(*[BUSY] * 50)
+    await box.start()
+    await box.clock.advance(1800)
+    assert box.carrier.probes > 8
+    box.saves(save(tmp_path))
+    await settle()
+    assert caplog.messages[-1] == (
+        "offload: the store is busy (503); 1 clip waits, nothing is lost; trying again in 2 s"
+    )
+    await box.clock.advance(2 + 4)
+    assert len(box.carrier.tried) == 3
+    await box.stop()
+
+
 async def test_a_clip_does_not_wait_for_a_trial_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     box, left = Box(tmp_path), list[str]()
 

@@ -27,6 +27,7 @@ from edgecam.offload.worker import Worker
 from edgecam.record.coding.transcoder import Transcoder
 from edgecam.record.disk.keeper import Keeper
 from edgecam.record.disk.library import Away, Library
+from edgecam.record.disk.mender import Mender
 from edgecam.record.disk.recovery import Recovered, enter
 from edgecam.record.finisher import Finisher
 from edgecam.record.saver import Saver
@@ -133,7 +134,8 @@ class Daemon:
             clock=clock,
             recovered=recovered,
         )
-        uploader = self._uploader()
+        mender = Mender(self._library, self._wanted)
+        uploader = self._uploader(mender)
         control = Control(
             hubs=self._hubs,
             status=self.health.cameras,
@@ -143,6 +145,7 @@ class Daemon:
             clock=clock,
             pool=pool,
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
+            mender=mender,
             sender=uploader,
         )
         web = Web(
@@ -198,7 +201,7 @@ class Daemon:
         self.health.storage_trouble = lambda: library.full or keeper.trouble or finisher.trouble or settings.trouble
         self._add(keeper)
 
-    def _uploader(self) -> Uploader | None:
+    def _uploader(self, mender: Mender) -> Uploader | None:
         if self._config.offload is None:
             return None
         return Uploader(
@@ -213,6 +216,7 @@ class Daemon:
             cameras_status=self.health.cameras,
             clock=self._clock,
             may_go=lambda camera: self._settings.on(camera, "offload"),
+            mend=mender.mend,
         )
 
     def _add_mqtt(self, control: Control, pool: Executor) -> None:

@@ -62,6 +62,7 @@ class Box:
         wanted: Collection[str] = ("event", "manual"),
         hold: Callable[[], str | None] = lambda: None,
         off: Collection[str] = (),
+        mend: Callable[[MediaId], object] = lambda _: None,
     ) -> None:
         self.root, self.layout = root, Layout(root)
         self.store = Memory()
@@ -84,6 +85,7 @@ class Box:
             patience=Patience(lambda: 1.0),
             hold=hold,
             may_go=lambda camera: camera not in off,
+            mend=mend,
         )
         self._task: asyncio.Task[None] | None = None
 

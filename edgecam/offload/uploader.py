@@ -64,14 +64,16 @@ class Uploader:
         patience: Patience | None = None,
         hold: Callable[[], str | None] = lambda: None,
         may_go: Callable[[str], bool] = lambda camera: True,
+        mend: Callable[[MediaId], object] = lambda _: None,
     ) -> None:
         """`wanted`: whether the store takes a thing; `prefix`: what stands before the node in its key; `hold`: why
-        nothing may go now, in words; `may_go`: whether a camera's switch is on.
+        nothing may go now, in words; `may_go`: whether a camera's switch is on; `mend` makes anew, if the media is
+        sound, what was lost of a thing's facts, and blocks.
         """
         self._config, self._node, self._prefix = config, node, prefix
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
-        self._patience, self._hold = patience or Patience(), hold
+        self._patience, self._hold, self._mend = patience or Patience(), hold, mend
         self._intake = Intake(
             order=config.order,
             wanted=wanted,
@@ -81,8 +83,8 @@ class Uploader:
             changed=self._tell,
         )
         self._backlog, self._news, self._hurry = self._intake.backlog, self._intake.news, asyncio.Event()
-        self._proved = False
-        """Whether the store worked since the start, or since somebody asked."""
+        self._proved = self._stale = False
+        """Whether the store worked since the start, or since somebody asked; whether something may wait unknown."""
         status.state = StoreState.OK
 
     @property
@@ -107,8 +109,16 @@ class Uploader:
         self._hurry.set()
         self._news.set()
 
+    def look(self) -> None:
+        """Something waits that nobody told of."""
+        self._stale = True
+        self._news.set()
+
     async def _turn(self) -> None:
         """Bring the next thing to the store, or try it, or wait for something to bring."""
+        while self._stale:
+            self._stale = False
+            await self._intake.look()
         if self._hold():
             self._tell()
             await self._wait(HELD, self._hurry)
@@ -165,7 +175,7 @@ class Uploader:
             await self._pause(error, self._hurry)
 
     async def _bring(self, id: MediaId) -> None:
-        sidecar = await aside.run(self._spool.sidecar, id)
+        sidecar = await self._facts(id)
         receipt, sent = sidecar.receipt, False  # there, when we were killed between receipt and marker
         if receipt is None:
             parcel = self._spool.parcel(sidecar, node=self._node, prefix=self._prefix(id))
@@ -183,6 +193,15 @@ class Uploader:
         stored = await aside.run(self._spool.done, sidecar, receipt)
         self._intake.arrived(id.name, sent=sent)
         self._announce(stored, link, ends)
+
+    async def _facts(self, id: MediaId) -> Sidecar:
+        """What is known of it. Raises Gone, and Damaged when the media cannot tell it either."""
+        try:
+            return await aside.run(self._spool.sidecar, id)
+        except Damaged as error:
+            log.warning("offload: %s; it is made anew from the media", error)
+            await aside.run(self._mend, id)
+            return await aside.run(self._spool.sidecar, id)
 
     def _announce(self, stored: Sidecar, link: str | None, ends: float | None) -> None:
         now = self._clock.wall()

@@ -194,7 +194,7 @@ class Keeper:
         self._free(media.media)
 
     def _stored(self, media: Sidecar) -> None:
-        self._library.deleted.pop(media.media.name, None)  # somebody deleted it while it arrived: not lost
+        self._library.deleted.pop(media.media, None)  # somebody deleted it while it arrived: not lost
         self._free(media.media)
 
     def _free(self, id: MediaId) -> None:
@@ -362,9 +362,9 @@ class Keeper:
     def _tell_deleted(self) -> None:
         """Of what a person deleted before a store had it; what is just on its way may arrive all the same."""
         deleted, carrying = self._library.deleted, self._carrying()
-        for name in list(deleted):
-            if name != carrying:
-                self._tell_lost(deleted.pop(name), "somebody deleted it")
+        for id in list(deleted):
+            if id.name != carrying:
+                self._tell_lost(deleted.pop(id) or Sidecar.unknown(id), "somebody deleted it")
 
     def _tell_lost(self, sidecar: Sidecar, why: str) -> None:
         self._bus.publish(ClipLost(camera=sidecar.camera, at=self._clock.wall(), media=sidecar, why=why))

@@ -63,8 +63,8 @@ class Library:
         """Ids that this process is writing or finishing: recovery leaves them alone."""
         self.touched: set[Path] = set()
         """Day folders in which somebody but the keeper deleted something, for the keeper to count anew."""
-        self.deleted: dict[str, Sidecar] = {}
-        """By name what a person deleted before a store had it, for the keeper to tell of."""
+        self.deleted: dict[MediaId, Sidecar | None] = {}
+        """What a person deleted before a store had it, and what was known of it, for the keeper to tell."""
         self.untidy = False
         """Something half-made could not be removed from the spool: it is for recovery, once the disk works again."""
         self.full: str | None = None
@@ -201,7 +201,7 @@ class Library:
         """Make the media durable and read from it what the draft does not know."""
         id = draft.media
         with self.layout.part(id).open("rb") as file:
-            video = _picture(file) if id.still else boxes.read(file)
+            video = shown(file, still=id.still)
             os.fdatasync(file.fileno())
             self.step("synced")
             size, md5, sha256 = digest(file)
@@ -296,8 +296,7 @@ class Library:
 
     def remove(self, id: MediaId) -> None:
         """Delete finished media because a person says so: kept or not, wanted by a store or not. Raises OSError."""
-        waiting = [one for one in (id, id.picture) if self.layout.marker(one).exists()]
-        told = {one.name: self.sidecar(one) or Sidecar.unknown(one) for one in waiting}
+        told = {one: self.sidecar(one) for one in (id, id.picture) if self.layout.marker(one).exists()}
         self.drop(id)
         self.deleted |= told
         self.touched.add(self.layout.folder(id))
@@ -409,8 +408,10 @@ def _claim(path: Path) -> BinaryIO:
     return file
 
 
-def _picture(file: BinaryIO) -> boxes.Video:
-    """A whole JPEG; raises NotPlayable."""
+def shown(file: BinaryIO, *, still: bool) -> boxes.Video:
+    """What is in a clip or, all in one frame, in a JPEG. Raises NotPlayable."""
+    if not still:
+        return boxes.read(file)
     data = file.read()
     try:
         width, height = jpeg.size(data)

@@ -17,6 +17,7 @@ from edgecam.events import Bus, ClipStored, KeyTaken
 from edgecam.health import CameraStatus, SpoolStatus, StoreState
 from edgecam.media import MediaId, Receipt, Sidecar
 from edgecam.offload import words
+from edgecam.offload.age import SUFFIX
 from edgecam.offload.backlog import Waiting
 from edgecam.offload.blame import STRIKES, Blame
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
@@ -178,7 +179,9 @@ class Uploader:
         sidecar = await self._facts(id)
         receipt, sent = sidecar.receipt, False  # there, when we were killed between receipt and marker
         if receipt is None:
-            parcel = self._spool.parcel(sidecar, node=self._node, prefix=self._prefix(id))
+            parcel = self._spool.parcel(
+                sidecar, node=self._node, prefix=self._prefix(id), recipients=self._config.encrypt or ()
+            )
             delivered = await self._worker.deliver(self._config.store, parcel)
             self._delivered(sidecar, delivered)
             sent = delivered.sent
@@ -215,7 +218,7 @@ class Uploader:
         self._bus.publish(ClipStored(camera=stored.camera, at=now, media=stored, link=link, link_expires=ends))
 
     async def _link(self, key: str) -> tuple[str, float] | None:
-        if self._config.link_expiry is None:
+        if self._config.link_expiry is None or self._config.encrypt or key.endswith(SUFFIX):
             return None
         with contextlib.suppress(StoreError):  # the clip is safe; a link is comfort
             return await self._worker.link(self._config.store, key, self._config.link_expiry)

@@ -56,9 +56,8 @@ class Library:
         require_mount: bool = False,
     ) -> None:
         self.layout = layout
-        self._wanted, self.step, self._require_mount = wanted, step, require_mount
+        self._wanted, self.step, self._require_mount, self._over = wanted, step, require_mount, False
         self._lock: BinaryIO | None = None
-        self._over = False
         self.busy: set[str] = set()
         """Ids that this process is writing or finishing: recovery leaves them alone."""
         self.touched: set[Path] = set()
@@ -318,8 +317,9 @@ class Library:
                 path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not empty, usually
                 self.layout.folder(id).rmdir()
-        for marker in (self.layout.marker(id), self.layout.marker(id.picture)):
-            marker.unlink(missing_ok=True)
+        for one in (id, id.picture):
+            for path in (self.layout.seal(one), self.layout.sealed(one), self.layout.marker(one)):
+                path.unlink(missing_ok=True)
 
     def pin(self, id: MediaId, on: bool) -> None:
         """Keep finished media for ever, or no longer than its kind. Raises OSError, FileNotFoundError without media."""

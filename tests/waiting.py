@@ -59,6 +59,7 @@ def parcel(stem: str, file: Path, data: bytes) -> Parcel:
     return Parcel(
         file=file,
         stem=stem,
+        suffix=file.suffix,
         size=len(data),
         md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
         sha256=sha256,

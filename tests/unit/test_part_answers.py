@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from answering import CLIP, MD5, MISSING, PAGE, Answers, Told, answering, head, s3, told, xml
-from edgecam.offload.deliver import Found, Parcel, Stem, look
+from edgecam.offload.deliver import Form, Found, Stem, look
 from edgecam.offload.stores import Stored, StoreError, Transient
 from edgecam.offload.stores.journal import composite
 from edgecam.offload.stores.s3 import S3
+from waiting import parcel
 
 
 @pytest.fixture
@@ -136,7 +137,7 @@ def test_an_object_of_parts_is_known_again_without_its_manifest(
 ) -> None:
     file = tmp_path / "clip.mp4"
     file.write_bytes(b"a clip")
-    fields = {"md5": CLIP.md5, "sha256": CLIP.sha256, "content_type": "video/mp4", "metadata": {}, "manifest": "{}"}
-    parcel = Parcel(file=file, stem="cams/clip", size=6, **fields)
+    form = Form(file, ".mp4", CLIP.size, CLIP.md5, CLIP.sha256, CLIP.content_type)
     server.answers += [answer, MISSING]
-    assert look(S3(s3(server.url), whole=3, part=3), parcel, Stem("cams/clip"))[0] is found
+    store, clip = S3(s3(server.url), whole=3, part=3), parcel("cams/clip", file, b"a clip")
+    assert look(store, clip, Stem("cams/clip"), form).found is found

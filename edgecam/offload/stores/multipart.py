@@ -93,6 +93,8 @@ class Multipart:
                     journal.note(begun)
             progress(upload.size)  # also where every part was there already: what is left may take its time
             return self._complete(begun, composite(md5s))
+        except Unsure:
+            raise
         except StoreError as error:
             if isinstance(error, Unlike | BadSettings) or journal.read() is None:  # nobody can go on with it
                 with suppress(Transient):

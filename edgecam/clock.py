@@ -19,6 +19,10 @@ class Clock(Protocol):
         """Seconds that only grow."""
         ...
 
+    def boottime(self) -> float:
+        """Seconds since the box was switched on, with those that it slept."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds` of monotonic time; at once when not positive."""
         ...
@@ -32,6 +36,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def boottime(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))

@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecam import aside
+from edgecam.almanac import BUILT
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
+from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored, MediaRenamed
 from edgecam.health import DiskStatus
 from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.record.disk.dating import Dating
 from edgecam.record.disk.library import Away, Library
 from edgecam.record.disk.recovery import Recovered, enter, tidy
-from edgecam.record.disk.shelf import BUILT, SPARE, Item, Keeps, Shelf, began
+from edgecam.record.disk.shelf import SPARE, Item, Keeps, Shelf, began
 from edgecam.record.disk.sweep import Sweep, sweep
 from edgecam.supervisor import Fatal, reason
 
@@ -99,9 +101,10 @@ class Keeper:
         status: DiskStatus,
         back: Callable[[Recovered], None],
         space: Callable[[Path], Space] = space,
+        dating: Dating | None = None,
     ) -> None:
         self._config, self._library, self._bus, self._clock = config, library, bus, clock
-        self._status, self._back = status, back
+        self._status, self._back, self._dating = status, back, dating
         self._ages = {id: _ages(camera.record, camera.snapshot) for id, camera in cameras.items()}
         self._sizes = {
             (id, kind): size for id, camera in cameras.items() for kind, size in _sizes(camera.record, camera.snapshot)
@@ -139,9 +142,12 @@ class Keeper:
         with ExitStack() as stack:
             stack.callback(self._bus.on(ClipSaved, lambda event: self._saved(event.media)))
             stack.callback(self._bus.on(ClipStored, lambda event: self._stored(event.media)))
+            stack.callback(self._bus.on(MediaRenamed, lambda event: self._saved(event.media)))
             while True:
                 try:
                     if await self._there():
+                        if self._dating:
+                            await self._dating.turn()
                         await self._look()
                         if self._library.untidy:
                             self._back(await aside.run(tidy, self._library))
@@ -284,6 +290,8 @@ class Keeper:
 
     async def _expire_by_age(self) -> None:
         """Now and then, and not while the clock is in doubt."""
+        if self._dating and self._dating.doubt:
+            return
         now, offset = self._clock.monotonic(), self._clock.wall() - self._clock.monotonic()
         if self._expires == float("-inf") and await self._was_away():
             self._expires = now + TRUST
@@ -311,6 +319,11 @@ class Keeper:
             sidecar = self._library.sidecar(item.id)
             end = sidecar.end if sidecar else item.id.start
             if end + self.keeps(item.id.camera)[item.id.kind] <= now:
+                yield item
+        for item, written in self._shelf.undated():
+            sidecar = self._library.sidecar(item.id)
+            known = sidecar.receipt.at if sidecar and sidecar.receipt else written
+            if BUILT <= known <= now - self.keeps(item.id.camera)[item.id.kind]:
                 yield item
 
     async def _expire_by_size(self) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
+from edgecam.almanac import BUILT
 from edgecam.media import Layout, MediaId, MediaKind
 
 Keeps = Mapping[MediaKind, float]
@@ -28,9 +29,6 @@ library is read, makes room for a while."""
 
 LONGEST_EVENT = 3600.0
 """Seconds that a clip of an event is thought to last at most."""
-
-BUILT = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
-"""No clock was right before there was an edgecam."""
 
 LOOK_AGAIN = 600.0
 """Seconds between two looks into folders that are not ours."""
@@ -127,7 +125,8 @@ class Shelf:
     def older(self, keeps: Callable[[str], Keeps], now: float) -> Iterator[Item]:
         """Stored things that began longer ago than they are kept. `keeps` is asked for each camera.
 
-        What is dated before BUILT was taken with a wrong clock: nobody knows its age, so only the quota removes it.
+        What is dated before BUILT was taken with a wrong clock: nobody knows its age, so only the quota removes it,
+        unless it has no date at all (`undated`).
         """
         waiting = self._waiting()
         for day in self.days():
@@ -137,6 +136,17 @@ class Shelf:
             last = {kind: _stamp(now - keep[kind]) for kind in MediaKind}
             old = [stem for stem in sorted(_names(day)) if (kind := _kind(stem)) and stem <= last[kind]]
             yield from self._stored(day, old, waiting)
+
+    def undated(self) -> Iterator[tuple[Item, float]]:
+        """Stored things that began when nobody knew the time, each with when its media was last written, by whatever
+        the clock was then (unix seconds).
+        """
+        waiting = self._waiting()
+        for day in self.days():
+            if began(day) < BUILT:
+                stems = [stem for stem in sorted(_names(day)) if stem.startswith("unsynced-") and _kind(stem)]
+                for item in self._stored(day, stems, waiting):
+                    yield item, _written(self._layout.media(item.id), 0.0)
 
     def of(self, camera: str, kind: MediaKind) -> Iterator[Item]:
         """The stored things of a camera and kind, oldest first."""

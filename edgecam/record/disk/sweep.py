@@ -50,6 +50,8 @@ def unknown(id: MediaId, size: int) -> Sidecar:
         kind=id.kind,
         start=id.start,
         end=id.start,
+        clock="unsynced" if id.unsynced else "synced",
+        boot=id.boot,
         duration=0.0,
         codec="jpeg" if id.still else "unknown",
         width=0,

@@ -45,8 +45,8 @@ class Backlog:
 
     @property
     def oldest(self) -> float | None:
-        """Start of the oldest thing, unix seconds."""
-        return min((thing.id.start for thing in self._things.values()), default=None)
+        """Start of the oldest thing of which it is known, unix seconds."""
+        return min((thing.id.start for thing in self._things.values() if not thing.id.unsynced), default=None)
 
     def add(self, thing: Waiting) -> None:
         self.remove(thing.id.name)

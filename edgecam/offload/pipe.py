@@ -48,6 +48,13 @@ class MakeLink(BaseModel):
     expiry: float
 
 
+class Look(BaseModel):
+    """Ask for one object, whatever the answer: it says that the store is there, and what time it is."""
+
+    op: Literal["look"] = "look"
+    key: str
+
+
 class Job(BaseModel):
     """A line to the child."""
 
@@ -55,7 +62,7 @@ class Job(BaseModel):
 
     store: dict[str, object]
     """The store's section of the configuration as plain data, secrets included."""
-    task: Annotated[Deliver | MakeLink, Field(discriminator="op")]
+    task: Annotated[Deliver | MakeLink | Look, Field(discriminator="op")]
 
 
 class Failure(BaseModel):

@@ -12,7 +12,7 @@ from typing import Protocol
 from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config.store import Offload, StoreConfig
-from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
+from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored, MediaRenamed
 from edgecam.health import CameraStatus, SpoolStatus, StoreState
 from edgecam.media import MediaId, Receipt, Sidecar
 from edgecam.offload.backlog import Backlog, Waiting
@@ -27,6 +27,10 @@ TICK = 60.0
 """Seconds between two looks at the directory when nobody says that something new waits."""
 HELD = 1.0
 """Seconds between two looks at whether anything may go."""
+ASK = 60.0
+"""Seconds between two questions to the store while nothing may go: its answers tell the time."""
+PROBE = "_edgecam/probe"
+"""What is asked for, below the prefix."""
 
 
 class Carrier(Protocol):
@@ -34,6 +38,7 @@ class Carrier(Protocol):
 
     async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered: ...
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None: ...
+    async def look(self, store: StoreConfig, key: str) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -66,11 +71,18 @@ class Uploader:
         self._status, self._cameras_status = status, cameras_status
         self._backlog, self._patience, self._hold = Backlog(config.order), patience or Patience(), hold
         self._news, self._hurry = asyncio.Event(), asyncio.Event()
+        self._asked, self._renamed = float("-inf"), False
+        self.carrying: MediaId | None = None
+        """What is on its way to the store."""
         status.state = StoreState.OK
 
     async def run(self) -> None:
         """One life. Raises OSError when our own disk fails."""
-        deaf = [self._bus.on(ClipSaved, self._saved), self._bus.on(ClipLost, self._lost)]
+        deaf = [
+            self._bus.on(ClipSaved, self._saved),
+            self._bus.on(ClipLost, self._lost),
+            self._bus.on(MediaRenamed, self._follow),
+        ]
         try:
             await self._look()
             while True:
@@ -88,8 +100,14 @@ class Uploader:
         """Bring the next thing to the store, or wait for one."""
         if why := self._hold():
             self._status.state, self._status.reason = StoreState.HELD, why
+            await self._ask()
             await self._wait(HELD)
             return
+        if self._renamed:
+            self._renamed = False
+            await self._look()
+        if self._status.state is StoreState.HELD:
+            self._tell()
         thing = self._backlog.probe() if self._patience.open else self._backlog.next()
         if thing is None:
             await self._wait_for_news()
@@ -115,6 +133,21 @@ class Uploader:
         self._status.bad = census.bad
         await self._release(census)
         self._tell()
+
+    def _follow(self, event: MediaRenamed) -> None:
+        """What waits has another name: the directory knows which."""
+        for id in (event.old, event.old.picture):
+            self._backlog.remove(id.name)
+        self._renamed = True
+        self._news.set()
+
+    async def _ask(self) -> None:
+        """Let the store tell the time, now and then, while nothing else makes it."""
+        if self._clock.monotonic() - self._asked < ASK:
+            return
+        self._asked = self._clock.monotonic()
+        with contextlib.suppress(StoreError):  # it is not there, or may not be asked for
+            await self._worker.look(self._config.store, self._config.store.prefix + PROBE)
 
     async def _release(self, census: Census) -> None:
         """What the configuration does not send any more would wait, and fill the disk, for ever."""
@@ -152,6 +185,13 @@ class Uploader:
     # One thing
 
     async def _bring(self, id: MediaId) -> None:
+        self.carrying = id
+        try:
+            await self._carry(id)
+        finally:
+            self.carrying = None
+
+    async def _carry(self, id: MediaId) -> None:
         sidecar = await aside.run(self._spool.sidecar, id)
         receipt = sidecar.receipt  # there, when we were killed between receipt and marker
         if receipt is None:

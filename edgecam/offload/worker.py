@@ -23,7 +23,7 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
 from edgecam.offload.deliver import Delivered, Parcel, deliver
-from edgecam.offload.pipe import Answer, Deliver, Failure, Job, MakeLink, plain, scrubbed
+from edgecam.offload.pipe import Answer, Deliver, Failure, Job, Look, MakeLink, plain, scrubbed
 from edgecam.offload.stores import Permanent, Store, StoreError, Transient, open_store
 
 log = logging.getLogger(__name__)
@@ -52,9 +52,11 @@ class Worker:
         clock: Clock,
         idle: float = IDLE,
         stall: float = STALL,
+        heard: Callable[[float], None] = lambda ahead: None,
         command: Sequence[str] = (sys.executable, "-m", "edgecam.offload.worker"),
     ) -> None:
-        self._clock, self._idle, self._stall, self._command = clock, idle, stall, command
+        """`heard` is told how far the store's clock is ahead of ours (s) whenever it answered."""
+        self._clock, self._idle, self._stall, self._command, self._heard = clock, idle, stall, command, heard
         self._lock = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -77,13 +79,17 @@ class Worker:
         """A URL for anybody, and the unix time when it ends; None where the store has no such thing."""
         return (await self._do(store, MakeLink(key=key, expiry=expiry))).link
 
+    async def look(self, store: StoreConfig, key: str) -> None:
+        """Ask the store for an object, so that it tells the time. Raises StoreError, also when it did."""
+        await self._do(store, Look(key=key))
+
     async def close(self) -> None:
         """Let the child go, whatever it is doing."""
         async with self._lock:
             await self._stop_idling()
             await self._end()
 
-    async def _do(self, store: StoreConfig, task: Deliver | MakeLink) -> Answer:
+    async def _do(self, store: StoreConfig, task: Deliver | MakeLink | Look) -> Answer:
         async with self._lock:
             await self._stop_idling()
             self._secrets = list(secrets_in(store))
@@ -94,6 +100,8 @@ class Worker:
                 await self._end(kill=True)
                 raise
             self._idling = asyncio.create_task(self._leave_when_idle(), name="offload worker idles")
+        if answer.ahead is not None:
+            self._heard(answer.ahead)
         if answer.failed:
             raise answer.failed.error()
         return answer
@@ -193,7 +201,8 @@ class Clerk:
 
     def serve(self, lines: Iterable[bytes]) -> None:
         for line in lines:
-            self._say(self._answer(Job.model_validate_json(line)))
+            answer = self._answer(Job.model_validate_json(line))
+            self._say(answer.model_copy(update={"ahead": self._store.ahead if self._store else None}))
 
     def _answer(self, job: Job) -> Answer:
         config = self._ADAPTER.validate_python(job.store)
@@ -209,11 +218,14 @@ class Clerk:
             sys.stderr.write(scrubbed(traceback.format_exc(), secrets))
             return Answer(failed=Failure.of(Transient(f"unexpected {type(error).__name__}: {error}"), secrets))
 
-    def _work(self, config: StoreConfig, task: Deliver | MakeLink) -> Answer:
+    def _work(self, config: StoreConfig, task: Deliver | MakeLink | Look) -> Answer:
         if self._store is None or self._config != config:
             self._store, self._config = self._opener(config), config
         if isinstance(task, MakeLink):
             return Answer(link=self._store.link(task.key, task.expiry))
+        if isinstance(task, Look):
+            self._store.stat(task.key)
+            return Answer()
         size = task.parcel.size
         return Answer(delivered=deliver(self._store, task.parcel, lambda sent: self._progress(sent, sent >= size)))
 

@@ -19,8 +19,18 @@ from azure.storage.blob import BlobProperties, BlobSasPermissions, ContainerClie
 
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.store import AzureStore
-from edgecam.offload.stores import BadCredentials, BadSettings, Permanent, Stored, StoreError, Transient, Upload
+from edgecam.offload.stores import (
+    BadCredentials,
+    BadSettings,
+    Permanent,
+    Stored,
+    StoreError,
+    Transient,
+    Upload,
+    azure_signing,
+)
 from edgecam.offload.stores.body import Body
+from edgecam.offload.stores.skew import Skew
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
 CONNECT, READ = 30, 600  # s; the worker is replaced long before, unless all is sent and buffers drain
@@ -61,12 +71,17 @@ class Azure:
 
     def __init__(self, config: AzureStore, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
+        self._skew = Skew(self._clock)
         self._transport = _Transport(connection_timeout=CONNECT, read_timeout=READ)
         try:
-            self._container = _container(config, self._transport)
+            self._container = _container(config, self._transport, self._skew)
         except (exceptions.AzureError, ValueError) as error:
             raise BadSettings(f"the settings of the store make no sense: {error}", _KEY) from None
         self._host = urlsplit(self._container.url).hostname or "Azure"
+
+    @property
+    def ahead(self) -> float | None:
+        return self._skew.ahead
 
     def put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
         md5 = bytes.fromhex(upload.md5)
@@ -209,8 +224,8 @@ class _Watched(io.BytesIO):
         return data
 
 
-def _container(config: AzureStore, transport: _Transport) -> ContainerClient:
-    options: dict[str, Any] = {"transport": transport, "retry_total": 0}
+def _container(config: AzureStore, transport: _Transport, skew: Skew) -> ContainerClient:
+    options: dict[str, Any] = {"transport": transport, "retry_total": 0} | azure_signing.options(skew)
     options |= {"max_single_put_size": BLOCK, "max_block_size": BLOCK}
     if config.connection_string:
         return ContainerClient.from_connection_string(config.connection_string.reveal(), config.container, **options)

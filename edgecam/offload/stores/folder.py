@@ -34,6 +34,9 @@ _FOR_A_PERSON: Mapping[int, tuple[type[Permanent], str]] = {
 class Folder:
     """See the Store protocol. Made when missing. Every hash is made from the bytes that lie there."""
 
+    ahead: float | None = None
+    """A folder has no clock of its own."""
+
     def __init__(self, config: FolderStore) -> None:
         self._root, self._must_be_mounted = config.path, config.require_mount
 

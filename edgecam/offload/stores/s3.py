@@ -31,6 +31,8 @@ from edgecam.offload.stores import (
     Upload,
 )
 from edgecam.offload.stores.body import Body
+from edgecam.offload.stores.s3_signing import sign_with
+from edgecam.offload.stores.skew import Skew
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
 CONNECT, READ = 30, 600  # s; the worker is replaced long before, unless all is sent and buffers drain
@@ -81,6 +83,12 @@ class S3:
             self._client = _client(config)
         except (boto.BotoCoreError, ValueError, OSError) as error:
             raise _error(error, self._host) from None
+        self._skew = Skew(self._clock)
+        sign_with(self._client, self._skew)
+
+    @property
+    def ahead(self) -> float | None:
+        return self._skew.ahead
 
     def put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
         with Body(upload, progress) as body:

@@ -74,8 +74,7 @@ class Dating:
     def _report(self) -> None:
         count, self._count = self._count, 0
         if count:
-            what = "lost their date: it was wrong" if self._almanac.doubt else "recorded before it was, got their date"
-            log.info("clock: %d recordings %s", count, what)
+            log.info("clock: %d recordings %s", count, "lost a wrong date" if self.doubt else "got their date")
 
     def _saved(self, event: ClipSaved) -> None:
         """It began before the clock changed, and was finished only now."""

@@ -125,7 +125,11 @@ class Almanac:
         start, boottime = self._clock.wall() - ago, self._clock.boottime() - ago
         if abs(start - wall) < FAR:  # the clock was not set since: frames stay evenly spaced
             start = wall
-        return Birth(start, "unsynced" if self.doubt else "synced", self.boot, round(boottime, 3))
+        return Birth(start, "unsynced" if self._wrong() else "synced", self.boot, round(boottime, 3))
+
+    def when(self, id: MediaId) -> float:
+        """When something began, unix seconds by the clock of now; long ago for what nobody can date. Any thread."""
+        return self._now() + id.start if id.boot == self.boot else id.start
 
     def better(self, facts: Sidecar) -> Birth | None:
         """When something really began, if its name does not say so; None where it does, or nobody knows.

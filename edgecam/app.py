@@ -59,6 +59,7 @@ class Daemon:
             wanted=self._wanted,
             require_mount=config.storage.require_mount,
             births=self._almanac.birth,
+            when=self._almanac.when,
         )
         self._spool = Spool(layout)
         self._rooms: list[Room] = []

@@ -135,6 +135,11 @@ class MediaId:
         return self.boot is not None
 
     @property
+    def stamp(self) -> str:
+        """How its name begins: sorts like the time, among those with a date and among those of one boot."""
+        return self.text[: -len(f"-{self.camera}-{self.kind}-{self.random}")]
+
+    @property
     def random(self) -> str:
         """What makes it unique."""
         return self.text[-6:]

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from edgecam.config.model import Config
 from edgecam.local import Away, Daemon, Refusal
-from edgecam.media import Layout, MediaKind, Time
+from edgecam.media import Layout, MediaId, MediaKind, Time
 from edgecam.offload import inspect
 from edgecam.offload.spool import Spool
 from edgecam.record.disk.mount import mounted
@@ -99,7 +99,7 @@ def status(daemon: Daemon, config: Config, layout: Layout) -> Standing:
             reason=str(away),
             files=len(census.new),
             bytes=sum(thing.size for thing in census.new),
-            oldest=min((thing.id.start for thing in census.new), default=None),
+            oldest=min((thing.id.start for thing in census.new if not thing.id.unsynced), default=None),
             bad=census.bad,
         )
     return Standing.model_validate({"running": True} | (told if isinstance(told, dict) else {}))
@@ -132,7 +132,8 @@ class Listing(Report):
     def lines(self) -> Iterator[str]:
         for thing in self.waiting:
             name = thing.id + (".jpg" if thing.still else "")
-            yield f"{name}  {thing.kind}  {_size(thing.size)}  {_age(thing.start)}"
+            age = "no date" if MediaId.parse(thing.id).unsynced else _age(thing.start)
+            yield f"{name}  {thing.kind}  {_size(thing.size)}  {age}"
         for one in self.bad:
             yield f"spool/bad/{one.file}  {_size(one.size)}  {one.reason or 'nobody wrote down why'}"
         if not self.waiting and not self.bad:

@@ -98,16 +98,14 @@ class Uploader:
 
     async def _turn(self) -> None:
         """Bring the next thing to the store, or wait for one."""
-        if why := self._hold():
-            self._status.state, self._status.reason = StoreState.HELD, why
+        self._tell()
+        if self._hold():
             await self._ask()
             await self._wait(HELD)
             return
         if self._renamed:
             self._renamed = False
             await self._look()
-        if self._status.state is StoreState.HELD:
-            self._tell()
         thing = self._backlog.probe() if self._patience.open else self._backlog.next()
         if thing is None:
             await self._wait_for_news()
@@ -181,6 +179,8 @@ class Uploader:
         status, backlog = self._status, self._backlog
         status.files, status.bytes, status.oldest = len(backlog), backlog.bytes, backlog.oldest
         status.state, status.reason = self._patience.state, self._patience.reason
+        if why := self._hold():
+            status.state, status.reason = StoreState.HELD, why
 
     # One thing
 

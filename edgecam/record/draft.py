@@ -52,9 +52,7 @@ class Draft(BaseModel):
 def orphan(id: MediaId) -> Draft:
     """The draft of media whose own is lost: its name still says when and where it began."""
     if id.boot:
-        return Draft(
-            id=id.name, start=id.start, cause="unknown", clock="unsynced", boot=id.boot, boottime=id.start
-        )
+        return Draft(id=id.name, start=id.start, cause="unknown", clock="unsynced", boot=id.boot, boottime=id.start)
     return Draft(id=id.name, start=id.start, cause="unknown")
 
 

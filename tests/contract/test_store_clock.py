@@ -12,8 +12,8 @@ from edgecam.clock import SystemClock
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import AzureStore, S3Store
 from edgecam.offload.stores import BadClock, BadCredentials, Permanent, Store, Upload
+from edgecam.offload.stores import s3 as buckets
 from edgecam.offload.stores.azure import Azure
-from edgecam.offload.stores.s3 import S3 as Bucket
 from peers import S3, Azurite
 from waiting import content
 
@@ -47,15 +47,15 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
         yield server
 
 
-def opened(kind: str, clock: Wrong, s3: S3, azurite: Azurite, *, key: str | None = None) -> Store:
+def opened(kind: str, clock: Wrong, server: S3, azurite: Azurite, *, key: str | None = None) -> Store:
     if kind == "s3":
         config = S3Store(
             bucket="birdbox",
-            endpoint=Url(s3.endpoint),
-            access_key=Secret(s3.access_key),
-            secret_key=Secret(key or s3.secret_key),
+            endpoint=Url(server.endpoint),
+            access_key=Secret(server.access_key),
+            secret_key=Secret(key or server.secret_key),
         )
-        return Bucket(config, clock)
+        return buckets.S3(config, clock)
     account_key = Secret(key or azurite.account_key)
     return Azure(
         AzureStore(

@@ -52,6 +52,8 @@ class InProcess:
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None:
         return None
 
+    async def look(self, store: StoreConfig, key: str) -> None: ...
+
     async def close(self) -> None: ...
 
 

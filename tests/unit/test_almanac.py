@@ -199,10 +199,11 @@ def test_what_began_by_a_clock_that_is_wrong_since_long_loses_its_date() -> None
     clock = FakeClock(NOW)
     judge = almanac(clock)
     clock.step(-NOW)
-    facts = media(judge.birth(0.0, clock.monotonic()))
+    facts = media(Birth(0.0, "synced", BOOT, clock.boottime()))
     judge.look()
-    assert facts.clock == "synced"
-    assert (birth := judge.better(facts)) and birth.id("cam", MediaKind.EVENT).unsynced
+    birth = judge.better(facts)
+    assert birth
+    assert birth.id("cam", MediaKind.EVENT).unsynced
 
 
 @pytest.mark.parametrize("strange", [{"boot": "ffffffff"}, {"boot": None}, {"boottime": None}])

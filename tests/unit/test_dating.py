@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -41,9 +41,7 @@ class Box:
             Layout(root), wanted=lambda _: True, births=self.almanac.birth, step=lambda name: self.step(name)
         )
         self.carried: MediaId | None = None
-        self.dating = Dating(
-            library=self.library, almanac=self.almanac, bus=self.bus, carried=lambda: self.carried
-        )
+        self.dating = Dating(library=self.library, almanac=self.almanac, bus=self.bus, carried=lambda: self.carried)
         self.renamed: list[MediaRenamed] = []
         self.bus.on(MediaRenamed, self.renamed.append)
         self.left = -1
@@ -120,9 +118,16 @@ async def test_once_the_clock_is_right_everything_of_this_boot_gets_its_date(
     box.clock.tick(60)
     box.clock.step(YEARS)
     await box.dating.turn()
-    new, picture = dated(box, old), MediaId.new(still.start + YEARS, "cam", MediaKind.SNAPSHOT, random=still.media.random)
+    new, picture = (
+        dated(box, old),
+        MediaId.new(still.start + YEARS, "cam", MediaKind.SNAPSHOT, random=still.media.random),
+    )
     assert box.files() == sorted(
-        [*expected(new), *(f"snapshots/cam/{picture.day}/{picture}{end}" for end in (".jpg", ".json")), f"spool/wait/{picture}"]
+        [
+            *expected(new),
+            *(f"snapshots/cam/{picture.day}/{picture}{end}" for end in (".jpg", ".json")),
+            f"spool/wait/{picture}",
+        ]
     )
     facts = box.library.sidecar(new)
     assert facts is not None
@@ -161,18 +166,17 @@ async def test_a_crash_at_any_step_of_it_costs_nothing_and_doubles_nothing(
         box.left = number
         with pytest.raises(Crash):
             await box.dating.turn()
-    next = Box(tmp_path, boot="ffffffff")
-    next.left = again or -1
+    later = Box(tmp_path, boot="ffffffff")
     if again:
-        with at(next), pytest.raises(Crash):
-            recover(next.library)
-            raise Crash  # there were fewer steps left
-        next = Box(tmp_path, boot="ffffffff")
-    with at(next):
-        assert recover(next.library).saved == []
+        later.left = again
+        with at(later), suppress(Crash):
+            recover(later.library)
+        later = Box(tmp_path, boot="ffffffff")
+    with at(later):
+        assert recover(later.library).saved == []
         new = dated(box, old)
-        assert next.files() == expected(new)
-        facts = next.library.sidecar(new)
+        assert later.files() == expected(new)
+        facts = later.library.sidecar(new)
         assert facts
         assert (facts.start, facts.sha256, facts.picture and facts.picture.sha256) == (
             old.start + YEARS, old.sha256, old.picture and old.picture.sha256

@@ -44,6 +44,7 @@ class Carrier:
     def __init__(self, store: Memory) -> None:
         self.store = store
         self.tried: list[str] = []
+        self.looked: list[str] = []
         self.closed = 0
 
     async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered:
@@ -52,6 +53,10 @@ class Carrier:
 
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None:
         return self.store.link(key, expiry)
+
+    async def look(self, store: StoreConfig, key: str) -> None:
+        self.looked.append(key)
+        self.store.stat(key)
 
     async def close(self) -> None:
         self.closed += 1

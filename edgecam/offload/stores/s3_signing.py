@@ -21,11 +21,11 @@ class _Dated:
         super()._modify_request_before_signing(request)  # type: ignore[misc]  # of botocore's class behind us
 
 
-class _Header(_Dated, botocore.auth.S3SigV4Auth):
+class _Header(_Dated, botocore.auth.S3SigV4Auth):  # type: ignore[misc]  # boto3 has no types
     pass
 
 
-class _Query(_Dated, botocore.auth.S3SigV4QueryAuth):
+class _Query(_Dated, botocore.auth.S3SigV4QueryAuth):  # type: ignore[misc]
     pass
 
 

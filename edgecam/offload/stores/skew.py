@@ -4,7 +4,7 @@ A store refuses what is signed a quarter of an hour too early or too late. What 
 so that setting this box's clock makes it neither wrong nor old.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 

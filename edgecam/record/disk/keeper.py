@@ -9,7 +9,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,18 +143,26 @@ class Keeper:
             stack.callback(self._bus.on(ClipSaved, lambda event: self._saved(event.media)))
             stack.callback(self._bus.on(ClipStored, lambda event: self._stored(event.media)))
             stack.callback(self._bus.on(MediaRenamed, lambda event: self._saved(event.media)))
-            while True:
-                try:
-                    if await self._there():
-                        if self._dating:
-                            await self._dating.turn()
-                        await self._look()
-                        if self._library.untidy:
-                            self._back(await aside.run(tidy, self._library))
-                    self._troubled(None)
-                except OSError as error:
-                    self._troubled(f"the library cannot be looked after ({error.strerror})")
-                await self._clock.sleep(WATCH)
+            try:
+                while True:
+                    await self._turn()
+                    await self._clock.sleep(WATCH)
+            finally:
+                if self._dating:
+                    with suppress(OSError):  # what was finished last: after the next boot nobody could date it
+                        await self._dating.turn()
+
+    async def _turn(self) -> None:
+        try:
+            if await self._there():
+                if self._dating:
+                    await self._dating.turn()
+                await self._look()
+                if self._library.untidy:
+                    self._back(await aside.run(tidy, self._library))
+            self._troubled(None)
+        except OSError as error:
+            self._troubled(f"the library cannot be looked after ({error.strerror})")
 
     def _troubled(self, why: str | None) -> None:
         if why and why != self.trouble:

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,7 +45,7 @@ class Library:
     """Everything below `storage.path`. Blocking; any thread. One process at a time.
 
     `wanted` says whether a store takes a piece of media; `step` is told of each durable step (tests crash there);
-    `births` says what is called how that begins now.
+    `births` says what is called how that begins now, and `when` at which time of now (unix seconds) something began.
     `require_mount`: the path has to be a place where something is mounted. Nothing is ever made or written in another
     place than the one that was opened: its lock file, held open, is how it is known again.
     """
@@ -57,8 +58,9 @@ class Library:
         step: Callable[[str], None] = lambda _: None,
         require_mount: bool = False,
         births: Births = trusted,
+        when: Callable[[MediaId], float] = attrgetter("start"),
     ) -> None:
-        self.layout, self.births = layout, births
+        self.layout, self.births, self.when = layout, births, when
         self._wanted, self.step, self._require_mount = wanted, step, require_mount
         self._lock: BinaryIO | None = None
         self._over = False

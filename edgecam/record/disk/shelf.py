@@ -30,6 +30,9 @@ library is read, makes room for a while."""
 LONGEST_EVENT = 3600.0
 """Seconds that a clip of an event is thought to last at most."""
 
+UNDATED_EVENT = 300.0
+"""The same of one that began when nobody knew the time: when it was written last says nothing."""
+
 LOOK_AGAIN = 600.0
 """Seconds between two looks into folders that are not ours."""
 
@@ -73,9 +76,11 @@ class Shelf:
         self._looked = float("-inf")
 
     def days(self) -> list[Path]:
-        """Every camera's day folders, the oldest day first."""
+        """Every camera's day folders, the oldest day first; last those of 1970: nobody knows when that was, or it is
+        now.
+        """
         found = [day for room in self._layout.rooms for camera in _folders(room) for day in _folders(camera)]
-        return sorted(found, key=lambda day: day.name)
+        return sorted(found, key=lambda day: (began(day) < BUILT, day.name))
 
     def count(self, day: Path) -> Counter[MediaKind]:
         """Bytes in a day folder, by kind; what is being finished counts already, strangers do not."""
@@ -119,7 +124,7 @@ class Shelf:
                         ranked = self._ranked(folder, waiting)
                         seen[folder] = frozenset(ranked.values())
                         found += [(stem, folder) for stem, worth in ranked.items() if worth == rank]
-                for stem, folder in sorted(found):
+                for stem, folder in sorted(found, key=_written_first if began(folders[0]) < BUILT else None):
                     yield from ((rank, item) for item in self._those(folder, [stem]) if rank >= _least(item))
 
     def older(self, keeps: Callable[[str], Keeps], now: float) -> Iterator[Item]:
@@ -210,11 +215,20 @@ def _seen(day: Path, segments: list[str], events: list[str]) -> set[str]:
     """
     found: set[str] = set()
     for event in events if segments else ():
-        begin = MediaId.parse(event).start
-        end = min(_written(day / f"{event}.mp4", begin), begin + LONGEST_EVENT)
-        first = bisect_right(segments, event[: len(_stamp(0))]) - 1
-        found.update(segments[max(0, first) : bisect_left(segments, _stamp(end))])
+        id = MediaId.parse(event)
+        if id.boot:
+            last = MediaId.undated(id.boot, id.start + UNDATED_EVENT, id.camera, id.kind).stamp
+        else:
+            last = _stamp(min(_written(day / f"{event}.mp4", id.start), id.start + LONGEST_EVENT))
+        first = bisect_right(segments, id.stamp) - 1
+        found.update(segments[max(0, first) : bisect_left(segments, last)])
     return found
+
+
+def _written_first(one: tuple[str, Path]) -> tuple[float, str]:
+    """Sorts things without a date: names of several boots are in no order."""
+    stem, folder = one
+    return _written(folder / f"{stem}.mp4", _written(folder / f"{stem}.jpg", 0.0)), stem
 
 
 def _stamp(wall: float) -> str:

@@ -141,8 +141,8 @@ async def test_once_the_clock_is_right_everything_of_this_boot_gets_its_date(
     assert not (box.library.layout.root / "recordings/cam/1970-01-01").exists()
     assert box.almanac.hold is None
     assert [record.message for record in caplog.records if record.message.startswith("clock")] == [
-        "clock: the clock is earlier than edgecam itself; uploads are held until it is set, at most 15 min; "
-        "what is recorded has no date until it is set",
+        "clock: the clock is earlier than edgecam itself; until it is set what is recorded has no date, "
+        "and uploads are held for at most 15 min",
         "clock: it is right now",
         "clock: 2 recordings got their date",
     ]
@@ -214,8 +214,8 @@ async def test_what_waits_under_a_date_that_a_store_knows_to_be_wrong_loses_it_a
     right = MediaId.new(old.start + 3600, "cam", MediaKind.EVENT, random=old.media.random)
     assert [name for name in box.files() if stored.id not in name] == expected(right)
     assert [record.message for record in caplog.records if record.message.startswith("clock")] == [
-        "clock: the clock is 1 h behind the store's; uploads are held until it is set, at most 15 min; "
-        "what is recorded has no date until it is set",
+        "clock: the clock is 1 h behind the store's; until it is set what is recorded has no date, "
+        "and uploads are held for at most 15 min",
         "clock: 1 recordings lost a wrong date",
         "clock: it is right now",
         "clock: 1 recordings got their date",

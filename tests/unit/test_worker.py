@@ -1,6 +1,7 @@
 """The worker process: started when needed, replaced when it hangs or dies, gone when idle, never a secret in sight."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ from edgecam.config.secret import Secret, Url
 from edgecam.config.store import FolderStore, S3Store, StoreConfig
 from edgecam.media import Layout
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
-from edgecam.offload.pipe import Answer, Deliver, Failure, Job, MakeLink, plain
+from edgecam.offload.pipe import Answer, Deliver, Failure, Job, Look, MakeLink, plain
 from edgecam.offload.spool import Spool
 from edgecam.offload.stores import (
     BadClock,
@@ -98,6 +99,22 @@ async def test_a_killed_child_is_replaced(worker: Worker, tmp_path: Path) -> Non
     with pytest.raises(Transient, match=r"the offload worker died \(killed by SIGKILL\)"):
         await worker.deliver(config, parcel(tmp_path))
     assert await worker.deliver(config, parcel(tmp_path))
+
+
+@pytest.mark.parametrize("ahead", [None, -3600.0])
+async def test_how_far_the_stores_clock_is_ahead_is_handed_on_whether_it_works_or_not(ahead: float | None) -> None:
+    heard: list[float] = []
+    for failed in (None, Failure(verdict="clock", text="skewed")):
+        line = Answer(ahead=ahead, failed=failed).model_dump_json(exclude_none=True)
+        worker = Worker(
+            clock=SystemClock(),
+            command=child(f"print({line!r}, flush=True); line = sys.stdin.readline()"),
+            heard=heard.append,
+        )
+        with pytest.raises(BadClock) if failed else contextlib.nullcontext():
+            await worker.look(s3(), "_edgecam/probe")
+        await worker.close()
+    assert heard == ([] if ahead is None else [ahead] * 2)
 
 
 async def test_ctrl_c_is_for_the_daemon(worker: Worker, tmp_path: Path) -> None:
@@ -255,7 +272,7 @@ class Desk:
         self.opened.append(config)
         return self._store
 
-    def ask(self, task: Deliver | MakeLink, config: StoreConfig | None = None) -> Answer:
+    def ask(self, task: Deliver | MakeLink | Look, config: StoreConfig | None = None) -> Answer:
         job = Job(store=plain(config or s3()), task=task)
         self._clerk.serve([job.model_dump_json().encode()])
         return self.said[-1]
@@ -279,6 +296,17 @@ def test_after_a_refusal_the_credentials_are_looked_up_anew(tmp_path: Path) -> N
 
 def test_links_are_made_by_the_store() -> None:
     assert Desk(Memory()).ask(MakeLink(key="k.mp4", expiry=60)).link == ("memory:k.mp4", 60)
+
+
+@pytest.mark.parametrize("fault", [None, Transient("busy"), Permanent("403")])
+def test_whatever_the_store_answers_it_tells_the_time(fault: StoreError | None) -> None:
+    store = Memory()
+    desk = Desk(store)
+    assert desk.ask(Look(key="_edgecam/probe")).ahead is None
+    store.ahead = 7380.0
+    store.faults.append(fault)
+    answer = desk.ask(Look(key="_edgecam/probe"))
+    assert (answer.ahead, answer.sent, answer.failed is None) == (7380.0, None, fault is None)
 
 
 @pytest.mark.parametrize(

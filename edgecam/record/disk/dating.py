@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from edgecam import aside
-from edgecam.almanac import Almanac
+from edgecam.almanac import PATIENCE, Almanac
 from edgecam.events import Bus, ClipSaved, MediaRenamed
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.record.disk.library import Library, media_of
@@ -67,7 +67,11 @@ class Dating:
         doubt, told = self._almanac.doubt, self._told
         self._told = doubt
         if doubt and not told:
-            log.warning("clock: %s; what is recorded has no date until it is set", self._almanac.hold or doubt)
+            log.warning(
+                "clock: %s; until it is set what is recorded has no date, and uploads are held for at most %.0f min",
+                doubt,
+                PATIENCE / 60,
+            )
         if told and not doubt:
             log.info("clock: it is right now")
 

@@ -19,7 +19,7 @@ from edgecam.offload.backlog import Backlog, Waiting
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
 from edgecam.offload.patience import Patience
 from edgecam.offload.spool import Census, Spool
-from edgecam.offload.stores import StoreError
+from edgecam.offload.stores import Permanent, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Uploader:
         self._status, self._cameras_status = status, cameras_status
         self._backlog, self._patience, self._hold = Backlog(config.order), patience or Patience(), hold
         self._news, self._hurry = asyncio.Event(), asyncio.Event()
-        self._asked, self._renamed = float("-inf"), False
+        self._asked, self._greeted, self._renamed = float("-inf"), False, False
         self.carrying: MediaId | None = None
         """What is on its way to the store."""
         status.state = StoreState.OK
@@ -111,7 +111,9 @@ class Uploader:
             await self._wait_for_news()
             return
         try:
-            await self._bring(thing.id)
+            await self._greet()
+            if not self._hold():
+                await self._bring(thing.id)
         except Gone:
             self._backlog.remove(thing.id.name)
         except Damaged as error:
@@ -141,11 +143,17 @@ class Uploader:
 
     async def _ask(self) -> None:
         """Let the store tell the time, now and then, while nothing else makes it."""
-        if self._clock.monotonic() - self._asked < ASK:
-            return
-        self._asked = self._clock.monotonic()
-        with contextlib.suppress(StoreError):  # it is not there, or may not be asked for
-            await self._worker.look(self._config.store, self._config.store.prefix + PROBE)
+        if self._clock.monotonic() - self._asked >= ASK:
+            with contextlib.suppress(StoreError):
+                await self._greet(again=True)
+
+    async def _greet(self, *, again: bool = False) -> None:
+        """Before anything goes the store has told the time, or a wrong date might be in it for ever."""
+        if again or not self._greeted:
+            self._asked = self._clock.monotonic()
+            with contextlib.suppress(Permanent):  # it may not be asked for; the answer told
+                await self._worker.look(self._config.store, self._config.store.prefix + PROBE)
+            self._greeted = True
 
     async def _release(self, census: Census) -> None:
         """What the configuration does not send any more would wait, and fill the disk, for ever."""

@@ -56,7 +56,6 @@ class Carrier:
 
     async def look(self, store: StoreConfig, key: str) -> None:
         self.looked.append(key)
-        self.store.stat(key)
 
     async def close(self) -> None:
         self.closed += 1

@@ -68,7 +68,7 @@ class Almanac:
         self.doubt: str | None = self._wrong()
         """Why the clock is wrong, in words; None while it is believed."""
         self._since = clock.monotonic()
-        self.turns = 1
+        self.turns, self._turned = 1, clock.monotonic()
         """How often names may have become other than they should be: the verdict changed, the clock was set."""
         self.settled = 0
         """After which of these turns all of them were looked at."""
@@ -92,9 +92,19 @@ class Almanac:
         if turned:
             self._since = self._clock.monotonic()
         if turned or abs(self._now() - self._offset) > FAR:
-            self.turns += 1
+            self.turn()
         self._offset = self._now()
         return turned
+
+    def turn(self) -> None:
+        """Names are to be looked at again."""
+        self.turns += 1
+        self._turned = self._clock.monotonic()
+
+    @property
+    def overdue(self) -> bool:
+        """The last turn was so long ago that uploads wait no longer for what is still being made."""
+        return self._clock.monotonic() - self._turned >= PATIENCE
 
     def _now(self) -> float:
         """When the box was switched on, unix seconds, by the clock of now."""

@@ -177,7 +177,9 @@ class Health:
         """Everything that a person should look at, worst first; empty when all is well."""
         storage = self.storage_trouble()
         found = [storage] if storage else []
-        found += [self.almanac.hold or self.almanac.doubt] if self.almanac and self.almanac.doubt else []
+        if self.almanac and self.almanac.doubt:
+            held = self.almanac.hold if self.spool.state is not StoreState.OFF else None
+            found.append(held or self.almanac.doubt)
         found += [f"{id}: {camera.problem}" for id, camera in self.cameras.items() if camera.problem]
         if self.spool.state in (StoreState.BLOCKED, StoreState.FULL):
             found.append(f"store: {self.spool.reason}")

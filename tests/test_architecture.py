@@ -40,6 +40,7 @@ FOUNDATION = {
     "login": set(),
     "durable": set(),
     "media": set(),
+    "almanac": {"clock", "media"},
     "frame": {"clock"},
     "events": {"media"},
     "hub": {"frame"},

@@ -72,8 +72,8 @@ class Uploader:
         self._backlog, self._patience, self._hold = Backlog(config.order), patience or Patience(), hold
         self._news, self._hurry = asyncio.Event(), asyncio.Event()
         self._asked, self._greeted, self._renamed = float("-inf"), False, False
-        self.carrying: MediaId | None = None
-        """What is on its way to the store."""
+        self.carrying: str | None = None
+        """Name of what is on its way to the store."""
         status.state = StoreState.OK
 
     async def run(self) -> None:
@@ -193,7 +193,7 @@ class Uploader:
     # One thing
 
     async def _bring(self, id: MediaId) -> None:
-        self.carrying = id
+        self.carrying = id.name
         try:
             await self._carry(id)
         finally:

@@ -29,6 +29,8 @@ def test_what_a_box_of_1970_recorded_is_dated_and_stored_once_the_clock_is_set(t
     with box:
         picture = json.loads(box.send("POST", "api/cameras/wall/snapshot", {})[2])["id"]
         assert picture.startswith(f"unsynced-{boot_id()}-")
+        for page in ("api/cameras/wall/recordings", "api/events", f"api/media/{picture}", f"media/{picture}.jpg"):
+            assert box.get(page)[0] == 200, page
         until("a clip and its picture wait", lambda: sum("-event-" in name for name in box.waiting()) > 1)
         before = {MediaId.parse(name).random: MediaId.parse(name) for name in box.waiting()}
         assert all(id.unsynced for id in before.values())
@@ -45,6 +47,9 @@ def test_what_a_box_of_1970_recorded_is_dated_and_stored_once_the_clock_is_set(t
         until("the clock is right", lambda: box.health()["clock"]["state"] == "synced")
         assert box.health()["problems"] == []
         assert box.health()["disk"]["removed"] == 0
+        assert box.get(f"media/{picture}.jpg")[0] == 404  # it has another name
+        days = json.loads(box.get("api/cameras/wall/recordings?kind=snapshot")[2])
+        assert [item["id"][-6:] for item in days["items"]] == [picture[-6:]]
     stored = wrongclock.media(keys(store))
     assert len({id.random for id in stored}) == len(stored)
     for id in stored:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clips import h264
-from edgecam.almanac import FAR, Almanac
+from edgecam.almanac import FAR, PATIENCE, Almanac
 from edgecam.events import Bus, ClipSaved, MediaRenamed, MotionPicture
 from edgecam.frame import Frame, Kind
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
@@ -40,7 +40,7 @@ class Box:
         self.library = Library(
             Layout(root), wanted=lambda _: True, births=self.almanac.birth, step=lambda name: self.step(name)
         )
-        self.carried: MediaId | None = None
+        self.carried: str | None = None
         self.dating = Dating(library=self.library, almanac=self.almanac, bus=self.bus, carried=lambda: self.carried)
         self.renamed: list[MediaRenamed] = []
         self.bus.on(MediaRenamed, self.renamed.append)
@@ -239,8 +239,12 @@ async def test_what_is_being_finished_is_named_once_it_is_and_its_picture_waits_
     box.clock.step(YEARS)
     await box.dating.turn()
     assert box.almanac.hold  # or the picture would go, without a date
+    box.clock.tick(PATIENCE)
+    await box.dating.turn()
+    assert box.almanac.hold is None  # after that it may
     old = box.library.finish(draft)
     box.bus.publish(ClipSaved(camera="cam", at=0.0, media=old))
+    assert box.almanac.hold
     await box.dating.turn()
     assert box.almanac.hold is None
     assert box.files() == [name for name in expected(dated(box, old)) if not name.endswith(".keep")]
@@ -264,7 +268,7 @@ async def test_what_is_on_its_way_to_the_store_keeps_its_name_until_it_is_there(
     old = box.clip()
     await box.dating.turn()
     box.clock.step(YEARS)
-    box.carried = old.media.picture
+    box.carried = old.media.picture.name
     await box.dating.turn()
     assert box.renamed == []
     assert box.almanac.hold

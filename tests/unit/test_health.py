@@ -112,9 +112,14 @@ def test_a_clock_that_is_wrong_is_a_problem_and_its_kernels_word_a_note(box: Hea
     assert box.problems() == []
     assert box.snapshot()["clock"] == {"state": "synced", "reason": None, "kernel": False}
     box.almanac.heard(7380.0)
+    box.spool.state = StoreState.HELD
     why = "the clock is 2 h 3 min behind the store's"
     assert box.problems() == [f"{why}; uploads are held until it is set, at most 15 min"]
     assert box.snapshot()["clock"] == {"state": "unsynced", "reason": why, "kernel": False}
     clock.tick(900)
     box.almanac.settled = box.almanac.turns
     assert box.problems() == [why]
+    clock.step(-1e9)
+    box.spool.state = StoreState.OFF
+    assert box.problems()[0].startswith("the clock is ")
+    assert "uploads" not in box.problems()[0]

@@ -48,7 +48,7 @@ class Waking:
         self.bus, self.clock, self.status = Bus(), FakeClock(wall), SpoolStatus()
         self.looked: list[str] = []
         self._true = wall + late - self.clock.boottime()
-        self.carried: list[MediaId | None] = []
+        self.carried: list[str | None] = []
         self.almanac = Almanac(self.clock, boot=BOOT)
         self.library = Library(self.layout, wanted=lambda _: True)
         enter(self.library)
@@ -209,7 +209,7 @@ async def test_what_is_on_its_way_is_known_so_that_nobody_renames_it(tmp_path: P
     clip = box.records()
     await box.start()
     await box.live(PATIENCE + HELD)
-    assert box.carried == [clip.media]
+    assert box.carried == [clip.id]
     assert box.uploader.carrying is None
     await box.end()
 

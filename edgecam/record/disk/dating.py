@@ -25,11 +25,11 @@ AT_ONCE = 50
 class Dating:
     """The keeper's, who lets it turn while the storage is there. Loop thread only; what blocks runs beside it.
 
-    `carried` is what is on its way to the store right now: it is left alone until it has arrived.
+    `carried` is the name of what is on its way to the store right now: it is left alone until it has arrived.
     """
 
     def __init__(
-        self, *, library: Library, almanac: Almanac, bus: Bus, carried: Callable[[], MediaId | None] = lambda: None
+        self, *, library: Library, almanac: Almanac, bus: Bus, carried: Callable[[], str | None] = lambda: None
     ) -> None:
         self._library, self._almanac, self._bus, self._carried = library, almanac, bus, carried
         self._told: str | None = None
@@ -52,13 +52,13 @@ class Dating:
             return
         if turns != self._seen:
             self._seen, self._right = turns, set()
-        planned, left = await aside.run(self._look, self._carried(), turns > 1)
+        planned, more, unfinished = await aside.run(self._look, self._carried(), turns > 1)
         for plan in planned:
             if await aside.run(rename, self._library, plan):
                 old, _ = plan.ids
                 self._count += 1
                 self._bus.publish(MediaRenamed(camera=old.camera, at=plan.facts.start, old=old, media=plan.facts))
-        if not left:
+        if not more and (self._almanac.overdue or not unfinished):
             self._almanac.settled = turns
             self._report()
 
@@ -83,28 +83,30 @@ class Dating:
     def _saved(self, event: ClipSaved) -> None:
         """It began before the clock changed, and was finished only now."""
         if self._almanac.better(event.media):
-            self._almanac.turns += 1
+            self._almanac.turn()
 
     # -- blocking -----------------------------------------------------------------------------------------------------
 
-    def _look(self, carried: MediaId | None, thorough: bool) -> tuple[list[Renaming], bool]:
-        """What is to be renamed now, and whether something is left for later.
+    def _look(self, carried: str | None, thorough: bool) -> tuple[list[Renaming], bool, bool]:
+        """What is to be renamed now; whether there is more, and whether something of it is still being made.
 
         `thorough`: also what has a date and waits, for which its sidecar has to be read.
         """
-        found, left = list[Renaming](), False
+        found, more, unfinished = list[Renaming](), False, False
         for id in self._candidates(thorough):
             if id.name in self._right:
                 continue
             if len(found) == AT_ONCE:
-                return found, True
-            if self._unfinished(id) or (carried and carried.text == id.text):
-                left = True
+                return found, True, unfinished
+            if self._unfinished(id):
+                unfinished = True
+            elif carried in (id.name, id.picture.name):
+                more = True
             elif plan := self._plan(id):
                 found.append(plan)
             else:
                 self._right.add(id.name)
-        return found, left
+        return found, more, unfinished
 
     def _candidates(self, thorough: bool) -> Iterator[MediaId]:
         """What may have the wrong name. An event's picture comes with its clip, or alone when that is gone."""

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from edgecam import clock
 from edgecam.clock import SystemClock, boot_id, kernel_synced, newest
 
 
@@ -46,12 +45,12 @@ def test_the_kernel_says_whether_somebody_keeps_its_clock(
         def adjtimex(self, buffer: object) -> int:
             return said
 
-    monkeypatch.setattr(clock.ctypes, "CDLL", lambda _: Libc())
+    monkeypatch.setattr("ctypes.CDLL", lambda _: Libc())
     assert kernel_synced() is synced
 
 
 def test_a_system_without_that_call_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock.ctypes, "CDLL", lambda _: object())
+    monkeypatch.setattr("ctypes.CDLL", lambda _: object())
     assert kernel_synced() is None
     monkeypatch.undo()
     assert kernel_synced() in (True, False, None)

@@ -29,6 +29,7 @@ from edgecam.record.coding.transcoder import Transcoder
 from edgecam.record.disk.dating import Dating
 from edgecam.record.disk.keeper import Keeper
 from edgecam.record.disk.library import Away, Library
+from edgecam.record.disk.mender import Mender
 from edgecam.record.disk.recovery import Recovered, enter
 from edgecam.record.finisher import Finisher
 from edgecam.record.saver import Saver
@@ -143,7 +144,8 @@ class Daemon:
             clock=clock,
             recovered=recovered,
         )
-        uploader = self._uploader()
+        mender = Mender(self._library, self._wanted)
+        uploader = self._uploader(mender)
         control = Control(
             hubs=self._hubs,
             status=self.health.cameras,
@@ -153,6 +155,7 @@ class Daemon:
             clock=clock,
             pool=pool,
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
+            mender=mender,
             sender=uploader,
         )
         web = Web(
@@ -214,7 +217,7 @@ class Daemon:
         self.health.storage_trouble = lambda: library.full or keeper.trouble or finisher.trouble or settings.trouble
         self._add(keeper)
 
-    def _uploader(self) -> Uploader | None:
+    def _uploader(self, mender: Mender) -> Uploader | None:
         if self._config.offload is None:
             return None
         return Uploader(
@@ -229,6 +232,7 @@ class Daemon:
             cameras_status=self.health.cameras,
             clock=self._clock,
             hold=lambda: self._almanac.hold,
+            mend=mender.mend,
         )
 
     def _add_mqtt(self, control: Control, pool: Executor) -> None:

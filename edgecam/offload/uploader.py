@@ -62,16 +62,19 @@ class Uploader:
         clock: Clock,
         patience: Patience | None = None,
         hold: Callable[[], str | None] = lambda: None,
+        mend: Callable[[MediaId], object] = lambda _: None,
     ) -> None:
         """`wanted`: whether the store takes a thing; `prefix`: what stands before the node in its key; `hold`: why
-        nothing may go now, in words.
+        nothing may go now, in words; `mend` makes anew, if the media is sound, what was lost of a thing's facts, and
+        blocks.
         """
         self._config, self._wanted, self._node, self._prefix = config, wanted, node, prefix
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
         self._backlog, self._patience, self._hold = Backlog(config.order), patience or Patience(), hold
+        self._mend, self._stale = mend, False
         self._news, self._hurry = asyncio.Event(), asyncio.Event()
-        self._asked, self._greeted, self._renamed = float("-inf"), False, False
+        self._asked, self._greeted = float("-inf"), False
         self.carrying: str | None = None
         """Name of what is on its way to the store."""
         status.state = StoreState.OK
@@ -96,16 +99,21 @@ class Uploader:
         """Somebody mended the store: try it now, however long it is to be left alone."""
         self._hurry.set()
 
+    def look(self) -> None:
+        """Something waits that nobody told of."""
+        self._stale = True
+        self._news.set()
+
     async def _turn(self) -> None:
         """Bring the next thing to the store, or wait for one."""
+        while self._stale:
+            self._stale = False
+            await self._look()
         self._tell()
         if self._hold():
             await self._ask()
             await self._wait(HELD)
             return
-        if self._renamed:
-            self._renamed = False
-            await self._look()
         thing = self._backlog.probe() if self._patience.open else self._backlog.next()
         if thing is None:
             await self._wait_for_news()
@@ -138,8 +146,7 @@ class Uploader:
         """What waits has another name: the directory knows which."""
         for id in (event.old, event.old.picture):
             self._backlog.remove(id.name)
-        self._renamed = True
-        self._news.set()
+        self.look()
 
     async def _ask(self) -> None:
         """Let the store tell the time, now and then, while nothing else makes it."""
@@ -200,7 +207,7 @@ class Uploader:
             self.carrying = None
 
     async def _carry(self, id: MediaId) -> None:
-        sidecar = await aside.run(self._spool.sidecar, id)
+        sidecar = await self._facts(id)
         receipt = sidecar.receipt  # there, when we were killed between receipt and marker
         if receipt is None:
             parcel = self._spool.parcel(sidecar, node=self._node, prefix=self._prefix(id))
@@ -217,6 +224,15 @@ class Uploader:
         stored = await aside.run(self._spool.done, sidecar, receipt)
         self._backlog.remove(id.name)
         self._announce(stored, link, ends)
+
+    async def _facts(self, id: MediaId) -> Sidecar:
+        """What is known of it. Raises Gone, and Damaged when the media cannot tell it either."""
+        try:
+            return await aside.run(self._spool.sidecar, id)
+        except Damaged as error:
+            log.warning("offload: %s; it is made anew from the media", error)
+            await aside.run(self._mend, id)
+            return await aside.run(self._spool.sidecar, id)
 
     def _announce(self, stored: Sidecar, link: str | None, ends: float | None) -> None:
         now = self._clock.wall()

@@ -71,6 +71,7 @@ class Box:
         offload: Offload | None = None,
         wanted: Collection[str] = ("event", "manual"),
         hold: Callable[[], str | None] = lambda: None,
+        mend: Callable[[MediaId], object] = lambda _: None,
     ) -> None:
         self.root, self.layout = root, Layout(root)
         self.store = Memory()
@@ -92,6 +93,7 @@ class Box:
             clock=self.clock,
             patience=Patience(lambda: 1.0),
             hold=hold,
+            mend=mend,
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -158,6 +160,36 @@ async def test_a_clip_that_nobody_announced_is_found_within_a_minute(tmp_path: P
     assert box.waits(clip)
     await box.clock.advance(1)
     assert not box.waits(clip)
+    await box.stop()
+
+
+async def test_a_clip_that_somebody_brought_back_goes_at_once(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    await box.start()
+    clip = save(tmp_path)
+    box.uploader.look()
+    await settle()
+    assert not box.waits(clip)
+    await box.stop()
+
+
+async def test_a_clip_that_has_lost_its_sidecar_is_stored_with_one_made_anew(tmp_path: Path) -> None:
+    clip = save(tmp_path)
+    box = Box(tmp_path, mend=lambda id: box.layout.sidecar(id).write_bytes(clip.dump()))
+    box.layout.sidecar(clip.media).write_bytes(b"")
+    await box.start()
+    assert box.store.objects[key(clip)] == content(1000, int(NOON))
+    assert (box.waits(clip), box.status.bad) == (False, 0)
+    await box.stop()
+
+
+async def test_a_clip_that_has_lost_its_sidecar_and_cannot_tell_it_is_set_aside(tmp_path: Path) -> None:
+    box, clip = Box(tmp_path), save(tmp_path)
+    box.layout.sidecar(clip.media).unlink()
+    await box.start()
+    assert not box.store.objects
+    assert (box.layout.bad / f"{clip.id}.mp4").read_bytes() == content(1000, int(NOON))
+    assert box.status.bad == 1
     await box.stop()
 
 

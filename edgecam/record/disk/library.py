@@ -204,7 +204,7 @@ class Library:
         """Make the media durable and read from it what the draft does not know."""
         id = draft.media
         with self.layout.part(id).open("rb") as file:
-            video = _picture(file) if id.still else boxes.read(file)
+            video = shown(file, still=id.still)
             os.fdatasync(file.fileno())
             self.step("synced")
             size, md5, sha256 = digest(file)
@@ -392,8 +392,10 @@ def media_of(name: str) -> MediaId | None:
     return id if id.suffix == "." + suffix else None
 
 
-def _picture(file: BinaryIO) -> boxes.Video:
-    """A whole JPEG; raises NotPlayable."""
+def shown(file: BinaryIO, *, still: bool) -> boxes.Video:
+    """What is in a clip or, all in one frame, in a JPEG. Raises NotPlayable."""
+    if not still:
+        return boxes.read(file)
     data = file.read()
     try:
         width, height = jpeg.size(data)

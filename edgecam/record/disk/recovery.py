@@ -169,9 +169,16 @@ def _drop_markers_without_media(library: Library) -> None:
             id = MediaId.parse(marker.name)
         except ValueError:
             continue
-        if _busy(library, marker):
-            continue
-        if library.find(id.name) is None and not library.layout.part(id).exists():
+        if not _busy(library, marker) and drop_without_media(library, id):
             log.warning("%s waits for the store but its media is gone", id)
-            durable.remove(library.layout.sidecar(id))
-            durable.remove(marker)
+
+
+def drop_without_media(library: Library, id: MediaId) -> bool:
+    """Drop the marker of media that is neither finished nor being written, and what is told of it; False when it is."""
+    with library.names:
+        if library.find(id.name) is not None or library.layout.part(id).exists():
+            return False
+        durable.remove(library.layout.sidecar(id))
+        durable.remove(library.layout.journal(id))
+        durable.remove(library.layout.marker(id))
+    return True

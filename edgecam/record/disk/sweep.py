@@ -52,6 +52,7 @@ def unknown(id: MediaId, size: int) -> Sidecar:
         end=id.start,
         clock="unsynced" if id.unsynced else "synced",
         boot=id.boot,
+        boottime=id.start if id.boot else None,
         duration=0.0,
         codec="jpeg" if id.still else "unknown",
         width=0,

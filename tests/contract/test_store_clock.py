@@ -1,9 +1,15 @@
 """A clock that is wrong by an hour or a day keeps nothing from a store: the store's own time is signed with."""
 
 import hashlib
+import threading
+import time
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from azure.storage.blob import ContainerClient
@@ -45,6 +51,46 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
         with ContainerClient.from_connection_string(server.connection_string, "birdbox") as container:
             container.create_container()
         yield server
+
+
+class Strict(BaseHTTPRequestHandler):
+    """Azure as it is and Azurite is not: what was signed at another time is refused. Keeps what it takes."""
+
+    objects: ClassVar[dict[str, bytes]] = {}
+    refused = 0
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        off = abs(parsedate_to_datetime(self.headers["x-ms-date"]).timestamp() - time.time())
+        if off > 900:
+            Strict.refused += 1
+        else:
+            self.objects[self.path] = body
+        self.send_response(403 if off > 900 else 201)
+        if off > 900:
+            self.send_header("x-ms-error-code", "AuthenticationFailed")
+        else:
+            self.send_header("ETag", '"0x1"')
+            self.send_header("Content-MD5", b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode())
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize("wrong", [HOUR, -DAY])
+def test_azure_refuses_a_wrong_date_once(wrong: float) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Strict) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = Url(f"http://127.0.0.1:{server.server_port}/box")
+        config = AzureStore(container="birdbox", account="box", account_key=Secret("a2V5"), endpoint=endpoint)
+        store, there, before = Azure(config, Wrong(wrong)), upload("strict.mp4"), Strict.refused
+        for _ in range(2):
+            assert store.put(there, lambda _: None).size == there.size
+        server.shutdown()
+    assert Strict.refused - before == 1
+    assert list(Strict.objects.values()) == [there.body]
+    assert store.ahead == pytest.approx(-wrong, abs=5)
 
 
 def opened(kind: str, clock: Wrong, server: S3, azurite: Azurite, *, key: str | None = None) -> Store:

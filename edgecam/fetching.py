@@ -20,7 +20,8 @@ from typing import Protocol, TypeVar
 from edgecam import durable, joining
 from edgecam.config.model import Config
 from edgecam.media import MediaKind, iso
-from edgecam.offload import fetch
+from edgecam.offload import age, fetch
+from edgecam.offload.age import Identities
 from edgecam.offload.fetch import Outcome, State
 from edgecam.offload.listing import Listing, Prefixes, Thing, Wanted, select, starts
 from edgecam.offload.pipe import scrubbed
@@ -57,6 +58,7 @@ class Typed(Protocol):
     delete: bool
     yes: bool
     json: bool
+    identity: Path | None
 
 
 @dataclass(slots=True)
@@ -87,9 +89,10 @@ def main(config: Config, typed: Typed, *, sleep: Callable[[float], None] = time.
     """
     try:
         wanted, prefixes = _asked(config, typed)
+        identities = age.identities(typed.identity) if typed.identity else None
         assert config.offload is not None
         store = open_store(config.offload.store)
-    except Unusable as error:
+    except (Unusable, age.Unreadable) as error:
         return _say(f"edgecam fetch: {error}", USAGE)
     except StoreError as error:
         return _say(f"edgecam fetch: {scrubbed(_told(error), config.secrets())}", FAILED)
@@ -101,7 +104,7 @@ def main(config: Config, typed: Typed, *, sleep: Callable[[float], None] = time.
         sleep(pause)
 
     try:
-        _work(store, wanted, prefixes, typed, report, rest)
+        _work(store, wanted, prefixes, typed, report, rest, identities)
     except Unusable as error:
         return _say(f"edgecam fetch: {error}", USAGE)
     except StoreError as error:
@@ -159,7 +162,15 @@ Rest = Callable[[Transient, float], None]
 """Told why the store is asked again, and for how many seconds to rest before."""
 
 
-def _work(store: Store, wanted: Wanted, prefixes: Prefixes, typed: Typed, report: Report, rest: Rest) -> None:
+def _work(
+    store: Store,
+    wanted: Wanted,
+    prefixes: Prefixes,
+    typed: Typed,
+    report: Report,
+    rest: Rest,
+    identities: Identities | None,
+) -> None:
     listing = _patiently(partial(_listed, store, wanted, prefixes), rest)
     report.unfinished, report.undated = listing.unfinished, listing.undated
     if typed.concat and len(cameras := sorted({f"{thing.node}/{thing.id.camera}" for thing in listing.things})) > 1:
@@ -171,7 +182,8 @@ def _work(store: Store, wanted: Wanted, prefixes: Prefixes, typed: Typed, report
         with _bar(sum(thing.size for thing in listing.things)) as advance:
             for thing in listing.things:
                 with _swept(typed.output, thing):
-                    outcome = _patiently(partial(fetch.fetch, store, thing, typed.output, wanted.begin), rest)
+                    call = partial(fetch.fetch, store, thing, typed.output, wanted.begin, identities)
+                    outcome = _patiently(call, rest)
                 if outcome:
                     report.outcomes.append(outcome)
                 advance(thing.size)
@@ -276,9 +288,12 @@ def _bar(total: int) -> Iterator[Callable[[int], None]]:
 def _end(report: Report, typed: Typed) -> int:
     """Tell it; the exit code."""
     sys.stdout.write(f"{json.dumps(_facts(report), indent=1) if typed.json else _summary(report)}\n")
+    sealed = 0 if typed.identity else report.count(State.SEALED)
     for outcome in report.outcomes:
-        if not outcome.whole:
+        if not outcome.whole and not (sealed and outcome.state is State.SEALED):
             _say(f"{outcome.state}: {outcome.thing.stem}: {outcome.reason}")
+    if sealed:
+        _say(f"{_things(sealed)} sealed with age: give --identity FILE")
     for key in report.unfinished:
         _say(f"unfinished: {key} has no manifest yet and was left alone")
     if report.undated:
@@ -298,7 +313,7 @@ def _end(report: Report, typed: Typed) -> int:
 def _summary(report: Report) -> str:
     lines = [f"{report.count(State.FETCHED)} fetched from {report.store}, {report.count(State.ALREADY)} already here"]
     if lost := len(report.outcomes) - len(report.whole):
-        lines[0] += f", {lost} missing or bad"
+        lines[0] += f", {lost} missing, bad or sealed"
     lines += [f"{film.file}: {iso(film.begin)} to {iso(film.end)}, {len(film.gaps)} gaps" for film in report.joined]
     if report.deleted:
         lines.append(f"{_things(report.deleted)} deleted there")

@@ -25,9 +25,11 @@ _MOST_DAYS = 400
 
 _KEY = re.compile(
     r"(?P<head>.*)/(?P<camera>[a-z0-9_]+)/(?P<day>[0-9]{4}/[0-9]{2}/[0-9]{2}|unsynced)/"
-    r"(?P<id>[^/.]+-[a-z2-7]{6})(?:-[0-9]+)?(?P<suffix>\.mp4|\.jpg|\.json)"
+    r"(?P<id>[^/.]+-[a-z2-7]{6})(?:-[0-9]+)?(?P<suffix>(\.mp4|\.jpg)(\.age)?|\.json)"
 )
 """A number behind the id: another's media was at our key (see deliver.py)."""
+
+_FILM = (".mp4", ".mp4.age")
 
 
 UNDATED = "unsynced"
@@ -157,7 +159,7 @@ def _reaching(things: Iterable[Thing], begin: float) -> Iterable[Thing]:
 
 
 def _sort(thing: Thing) -> tuple[str, str, str, bool, float]:
-    return thing.node, thing.id.camera, thing.id.kind, ".mp4" in thing.objects, thing.id.start
+    return thing.node, thing.id.camera, thing.id.kind, not thing.objects.keys().isdisjoint(_FILM), thing.id.start
 
 
 def _place(thing: Thing) -> tuple[str, str, float, str]:

@@ -15,6 +15,7 @@ from edgecam.config.store import Offload, StoreConfig
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored, MediaRenamed
 from edgecam.health import CameraStatus, SpoolStatus, StoreState
 from edgecam.media import MediaId, Receipt, Sidecar
+from edgecam.offload.age import SUFFIX
 from edgecam.offload.backlog import Backlog, Waiting
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
 from edgecam.offload.patience import Patience
@@ -210,7 +211,9 @@ class Uploader:
         sidecar = await self._facts(id)
         receipt = sidecar.receipt  # there, when we were killed between receipt and marker
         if receipt is None:
-            parcel = self._spool.parcel(sidecar, node=self._node, prefix=self._prefix(id))
+            parcel = self._spool.parcel(
+                sidecar, node=self._node, prefix=self._prefix(id), recipients=self._config.encrypt or ()
+            )
             delivered = await self._worker.deliver(self._config.store, parcel)
             self._worked(id, delivered)
             receipt = Receipt(
@@ -246,7 +249,7 @@ class Uploader:
         self._bus.publish(ClipStored(camera=stored.camera, at=now, media=stored, link=link, link_expires=ends))
 
     async def _link(self, key: str) -> tuple[str, float] | None:
-        if self._config.link_expiry is None:
+        if self._config.link_expiry is None or self._config.encrypt or key.endswith(SUFFIX):
             return None
         with contextlib.suppress(StoreError):  # the clip is safe; a link is comfort
             return await self._worker.link(self._config.store, key, self._config.link_expiry)

@@ -23,10 +23,12 @@ from edgecam.config.store import FolderStore, S3Store
 from edgecam.frame import Frame
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.offload.deliver import Parcel, deliver
+from edgecam.offload.seal import Seal
 from edgecam.offload.stores import Store, open_store
 from edgecam.record.mp4 import Mp4
 from mounts import tmpfs
 from peers import S3
+from sealing import Key
 
 pytestmark = pytest.mark.system
 
@@ -90,6 +92,7 @@ def upload(
     kind: MediaKind = MediaKind.EVENT,
     camera: str = "birdbox",
     node: str = "garden",
+    recipients: Sequence[str] = (),
 ) -> str:
     """Frames `first` to `stop` as the daemon records and delivers them. Gives the object key without its suffix."""
     file, shown = io.BytesIO(), frames[first:stop]
@@ -120,12 +123,16 @@ def upload(
     parcel = Parcel(
         file=path,
         stem=stem,
+        suffix=".mp4",
         size=sidecar.size,
         md5=sidecar.md5,
         sha256=sidecar.sha256,
         content_type="video/mp4",
         metadata={},
         manifest=sidecar.dump().decode(),
+        seal=Seal(file=folder / f"{id}.age", facts=folder / f"{id}.age.json", recipients=tuple(recipients))
+        if recipients
+        else None,
     )
     deliver(place.store, parcel, lambda _: None)
     return stem
@@ -153,6 +160,38 @@ def test_all_is_fetched_joined_and_then_deleted(
     assert (counters(film), probe(film).complaints) == (list(range(45)), "")
     assert len(list(out.glob("birdbox/2026-09-21/*.mp4"))) == len(list(out.glob("birdbox/2026-09-21/*.json"))) == 3
     assert remote(place) == []
+
+
+def test_what_is_sealed_is_opened_joined_and_then_deleted(
+    place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, identity, film = Key(), tmp_path / "identity", tmp_path / "all.mp4"
+    identity.write_text(f"# public key: {key.recipient}\n{key.identity}\n")
+    sealed = upload(place, tmp_path, H264, 0, 15, recipients=[key.recipient])
+    upload(place, tmp_path, H264, 15, 30)
+    upload(place, tmp_path, H264, 30, 45, recipients=[key.recipient])
+    assert remote(place)[:2] == [f"{Path(sealed).name}.json", f"{Path(sealed).name}.mp4.age"]
+    assert typed(place, tmp_path / "out", "--delete", "--yes") == 3
+    said = capsys.readouterr()
+    assert "2 recordings sealed with age: give --identity FILE" in said.err
+    assert "1 fetched" in said.out
+    assert len(remote(place)) == 4
+    assert typed(place, tmp_path / "out", "--identity", identity, "--concat", film, "--delete", "--yes") == 0
+    assert (len(list((tmp_path / "out").rglob("*.mp4"))), remote(place)) == (3, [])
+    assert (counters(film), probe(film).complaints) == ([*range(15), *range(30, 45)], "")
+
+
+def test_a_key_that_opens_nothing_or_is_none_is_told(
+    place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = tmp_path / "identity"
+    stem = upload(place, tmp_path, H264, 0, 15, recipients=[Key().recipient])
+    identity.write_text(Key().identity)
+    assert typed(place, tmp_path / "out", "--identity", identity) == 3
+    assert f"sealed: {stem}: {Path(stem).name}.mp4 is sealed with age, and no key" in capsys.readouterr().err
+    identity.write_text(Key().recipient)
+    assert typed(place, tmp_path / "out", "--identity", identity) == 2
+    assert f"edgecam fetch: {identity} is no identity file" in capsys.readouterr().err
 
 
 def test_a_second_run_fetches_only_what_is_new(
@@ -459,3 +498,4 @@ class Words:
         self.kind: Sequence[str] = ()
         self.concat: Path | None = None
         self.delete = self.yes = self.json = False
+        self.identity: Path | None = None

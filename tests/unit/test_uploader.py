@@ -19,6 +19,7 @@ from edgecam.offload.stores import Permanent, StoreError, Transient
 from edgecam.offload.stores.memory import Memory
 from edgecam.offload.uploader import Uploader
 from fakes import FakeClock, settle
+from sealing import Key
 from waiting import NOON, content, save
 
 T = TypeVar("T")
@@ -373,6 +374,21 @@ async def test_links_come_with_the_news_and_their_failure_delays_nothing(tmp_pat
     await settle()
     assert (box.stored[1].link, box.stored[1].link_expires) == (None, None)
     assert box.status.state is StoreState.OK
+    await box.stop()
+
+
+async def test_what_is_sealed_has_no_link_and_its_receipt_names_the_sealed_object(tmp_path: Path) -> None:
+    home = Key()
+    offload = Offload(store=FolderStore(path=tmp_path / "nas"), link_expiry=60, encrypt=(home.recipient,))
+    box, clip = Box(tmp_path, offload=offload), save(tmp_path)
+    await box.start()
+    assert (box.stored[0].link, box.stored[0].link_expires) == (None, None)
+    assert home.opens(box.store.objects[key(clip, ".mp4.age")]) == content(1000, int(NOON))
+    receipt = box.sidecar(clip).receipt
+    assert receipt is not None
+    assert receipt.key == key(clip, ".mp4.age")
+    assert not box.waits(clip)
+    assert not list(box.layout.seals.iterdir())
     await box.stop()
 
 

@@ -323,8 +323,9 @@ class Library:
                 path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not empty, usually
                 self.layout.folder(id).rmdir()
-        for marker in (self.layout.marker(id), self.layout.marker(id.picture)):
-            marker.unlink(missing_ok=True)
+        for one in (id, id.picture):
+            for path in (self.layout.seal(one), self.layout.sealed(one), self.layout.marker(one)):
+                path.unlink(missing_ok=True)
 
     def pin(self, id: MediaId, on: bool) -> None:
         """Keep finished media for ever, or no longer than its kind. Raises OSError, FileNotFoundError without media."""

@@ -277,6 +277,18 @@ async def test_what_is_on_its_way_to_the_store_keeps_its_name_until_it_is_there(
     assert box.files() == expected(dated(box, old))
 
 
+async def test_what_a_store_noted_of_it_under_its_old_name_goes(box: Box) -> None:
+    old = box.clip()
+    layout = box.library.layout
+    layout.seals.mkdir(parents=True)
+    for path in (layout.journal(old.media), layout.seal(old.media), layout.sealed(old.media.picture)):
+        path.touch()
+    await box.dating.turn()
+    box.clock.step(YEARS)
+    await box.dating.turn()
+    assert box.files() == expected(dated(box, old))
+
+
 async def test_an_events_picture_whose_clip_is_gone_gets_its_date_alone(box: Box) -> None:
     old = box.clip()
     for path in (*box.library.layout.root.rglob("*.mp4"), *box.library.layout.root.rglob(f"{old.id}.json")):

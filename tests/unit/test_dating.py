@@ -277,7 +277,7 @@ async def test_what_is_on_its_way_to_the_store_keeps_its_name_until_it_is_there(
     assert box.files() == expected(dated(box, old))
 
 
-async def test_what_a_store_noted_of_it_under_its_old_name_goes(box: Box) -> None:
+async def test_what_was_sealed_under_its_old_name_goes_and_the_stores_own_note_of_parts_stays(box: Box) -> None:
     old = box.clip()
     layout = box.library.layout
     layout.seals.mkdir(parents=True)
@@ -286,7 +286,7 @@ async def test_what_a_store_noted_of_it_under_its_old_name_goes(box: Box) -> Non
     await box.dating.turn()
     box.clock.step(YEARS)
     await box.dating.turn()
-    assert box.files() == expected(dated(box, old))
+    assert box.files() == [*expected(dated(box, old)), f"spool/wait/{old.id}.parts"]
 
 
 async def test_an_events_picture_whose_clip_is_gone_gets_its_date_alone(box: Box) -> None:

@@ -124,7 +124,9 @@ def _bring_all(library: Library, planned: Renaming) -> None:
 
 
 def _bring(library: Library, old: MediaId, new: MediaId, marker: bytes = b"") -> None:
-    """One file, and its marker when it waits. What was noted, or sealed, on its way to another key is worth nothing."""
+    """One file, and its marker when it waits. What was sealed for another key is worth nothing; what the store noted of
+    parts that are there is left behind, for whoever abandons them.
+    """
     layout = library.layout
     if layout.marker(old).exists():
         durable.write(layout.marker(new), marker)
@@ -132,6 +134,6 @@ def _bring(library: Library, old: MediaId, new: MediaId, marker: bytes = b"") ->
     if layout.media(old).exists():
         durable.rename(layout.media(old), layout.media(new))
         library.step("new name")
-    for path in (layout.seal(old), layout.sealed(old), layout.journal(old), layout.marker(old)):
+    for path in (layout.seal(old), layout.sealed(old), layout.marker(old)):
         durable.remove(path)
     library.step("old marker gone")

@@ -212,6 +212,7 @@ class Daemon:
             status=self.health.disk,
             back=finisher.take,
             dating=dating,
+            carrying=lambda: uploader.carrying if uploader else None,
         )
         library, settings = self._library, self._settings
         self.health.storage_trouble = lambda: library.full or keeper.trouble or finisher.trouble or settings.trouble
@@ -232,6 +233,7 @@ class Daemon:
             cameras_status=self.health.cameras,
             clock=self._clock,
             hold=lambda: self._almanac.hold,
+            may_go=lambda camera: self._settings.on(camera, "offload"),
             mend=mender.mend,
         )
 

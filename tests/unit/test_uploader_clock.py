@@ -13,6 +13,7 @@ from edgecam.events import Bus, ClipSaved
 from edgecam.health import SpoolStatus, StoreState
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.offload.deliver import Delivered, Parcel, deliver
+from edgecam.offload.probe import Tried, probe
 from edgecam.offload.spool import Spool
 from edgecam.offload.stores import Permanent, StoreError, Transient
 from edgecam.offload.stores.memory import Memory
@@ -85,6 +86,9 @@ class Waking:
             self.almanac.heard(self._true + self.clock.boottime() - self.clock.wall())
         if fault:
             raise fault
+
+    async def probe(self, store: StoreConfig, key: str) -> Tried:
+        return probe(self.store, key)
 
     async def close(self) -> None: ...
 
@@ -199,7 +203,7 @@ async def test_while_it_is_held_the_store_is_asked_for_the_time_once_a_minute(
     box.store.faults.extend([fault] * 3)
     await box.start()
     await box.live(2 * ASK + HELD)
-    assert box.looked == ["cams/_edgecam/probe"] * 3
+    assert box.looked == ["cams/_edgecam/probe-garden-pi"] * 3
     assert box.status.state is StoreState.HELD
     await box.end()
 

@@ -21,6 +21,7 @@ from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored, MediaRenamed
 from edgecam.health import DiskStatus
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.record.disk.dating import Dating
+from edgecam.record.disk.keeps import DEFAULT_AGES, ages, sizes
 from edgecam.record.disk.library import Away, Library
 from edgecam.record.disk.recovery import Recovered, enter, tidy
 from edgecam.record.disk.shelf import SPARE, Item, Keeps, Shelf, began
@@ -102,12 +103,15 @@ class Keeper:
         back: Callable[[Recovered], None],
         space: Callable[[Path], Space] = space,
         dating: Dating | None = None,
+        carrying: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`carrying`: name of what is just on its way to the store; that one is not removed, any thread may ask."""
         self._config, self._library, self._bus, self._clock = config, library, bus, clock
         self._status, self._back, self._dating = status, back, dating
-        self._ages = {id: _ages(camera.record, camera.snapshot) for id, camera in cameras.items()}
+        self._carrying = carrying
+        self._ages = {id: ages(camera.record, camera.snapshot) for id, camera in cameras.items()}
         self._sizes = {
-            (id, kind): size for id, camera in cameras.items() for kind, size in _sizes(camera.record, camera.snapshot)
+            (id, kind): size for id, camera in cameras.items() for kind, size in sizes(camera.record, camera.snapshot)
         }
         self._shelf = Shelf(library.layout)
         self._space = space
@@ -135,7 +139,7 @@ class Keeper:
 
     def keeps(self, camera: str) -> Keeps:
         """How long what is stored of a camera stays."""
-        return self._ages.get(camera, _DEFAULT_AGES)
+        return self._ages.get(camera, DEFAULT_AGES)
 
     async def run(self) -> None:
         """One life. A disk that refuses does not end it."""
@@ -154,6 +158,7 @@ class Keeper:
 
     async def _turn(self) -> None:
         try:
+            self._tell_deleted()
             if await self._there():
                 if self._dating:
                     await self._dating.turn()
@@ -202,11 +207,14 @@ class Keeper:
     def _saved(self, media: Sidecar) -> None:
         if not media.media.beside:  # an event's picture is counted with its clip
             self._saved_lately.append(media.media)
-        self._stored(media)
+        self._free(media.media)
 
     def _stored(self, media: Sidecar) -> None:
+        self._library.deleted.pop(media.media, None)  # somebody deleted it while it arrived: not lost
+        self._free(media.media)
+
+    def _free(self, id: MediaId) -> None:
         """It may be stored by now, or no store wants it: `keep: 0s` ends at once, and its kind may have grown."""
-        id = media.media
         if self.keeps(id.camera)[id.kind] <= 0:
             self._due.append(id)
         if (id.camera, id.kind) in self._sizes:
@@ -285,6 +293,8 @@ class Keeper:
         """Remove as little as is needed of what could not be had again, and a little more of the rest. Blocking."""
         done = Sweep()
         for rank, item in self._shelf.cheapest_first():
+            if any(id.name == self._carrying() for id in item.waiting):
+                continue
             if done.bytes >= need + self.slack * (rank in SPARE) or not done.take(self._library, item):
                 break
         return done
@@ -368,38 +378,19 @@ class Keeper:
             more = f" and {len(done.lost) - 1} more were" if len(done.lost) > 1 else " was"
             log.error("library: %s%s never stored and had to go: the disk is full", first, more)
         for sidecar in done.lost:
-            self._bus.publish(
-                ClipLost(camera=sidecar.camera, at=self._clock.wall(), media=sidecar, why="the disk is full")
-            )
+            self._tell_lost(sidecar, "the disk is full")
         if done.trouble:
             raise done.trouble
 
+    def _tell_deleted(self) -> None:
+        """Of what a person deleted before a store had it; what is just on its way may arrive all the same."""
+        deleted, carrying = self._library.deleted, self._carrying()
+        for id in list(deleted):
+            if id.name != carrying:
+                self._tell_lost(deleted.pop(id) or Sidecar.unknown(id), "somebody deleted it")
 
-_Kept = model.EventRecord | model.ManualRecord | model.Continuous | model.Timelapse | model.Snapshot
-
-
-def _kept(record: model.Record, snapshot: model.Snapshot) -> Mapping[MediaKind, _Kept]:
-    return {
-        MediaKind.EVENT: record.event,
-        MediaKind.MANUAL: record.manual,
-        MediaKind.CONTINUOUS: record.continuous,
-        MediaKind.TIMELAPSE: record.timelapse or model.Timelapse(),
-        MediaKind.SNAPSHOT: snapshot,
-    }
-
-
-def _ages(record: model.Record, snapshot: model.Snapshot) -> Keeps:
-    return {kind: kept.keep for kind, kept in _kept(record, snapshot).items()}
-
-
-def _sizes(record: model.Record, snapshot: model.Snapshot) -> Iterator[tuple[MediaKind, int]]:
-    for kind, kept in _kept(record, snapshot).items():
-        if kept.keep_size is not None:
-            yield kind, kept.keep_size
-
-
-_DEFAULT_AGES = _ages(model.Record(), model.Snapshot())
-"""For what cameras left behind that are no longer configured."""
+    def _tell_lost(self, sidecar: Sidecar, why: str) -> None:
+        self._bus.publish(ClipLost(camera=sidecar.camera, at=self._clock.wall(), media=sidecar, why=why))
 
 
 def _mb(size: int) -> str:

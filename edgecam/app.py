@@ -11,8 +11,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from edgecam import aside, local
+from edgecam.almanac import Almanac
 from edgecam.camera import Camera
-from edgecam.clock import Clock
+from edgecam.clock import Clock, boot_id, kernel_synced, newest
 from edgecam.config.model import Config
 from edgecam.control import Control
 from edgecam.events import Bus
@@ -26,6 +27,7 @@ from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import Worker
 from edgecam.record.coding.transcoder import Transcoder
+from edgecam.record.disk.dating import Dating
 from edgecam.record.disk.keeper import Keeper
 from edgecam.record.disk.library import Away, Library
 from edgecam.record.disk.mender import Mender
@@ -51,15 +53,23 @@ class Daemon:
         self._config, self._clock, self._environ = config, clock, environ
         self._notifier = Notifier(environ)
         self._state = config.state_path(environ)
+        self._almanac = Almanac(clock, boot=boot_id(), newest=newest(self._state), kernel=kernel_synced)
         self._identity = _identity(config, self._state)
         layout = Layout(config.storage_path(environ))
-        self._library = Library(layout, wanted=self._wanted, require_mount=config.storage.require_mount)
+        self._library = Library(
+            layout,
+            wanted=self._wanted,
+            require_mount=config.storage.require_mount,
+            births=self._almanac.birth,
+            when=self._almanac.when,
+        )
         self._spool = Spool(layout)
         self._rooms: list[Room] = []
         self._leave: Callable[[], None] = lambda: None
         boards = {id: CameraStatus(camera.name) for id, camera in config.cameras.items()}
         self.bus = Bus()
         self.health = Health(self._identity.node, self._identity.instance, clock, boards)
+        self.health.almanac = self._almanac
         self._settings = Settings(config.cameras, self._state / "settings.json", self.bus, clock)
         self._hubs = {id: FrameHub(id, ring(camera)) for id, camera in config.cameras.items()}
 
@@ -189,6 +199,12 @@ class Daemon:
         self._rooms.append(room(component))
 
     def _add_keeper(self, finisher: Finisher, uploader: Uploader | None) -> None:
+        dating = Dating(
+            library=self._library,
+            almanac=self._almanac,
+            bus=self.bus,
+            carried=lambda: uploader.carrying if uploader else None,
+        )
         keeper = Keeper(
             config=self._config.storage,
             cameras=self._config.cameras,
@@ -197,6 +213,7 @@ class Daemon:
             clock=self._clock,
             status=self.health.disk,
             back=finisher.take,
+            dating=dating,
             carrying=lambda: uploader.carrying if uploader else None,
         )
         library, settings = self._library, self._settings
@@ -218,11 +235,12 @@ class Daemon:
             node=self._identity.node,
             prefix=lambda id: self._config.key_prefix(id.camera, id.kind.value),
             spool=self._spool,
-            worker=Worker(clock=self._clock),
+            worker=Worker(clock=self._clock, heard=self._almanac.heard),
             bus=self.bus,
             status=self.health.spool,
             cameras_status=self.health.cameras,
             clock=self._clock,
+            hold=lambda: self._almanac.hold,
             may_go=lambda camera: self._settings.on(camera, "offload"),
             mend=mender.mend,
         )

@@ -11,6 +11,7 @@ from math import inf
 from pathlib import Path
 
 from edgecam import __version__
+from edgecam.almanac import Almanac
 from edgecam.clock import Clock
 from edgecam.media import MediaKind, iso
 from edgecam.supervisor import Vitals
@@ -165,6 +166,8 @@ class Health:
     mqtt: MqttStatus = field(default_factory=MqttStatus)
     http: str | None = None
     """The address that is really bound, as a URL."""
+    almanac: Almanac | None = None
+    """Who judges the clock; None: nobody does."""
     storage_trouble: Callable[[], str | None] = lambda: None
     """What is wrong with the disk, in words; the library's owner sets it."""
     store_warning: Callable[[], str | None] = lambda: None
@@ -182,6 +185,9 @@ class Health:
         """Everything that a person should look at, worst first; empty when all is well."""
         storage = self.storage_trouble()
         found = [storage] if storage else []
+        if self.almanac and self.almanac.doubt:
+            held = self.almanac.hold if self.spool.state is not StoreState.OFF else None
+            found.append(held or self.almanac.doubt)
         found += [f"{id}: {camera.problem}" for id, camera in self.cameras.items() if camera.problem]
         if self.spool.state in (StoreState.BLOCKED, StoreState.FULL):
             found.append(f"store: {self.spool.reason}")
@@ -213,12 +219,19 @@ class Health:
             "load": round(os.getloadavg()[0], 2),
             "memory": {"rss": _rss(), "cma_free": cma_free()},
             "temperature": temperature(),
+            "clock": self._clock(),
             "disk": asdict(self.disk),
             "spool": _plain(self.spool, "oldest", "last_stored", "failing"),
             "mqtt": asdict(self.mqtt),
             "cameras": {id: camera_json(camera) for id, camera in self.cameras.items()},
             "problems": self.problems(),
         }
+
+    def _clock(self) -> dict[str, object]:
+        """`kernel`: whether something keeps it right, as the kernel knows; in a container nobody tells it."""
+        doubt = self.almanac.doubt if self.almanac else None
+        kernel = self.almanac.kernel if self.almanac else None
+        return {"state": "unsynced" if doubt else "synced", "reason": doubt, "kernel": kernel}
 
 
 def camera_json(status: CameraStatus) -> dict[str, object]:

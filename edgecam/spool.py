@@ -103,7 +103,7 @@ def status(daemon: Daemon, config: Config, layout: Layout) -> Standing:
             reason=str(away),
             files=len(census.new),
             bytes=sum(thing.size for thing in census.new),
-            oldest=min((thing.id.start for thing in census.new), default=None),
+            oldest=min((thing.id.start for thing in census.new if not thing.id.unsynced), default=None),
             bad=census.bad,
         )
     return Standing.model_validate({"running": True} | (told if isinstance(told, dict) else {}))
@@ -159,7 +159,8 @@ class Listing(Report):
     def lines(self) -> Iterator[str]:
         for thing in self.waiting[:SHOWN]:
             name = thing.id + (".jpg" if thing.still else "")
-            yield f"{name}  {thing.kind}  {_size(thing.size)}  {_age(thing.start)}"
+            age = "no date" if MediaId.parse(thing.id).unsynced else _age(thing.start)
+            yield f"{name}  {thing.kind}  {_size(thing.size)}  {age}"
         if rest := self.waiting[SHOWN:]:
             yield f"... and {_files(len(rest))} more, {_size(sum(one.size for one in rest))}; --json has them all"
         yield from _head([f"spool/bad/{one.file}  {_size(one.size)}  {one.reason or _UNTOLD}" for one in self.bad])

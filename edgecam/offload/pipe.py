@@ -54,6 +54,13 @@ class Abandon(BaseModel):
     journal: Path
 
 
+class Look(BaseModel):
+    """Ask for one object, whatever the answer: it says that the store is there, and what time it is."""
+
+    op: Literal["look"] = "look"
+    key: str
+
+
 class Try(BaseModel):
     """See probe.probe."""
 
@@ -61,7 +68,7 @@ class Try(BaseModel):
     key: str
 
 
-Task = Deliver | MakeLink | Try | Abandon
+Task = Deliver | MakeLink | Abandon | Look | Try
 
 
 class Job(BaseModel):

@@ -26,7 +26,7 @@ from edgecam.offload.intake import Intake
 from edgecam.offload.patience import Patience
 from edgecam.offload.probe import Tried
 from edgecam.offload.spool import Spool
-from edgecam.offload.stores import Corrupt, StoreError
+from edgecam.offload.stores import Corrupt, Permanent, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ TICK = 60.0
 """Seconds between two looks at the directory when nobody says that something new waits."""
 HELD = 1.0
 """Seconds between two looks at whether anything may go."""
+ASK = 60.0
+"""Seconds between two questions to the store while nothing may go: its answers tell the time."""
 
 
 class Carrier(Protocol):
@@ -42,6 +44,7 @@ class Carrier(Protocol):
     async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered: ...
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None: ...
     async def abandon(self, store: StoreConfig, journal: Path) -> None: ...
+    async def look(self, store: StoreConfig, key: str) -> None: ...
     async def probe(self, store: StoreConfig, key: str) -> Tried: ...
     async def close(self) -> None: ...
 
@@ -74,6 +77,7 @@ class Uploader:
         sound, what was lost of a thing's facts, and blocks.
         """
         self._config, self._node, self._prefix = config, node, prefix
+        self._probe = f"{config.store.prefix}_edgecam/probe-{node}"
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
         self._patience, self._hold, self._mend = patience or Patience(), hold, mend
@@ -86,8 +90,9 @@ class Uploader:
             changed=self._tell,
         )
         self._backlog, self._news, self._hurry = self._intake.backlog, self._intake.news, asyncio.Event()
-        self._proved = self._stale = False
-        """Whether the store worked since the start, or since somebody asked; whether something may wait unknown."""
+        self._proved = False
+        """Whether the store worked since the start, or since somebody asked."""
+        self._asked, self._greeted = float("-inf"), False
         status.state = StoreState.OK
 
     @property
@@ -114,16 +119,17 @@ class Uploader:
 
     def look(self) -> None:
         """Something waits that nobody told of."""
-        self._stale = True
+        self._intake.stale = True
         self._news.set()
 
     async def _turn(self) -> None:
         """Bring the next thing to the store, or try it, or wait for something to bring."""
-        while self._stale:
-            self._stale = False
+        while self._intake.stale:
+            self._intake.stale = False
             await self._intake.look()
         if self._hold():
             self._tell()
+            await self._ask()
             await self._wait(HELD, self._hurry)
             return
         thing = self._backlog.probe() if self._patience.open else self._backlog.next()
@@ -171,6 +177,9 @@ class Uploader:
         """One attempt, and a pause after one that failed."""
         name = thing.id.name
         try:
+            await self._greet()
+            if self._hold():
+                return
             with self._intake.carried(name):
                 await self._bring(thing.id)
         except Gone:
@@ -183,6 +192,20 @@ class Uploader:
         except StoreError as error:
             self._backlog.failed(name, probe=self._patience.open)
             await self._pause(error, self._hurry)
+
+    async def _ask(self) -> None:
+        """Let the store tell the time, now and then, while nothing else makes it."""
+        if self._clock.monotonic() - self._asked >= ASK:
+            with contextlib.suppress(StoreError):
+                await self._greet(again=True)
+
+    async def _greet(self, *, again: bool = False) -> None:
+        """Before anything goes the store has told the time, or a wrong date might be in it for ever."""
+        if again or not self._greeted:
+            self._asked = self._clock.monotonic()
+            with contextlib.suppress(Permanent):  # it may not be asked for; the answer told
+                await self._worker.look(self._config.store, self._probe)
+            self._greeted = True
 
     async def _bring(self, id: MediaId) -> None:
         sidecar = await self._facts(id)
@@ -255,8 +278,7 @@ class Uploader:
     async def _prove(self) -> None:
         """Nobody knows whether the store works: try it, unless something comes that can tell as well."""
         self._news.clear()
-        key = f"{self._config.store.prefix}_edgecam/probe-{self._node}"
-        trial = asyncio.create_task(self._worker.probe(self._config.store, key), name="offload tries the store")
+        trial = asyncio.create_task(self._worker.probe(self._config.store, self._probe), name="offload tries the store")
         news = asyncio.create_task(self._news.wait(), name="offload news")
         try:
             await asyncio.wait({trial, news}, return_when=asyncio.FIRST_COMPLETED)

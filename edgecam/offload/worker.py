@@ -24,7 +24,7 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
 from edgecam.offload.deliver import Delivered, Parcel, deliver
-from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, MakeLink, Task, Try, plain, scrubbed
+from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, Look, MakeLink, Task, Try, plain, scrubbed
 from edgecam.offload.probe import Tried, probe
 from edgecam.offload.stores import Permanent, Store, StoreError, Transient, open_store
 
@@ -54,9 +54,11 @@ class Worker:
         clock: Clock,
         idle: float = IDLE,
         stall: float = STALL,
+        heard: Callable[[float], None] = lambda ahead: None,
         command: Sequence[str] = (sys.executable, "-m", "edgecam.offload.worker"),
     ) -> None:
-        self._clock, self._idle, self._stall, self._command = clock, idle, stall, command
+        """`heard` is told how far the store's clock is ahead of ours (s) whenever it answered."""
+        self._clock, self._idle, self._stall, self._command, self._heard = clock, idle, stall, command, heard
         self._lock = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -83,6 +85,10 @@ class Worker:
         """See Store.abandon."""
         await self._do(store, Abandon(journal=journal))
 
+    async def look(self, store: StoreConfig, key: str) -> None:
+        """Ask the store for an object, so that it tells the time. Raises StoreError, also when it did."""
+        await self._do(store, Look(key=key))
+
     async def probe(self, store: StoreConfig, key: str) -> Tried:
         """See probe.probe."""
         answer = await self._do(store, Try(key=key))
@@ -107,6 +113,8 @@ class Worker:
                 await self._end(kill=True)
                 raise
             self._idling = asyncio.create_task(self._leave_when_idle(), name="offload worker idles")
+        if answer.ahead is not None:
+            self._heard(answer.ahead)
         if answer.failed:
             raise answer.failed.error()
         return answer
@@ -206,7 +214,8 @@ class Clerk:
 
     def serve(self, lines: Iterable[bytes]) -> None:
         for line in lines:
-            self._say(self._answer(Job.model_validate_json(line)))
+            answer = self._answer(Job.model_validate_json(line))
+            self._say(answer.model_copy(update={"ahead": self._store.ahead if self._store else None}))
 
     def _answer(self, job: Job) -> Answer:
         config = self._ADAPTER.validate_python(job.store)
@@ -230,6 +239,10 @@ class Clerk:
             return Answer()
         if isinstance(task, MakeLink):
             return Answer(link=self._store.link(task.key, task.expiry))
+        if isinstance(task, Look):
+            self._store = self._opener(config)  # which remembers no refusal, and so asks
+            self._store.stat(task.key)
+            return Answer()
         if isinstance(task, Try):
             return Answer(tried=probe(self._store, task.key))
         size = task.parcel.size

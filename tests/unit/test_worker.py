@@ -1,6 +1,7 @@
 """The worker process: started when needed, replaced when it hangs or dies, gone when idle, never a secret in sight."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ from edgecam.config.secret import Secret, Url
 from edgecam.config.store import FolderStore, S3Store, StoreConfig
 from edgecam.media import Layout
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
-from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, MakeLink, Task, Try, plain
+from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, Look, MakeLink, Task, Try, plain
 from edgecam.offload.spool import Spool
 from edgecam.offload.stores import (
     BadClock,
@@ -102,6 +103,22 @@ async def test_a_killed_child_is_replaced(worker: Worker, tmp_path: Path) -> Non
     with pytest.raises(Transient, match=r"the offload worker died \(killed by SIGKILL\)"):
         await worker.deliver(config, parcel(tmp_path))
     assert await worker.deliver(config, parcel(tmp_path))
+
+
+@pytest.mark.parametrize("ahead", [None, -3600.0])
+async def test_how_far_the_stores_clock_is_ahead_is_handed_on_whether_it_works_or_not(ahead: float | None) -> None:
+    heard: list[float] = []
+    for failed in (None, Failure(verdict="clock", text="skewed")):
+        line = Answer(ahead=ahead, failed=failed).model_dump_json(exclude_none=True)
+        worker = Worker(
+            clock=SystemClock(),
+            command=child(f"print({line!r}, flush=True); line = sys.stdin.readline()"),
+            heard=heard.append,
+        )
+        with pytest.raises(BadClock) if failed else contextlib.nullcontext():
+            await worker.look(s3(), "_edgecam/probe")
+        await worker.close()
+    assert heard == ([] if ahead is None else [ahead] * 2)
 
 
 async def test_ctrl_c_is_for_the_daemon(worker: Worker, tmp_path: Path) -> None:
@@ -297,6 +314,17 @@ def test_an_upload_that_nobody_will_complete_is_abandoned_by_the_store(tmp_path:
     (tmp_path / "clip.mp4.parts").touch()
     assert Desk(Memory()).ask(Abandon(journal=tmp_path / "clip.mp4.parts")).failed is None
     assert not (tmp_path / "clip.mp4.parts").exists()
+
+
+@pytest.mark.parametrize("fault", [None, Transient("busy"), Permanent("403")])
+def test_whatever_the_store_answers_it_tells_the_time(fault: StoreError | None) -> None:
+    store = Memory()
+    desk = Desk(store)
+    assert desk.ask(Look(key="_edgecam/probe")).ahead is None
+    store.ahead = 7380.0
+    store.faults.append(fault)
+    answer = desk.ask(Look(key="_edgecam/probe"))
+    assert (answer.ahead, answer.sent, answer.failed is None) == (7380.0, None, fault is None)
 
 
 def test_a_store_is_tried_with_an_object_that_does_not_stay() -> None:

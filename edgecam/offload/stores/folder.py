@@ -39,6 +39,9 @@ class Folder:
     What a crash leaves half done has a name of this box's own, which the next attempt takes again.
     """
 
+    ahead: float | None = None
+    """A folder has no clock of its own."""
+
     def __init__(self, config: FolderStore) -> None:
         self._root, self._must_be_mounted = config.path, config.require_mount
 

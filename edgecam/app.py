@@ -21,8 +21,10 @@ from edgecam.hub import FrameHub
 from edgecam.identity import Identity, identify
 from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
+from edgecam.offload.ledger import Ledger
 from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
+from edgecam.offload.valve import Hours
 from edgecam.offload.worker import Worker
 from edgecam.record.coding.transcoder import Transcoder
 from edgecam.record.disk.keeper import Keeper
@@ -198,19 +200,23 @@ class Daemon:
         self._add(keeper)
 
     def _uploader(self) -> Uploader | None:
-        if self._config.offload is None:
+        offload = self._config.offload
+        if offload is None:
             return None
+        ledger = Ledger(self.health.spool, self._clock)
         return Uploader(
-            config=self._config.offload,
+            config=offload,
             wanted=self._wanted,
             node=self._identity.node,
             prefix=lambda id: self._config.key_prefix(id.camera, id.kind.value),
             spool=self._spool,
-            worker=Worker(clock=self._clock),
+            worker=Worker(clock=self._clock, bandwidth=offload.bandwidth, left=ledger.left),
             bus=self.bus,
             status=self.health.spool,
             cameras_status=self.health.cameras,
             clock=self._clock,
+            ledger=ledger,
+            hold=Hours(offload.bandwidth or {}, self._clock),
         )
 
     def _add_mqtt(self, control: Control, pool: Executor) -> None:

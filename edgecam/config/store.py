@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from edgecam.config.fields import Duration, KeyPrefix, MediaKind, Place, Rate, Section, Word
+from edgecam.config.fields import Bandwidth, Duration, KeyPrefix, MediaKind, Place, Section, Word
 from edgecam.config.secret import Secret, Url
 
 
@@ -60,8 +60,8 @@ class Offload(Section):
 
     store: StoreConfig = Field(description="Where it goes.")
     kinds: tuple[MediaKind, ...] = Field(("event", "manual"), description="Which kinds of media go.")
-    bandwidth: Rate | dict[str, Rate] | None = Field(
-        None, description='Limit such as 500kB/s, or {"22:00-06:00": 2MB/s, else: 100kB/s}.'
+    bandwidth: Bandwidth = Field(
+        None, description='Limit such as 500kB/s, or {"22:00-06:00": 2MB/s, else: 100kB/s}; 0: nothing goes then.'
     )
     order: Literal["events-first", "oldest-first", "newest-first"] = Field(
         "events-first", description="What goes first when much waits."

@@ -12,21 +12,27 @@ from edgecam.mqtt.topics import Topics
 
 CALM = 60.0
 """Seconds between two states in which nothing of note changed."""
+LIVELY = 10.0
+"""The same while figures change that people like to watch."""
 
 
 class Pace:
-    """Says when a state is worth a message: at once when its facts changed, else once in CALM seconds."""
+    """Says when a state is worth a message: at once when its facts changed, in a while when its figures did, else
+    once in CALM seconds.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._facts: Hashable = None
+        self._figures: Hashable = None
         self._at = -math.inf
 
-    def due(self, facts: Hashable) -> bool:
+    def due(self, facts: Hashable, figures: Hashable = None) -> bool:
         now = self._clock.monotonic()
-        if facts == self._facts and now - self._at < CALM:
+        pause = 0.0 if facts != self._facts else LIVELY if figures != self._figures else CALM
+        if now - self._at < pause:
             return False
-        self._facts, self._at = facts, now
+        self._facts, self._figures, self._at = facts, figures, now
         return True
 
 
@@ -43,8 +49,9 @@ class States:
         """At everything."""
         for id in self._health.cameras:
             self.look_at(id)
-        health = self._health
-        if self._node.due((tuple(health.problems()), health.spool.state, health.spool.files, health.mqtt.connected)):
+        health, spool = self._health, self._health.spool
+        facts = (tuple(health.problems()), spool.state, spool.reason, health.mqtt.connected)
+        if self._node.due(facts, (spool.files, spool.lost, spool.conflicts, spool.bad, spool.rate() > 0)):
             self._mqtt.set(self._topics.health, compact(health.snapshot()))
 
     def look_at(self, camera: str) -> None:

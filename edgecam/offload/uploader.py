@@ -17,9 +17,11 @@ from edgecam.health import CameraStatus, SpoolStatus, StoreState
 from edgecam.media import MediaId, Receipt, Sidecar
 from edgecam.offload.backlog import Backlog, Waiting
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
+from edgecam.offload.ledger import Ledger
 from edgecam.offload.patience import Patience
 from edgecam.offload.spool import Census, Spool
 from edgecam.offload.stores import StoreError
+from edgecam.offload.valve import Closed
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class Uploader:
         status: SpoolStatus,
         cameras_status: Mapping[str, CameraStatus],
         clock: Clock,
+        ledger: Ledger | None = None,
         patience: Patience | None = None,
         hold: Callable[[], str | None] = lambda: None,
     ) -> None:
@@ -66,7 +69,9 @@ class Uploader:
         self._status, self._cameras_status = status, cameras_status
         self._backlog, self._patience, self._hold = Backlog(config.order), patience or Patience(), hold
         self._news, self._hurry = asyncio.Event(), asyncio.Event()
-        status.state = StoreState.OK
+        self._ledger = ledger or Ledger(status, clock)
+        self._ledger.stands(StoreState.OK, None)
+        bus.on(ClipLost, self._ledger.lost)  # for good: what goes while a life has failed is counted, too
 
     async def run(self) -> None:
         """One life. Raises OSError when our own disk fails."""
@@ -86,8 +91,8 @@ class Uploader:
 
     async def _turn(self) -> None:
         """Bring the next thing to the store, or wait for one."""
-        if why := self._hold():
-            self._status.state, self._status.reason = StoreState.HELD, why
+        if self._hold():
+            self._tell()
             await self._wait(HELD)
             return
         thing = self._backlog.probe() if self._patience.open else self._backlog.next()
@@ -100,6 +105,9 @@ class Uploader:
             self._backlog.remove(thing.id.name)
         except Damaged as error:
             await self._set_aside(thing.id, error)
+        except Closed as error:
+            self._ledger.stands(StoreState.HELD, str(error))
+            await self._wait(TICK)  # were our clock to say otherwise, this would be an attempt after the other
         except StoreError as error:
             await self._pause(thing, error)
         self._tell()
@@ -140,14 +148,16 @@ class Uploader:
 
     def _lost(self, event: ClipLost) -> None:
         self._backlog.remove(event.media.media.name)
-        self._status.lost += 1
         self._tell()
 
     def _tell(self) -> None:
         """Health sees what is true now."""
         status, backlog = self._status, self._backlog
         status.files, status.bytes, status.oldest = len(backlog), backlog.bytes, backlog.oldest
-        status.state, status.reason = self._patience.state, self._patience.reason
+        if why := self._hold():
+            self._ledger.stands(StoreState.HELD, why)
+        else:
+            self._ledger.stands(self._patience.state, self._patience.reason)
 
     # One thing
 
@@ -172,8 +182,7 @@ class Uploader:
 
     def _announce(self, stored: Sidecar, link: str | None, ends: float | None) -> None:
         now = self._clock.wall()
-        self._status.stored += 1
-        self._status.last_stored = now
+        self._ledger.stored(stored)
         if stored.camera in self._cameras_status:
             self._cameras_status[stored.camera].last_stored = now
         self._tell()
@@ -196,6 +205,7 @@ class Uploader:
                 "offload: the store works again after %d attempts; %s", attempts, _so_many_wait(len(self._backlog))
             )
         if delivered.torn:
+            self._status.torn += 1
             log.warning("offload: %s held a torn upload of ours; it was replaced", delivered.key)
         if delivered.conflicts:
             self._status.conflicts += delivered.conflicts
@@ -212,6 +222,7 @@ class Uploader:
     async def _pause(self, thing: Waiting, error: StoreError) -> None:
         self._backlog.failed(thing.id.name, probe=self._patience.open)
         pause = self._patience.failed(error)
+        self._ledger.failed(pause.seconds)
         self._tell()
         if pause.news:
             blocked = self._patience.state is not StoreState.RETRYING

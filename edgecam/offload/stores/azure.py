@@ -20,7 +20,7 @@ from azure.storage.blob import BlobProperties, BlobSasPermissions, ContainerClie
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.store import AzureStore
 from edgecam.offload.stores import BadCredentials, BadSettings, Permanent, Stored, StoreError, Transient, Upload
-from edgecam.offload.stores.body import Body
+from edgecam.offload.stores.body import Body, Gate, piece
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
 CONNECT, READ = 30, 600  # s; the worker is replaced long before, unless all is sent and buffers drain
@@ -187,25 +187,30 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it l
         finally:
             self._progress = None
 
-    def _left(self, count: int) -> None:
+    def wanted(self, size: int | None) -> int:
+        return piece(self._progress, size) if self._progress else -1 if size is None else size
+
+    def left(self, count: int) -> None:
         self._sent += count
+        if isinstance(self._progress, Gate):
+            self._progress.let(count)
         if self._progress:
             self._progress(self._sent)
 
     def send(self, request: Any, **options: Any) -> Any:  # as in azure-core: one method, two families of types
         if self._progress and request.data and isinstance(request.data, bytes):
-            request.data = _Watched(request.data, self._left)
+            request.data = _Watched(request.data, self)
         return super().send(request, **options)
 
 
 class _Watched(io.BytesIO):
-    def __init__(self, data: bytes, left: Callable[[int], None]) -> None:
+    def __init__(self, data: bytes, transport: _Transport) -> None:
         super().__init__(data)
-        self._left = left
+        self._transport = transport
 
     def read(self, size: int | None = -1) -> bytes:
-        data = super().read(size)
-        self._left(len(data))
+        data = super().read(self._transport.wanted(size))
+        self._transport.left(len(data))
         return data
 
 

@@ -4,9 +4,32 @@ import hashlib
 import io
 from collections.abc import Callable
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Protocol, Self, runtime_checkable
 
 from edgecam.offload.stores import Corrupt, Transient, Upload
+
+
+@runtime_checkable
+class Gate(Protocol):
+    """A `progress` that also decides how fast bytes leave."""
+
+    def __call__(self, sent: int) -> None: ...
+
+    def most(self) -> int | None:
+        """Bytes that should leave in one piece at most."""
+        ...
+
+    def let(self, count: int) -> None:
+        """Return when `count` more bytes may leave, or raise a StoreError."""
+        ...
+
+
+def piece(progress: Callable[[int], None], size: int | None) -> int:
+    """How many bytes to read for somebody who asked for `size` (None or less than 0: all)."""
+    most = progress.most() if isinstance(progress, Gate) else None
+    if size is None or size < 0:
+        return -1 if most is None else most
+    return size if most is None else min(size, most)
 
 
 class Body:
@@ -26,6 +49,8 @@ class Body:
             raise self._unreadable(error) from None
         self._hash = hashlib.md5(usedforsecurity=False)
         self._hashed = 0
+        self.leaving = True
+        """Whether what is read leaves the box. A client that reads only to sign says so."""
 
     def __enter__(self) -> Self:
         return self
@@ -41,7 +66,7 @@ class Body:
     def read(self, size: int | None = -1) -> bytes:
         at = self._file.tell()
         try:
-            data = self._file.read(-1 if size is None else size)
+            data = self._file.read(piece(self._progress, size) if self.leaving else -1 if size is None else size)
         except OSError as error:
             raise self._unreadable(error) from None
         if at == 0:
@@ -50,7 +75,9 @@ class Body:
             self._hash.update(data)
             self._hashed += len(data)
             self._check()
-        self._progress(at + len(data))
+        if self.leaving and isinstance(self._progress, Gate):
+            self._progress.let(len(data))
+        self._progress(at + len(data) if self.leaving else 0)
         return data
 
     def _check(self) -> None:

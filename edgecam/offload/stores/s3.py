@@ -219,7 +219,20 @@ def _client(config: S3Store) -> Any:  # boto3 makes its classes at run time: the
         ),
     )
     client.meta.events.register("before-call.s3.HeadBucket", _no_hunt)
+    client.meta.events.register("before-sign.s3", _reads_to_sign)
+    client.meta.events.register("before-send.s3", _sends)
     return client
+
+
+def _reads_to_sign(request: Any, **_: object) -> None:
+    """Without TLS the signature is over the body, too, which is read once more for that."""
+    if isinstance(request.data, Body):
+        request.data.leaving = False
+
+
+def _sends(request: Any, **_: object) -> None:
+    if isinstance(request.body, Body):
+        request.body.leaving = True
 
 
 def _no_hunt(**_: object) -> tuple[SimpleNamespace, _Answer]:

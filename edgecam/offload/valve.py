@@ -49,7 +49,7 @@ class Valve:
         """Return when `count` more bytes may leave; `breathe` is called every second until then. Raises Closed."""
         self._earn()
         self._credit -= count
-        while (rate := self._earn()) < math.inf and self._credit < 0:
+        while (rate := self._earn()) < math.inf and self._credit <= -1:  # less than a byte is no debt
             self._sleep(min(-self._credit / rate, BREATH))
             breathe()
 

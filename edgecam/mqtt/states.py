@@ -51,7 +51,7 @@ class States:
             self.look_at(id)
         health, spool = self._health, self._health.spool
         facts = (tuple(health.problems()), spool.state, spool.reason, health.mqtt.connected)
-        if self._node.due(facts, (spool.files, spool.lost, spool.conflicts, spool.bad, spool.rate() > 0)):
+        if self._node.due(facts, (spool.files, spool.stored, spool.lost, spool.conflicts, spool.bad, spool.rate() > 0)):
             self._mqtt.set(self._topics.health, compact(health.snapshot()))
 
     def look_at(self, camera: str) -> None:

@@ -27,7 +27,7 @@ class Closed(StoreError):
 
 
 class Valve:
-    """The worker's thread only; `let` blocks. It is the same for one job after another: many small files obey as well."""
+    """The worker's thread only; `let` blocks. One serves job after job, so many small files obey as well."""
 
     def __init__(self, clock: Clock, sleep: Callable[[float], None] = time.sleep) -> None:
         self._clock, self._sleep = clock, sleep

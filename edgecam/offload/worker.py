@@ -228,7 +228,9 @@ class Clerk:
         if isinstance(task, MakeLink):
             return Answer(link=self._store.link(task.key, task.expiry))
         self._valve.turn(task.bandwidth)
-        return Answer(delivered=deliver(self._store, task.parcel, Upstream(task.parcel.size, self._valve, self._report)))
+        return Answer(
+            delivered=deliver(self._store, task.parcel, Upstream(task.parcel.size, self._valve, self._report))
+        )
 
     def _report(self, sent: int, left: int, whole: bool) -> None:
         self._left += left

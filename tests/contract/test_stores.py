@@ -313,7 +313,7 @@ def test_an_upload_ends_where_nothing_may_leave_any_more_and_nothing_is_visible(
     clock = FakeClock()
     now, soon = (datetime.fromtimestamp(clock.wall() + wait) for wait in (0, 120))
     slow = Slow(0, {f"{now:%H:%M}-{soon:%H:%M}": 10_000.0, ELSE: 0})
-    with pytest.raises(Closed, match="the window of offload.bandwidth opens at"):
+    with pytest.raises(Closed, match=r"the window of offload\.bandwidth opens at"):
         store.put(sent(f"{stem}.mp4", content(BIG)), slow.way)
     assert 900_000 < sum(count for _, count in slow.left) < 1_200_000  # of 100 s
     assert store.stat(f"{stem}.mp4") is None

@@ -18,6 +18,7 @@ from edgecam.offload.spool import Spool
 from edgecam.offload.stores import Permanent, StoreError, Transient
 from edgecam.offload.stores.memory import Memory
 from edgecam.offload.uploader import Uploader
+from edgecam.offload.valve import Closed
 from fakes import FakeClock, settle
 from waiting import NOON, content, save
 
@@ -402,8 +403,51 @@ async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(tmp_path: Pa
     await box.clock.advance(600)
     assert box.carrier.tried == []
     assert (box.status.state, box.status.reason, box.status.files) == (StoreState.HELD, "the clock is not known", 1)
+    box.saves(save(tmp_path, start=NOON + HOUR))
+    assert (box.status.state, box.status.files) == (StoreState.HELD, 2)
     held.clear()
     await box.clock.advance(1)
     assert not box.waits(clip)
     assert (box.status.state, box.status.reason) == (StoreState.OK, None)
+    await box.stop()
+
+
+async def test_an_upload_that_may_not_go_on_is_no_failure_and_begins_anew_when_it_may(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box, clip = Box(tmp_path), save(tmp_path)
+    box.fails(None, Closed("the window of offload.bandwidth opens at 22:00"))
+    await box.start()
+    told = (box.status.state, box.status.reason, box.status.failures)
+    assert told == (StoreState.HELD, "the window of offload.bandwidth opens at 22:00", 0)
+    await box.clock.advance(59)
+    assert len(box.carrier.tried) == 1
+    await box.clock.advance(1)
+    assert not box.waits(clip)
+    assert (box.status.state, box.status.reason) == (StoreState.OK, None)
+    assert caplog.messages == []
+    await box.stop()
+
+
+async def test_losses_are_counted_even_while_the_uploader_is_between_two_lives(tmp_path: Path) -> None:
+    box, lost = Box(tmp_path), ClipLost(camera="birdbox", at=NOON, media=save(tmp_path), why="the disk is full")
+    box.bus.publish(lost)
+    await box.start()
+    box.bus.publish(lost)
+    await box.stop()
+    box.bus.publish(lost)
+    assert box.status.lost == 3
+
+
+async def test_the_board_says_since_when_and_when_the_store_is_tried_again(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    save(tmp_path)
+    box.fails(None, REFUSED)
+    await box.start()
+    now = box.clock.wall()
+    assert (box.status.state, box.status.since, box.status.next_try) == (StoreState.BLOCKED, now, now + 60)
+    assert box.status.failures == 1
+    await box.clock.advance(60)
+    assert (box.status.state, box.status.since, box.status.next_try) == (StoreState.OK, now + 60, None)
+    assert (box.status.bytes_stored, box.status.delay) == (1000, now + 60 - (NOON + 10))
     await box.stop()

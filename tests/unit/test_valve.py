@@ -93,7 +93,7 @@ def test_a_long_upload_changes_its_speed_when_another_span_begins(later: float |
 def test_an_upload_is_stopped_when_nothing_may_leave_any_more() -> None:
     clock = FakeClock()
     line = Line({span(clock, 40, HOUR): 0, ELSE: 1000.0}, clock)
-    with pytest.raises(Closed, match="the window of offload.bandwidth opens at "):
+    with pytest.raises(Closed, match=r"the window of offload\.bandwidth opens at "):
         line.sends(640_000)
     assert clock.monotonic() == pytest.approx(FakeClock().monotonic() + 40, abs=1.1)
 
@@ -124,5 +124,3 @@ def test_a_plan_that_never_lets_anything_leave_says_so() -> None:
 
 def test_without_a_plan_there_is_always_time() -> None:
     assert Hours({}, FakeClock())() is None
-
-

@@ -14,8 +14,8 @@ from edgecam.clock import Clock
 from edgecam.config.timetable import Timetable
 from edgecam.offload.stores import StoreError
 
-BURST = 1.0
-"""Seconds' worth of bytes that may leave at once after a pause."""
+BURST = 0.25
+"""Seconds' worth of bytes that may leave at once: after a pause, and in one piece."""
 BREATH = 1.0
 """Longest sleep (s); in between, whoever watches hears that we live."""
 LEAST = 1024
@@ -41,7 +41,7 @@ class Valve:
         self._hours = Hours(plan, self._clock)
 
     def most(self) -> int | None:
-        """Bytes that should leave in one piece at most: a second's worth; None where nothing limits them."""
+        """Bytes that should leave in one piece at most; None where nothing limits them."""
         rate = self._hours.rate()
         return None if math.isinf(rate) else max(LEAST, int(rate * BURST))
 

@@ -51,11 +51,11 @@ def test_a_million_bytes_take_as_long_as_the_rate_says(plan: dict[str, float], p
     assert line.sends(1_000_000, piece) == pytest.approx(seconds, abs=2 * piece / plan.get(ELSE, 1e9))
 
 
-def test_a_pause_is_worth_one_second_and_no_more() -> None:
-    line = Line({ELSE: 10_000.0})
+def test_a_pause_is_worth_a_quarter_of_a_second_and_no_more() -> None:
+    line = Line({ELSE: 40_000.0})
     line.clock.tick(HOUR)
     assert line.sends(10_000) == 0
-    assert line.sends(10_000) == pytest.approx(1)
+    assert line.sends(10_000) == pytest.approx(0.25)
 
 
 def test_small_files_one_after_the_other_obey_together() -> None:
@@ -72,8 +72,8 @@ def test_who_watches_hears_every_second_that_a_slow_upload_lives() -> None:
     assert line.breaths >= 160
 
 
-@pytest.mark.parametrize(("rate", "most"), [(2e6, 2_000_000), (5000.0, 5000), (10.0, 1024), (None, None)])
-def test_a_piece_is_a_seconds_worth_at_most(rate: float | None, most: int | None) -> None:
+@pytest.mark.parametrize(("rate", "most"), [(2e6, 500_000), (8000.0, 2000), (10.0, 1024), (None, None)])
+def test_a_piece_is_a_quarter_of_a_seconds_worth_at_most(rate: float | None, most: int | None) -> None:
     assert Line({} if rate is None else {ELSE: rate}).valve.most() == most
 
 

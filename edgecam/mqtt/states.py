@@ -13,26 +13,27 @@ from edgecam.mqtt.topics import Topics
 CALM = 60.0
 """Seconds between two states in which nothing of note changed."""
 LIVELY = 10.0
-"""The same while figures change that people like to watch."""
+"""Seconds from a change of what people like to watch until it is told: what waits for a moment only is no news."""
 
 
 class Pace:
-    """Says when a state is worth a message: at once when its facts changed, in a while when its figures did, else
-    once in CALM seconds.
+    """Says when a state is worth a message: at once when its facts changed, a while after its figures did, else once
+    in CALM seconds.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._facts: Hashable = None
-        self._figures: Hashable = None
+        self._told: tuple[Hashable, Hashable] = (None, None)
         self._at = -math.inf
+        self._changed = math.inf
+        """When the figures were seen to differ from those that were told."""
 
     def due(self, facts: Hashable, figures: Hashable = None) -> bool:
         now = self._clock.monotonic()
-        pause = 0.0 if facts != self._facts else LIVELY if figures != self._figures else CALM
-        if now - self._at < pause:
+        self._changed = math.inf if figures == self._told[1] else min(self._changed, now)
+        if facts == self._told[0] and now - self._at < CALM and now - self._changed < LIVELY:
             return False
-        self._facts, self._figures, self._at = facts, figures, now
+        self._told, self._at, self._changed = (facts, figures), now, math.inf
         return True
 
 

@@ -13,8 +13,9 @@ import pytest
 from clips import jpegs, opened
 from edgecam.config import model
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
-from edgecam.health import DiskStatus
+from edgecam.health import DiskStatus, SpoolStatus
 from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.offload.ledger import Ledger
 from edgecam.record.disk.keeper import DAYS_AT_ONCE, EXPIRE, SLACK, TRUST, WATCH, Keeper, Space
 from edgecam.record.disk.library import Library
 from edgecam.record.disk.recovery import Recovered
@@ -60,7 +61,8 @@ class House:
         self.library, self.clock, self.bus = library, RestingClock(), Bus()
         self.free, self.total = 10**12, 10**13
         self.lost: list[str] = []
-        self.status = DiskStatus()
+        self.status, self.spool = DiskStatus(), SpoolStatus()
+        self.bus.on(ClipLost, Ledger(self.spool, self.clock).lost)
         self.back: list[Recovered] = []
         self.bus.on(ClipLost, lambda event: self.lost.append(event.media.media.name))
         continuous = model.Continuous.model_validate({"keep_size": keep_size})
@@ -226,7 +228,7 @@ async def test_the_picture_of_an_event_goes_with_its_clip_and_each_of_them_count
         assert house.lost == [id.name, id.picture.name]
         assert list(library.layout.wait.iterdir()) == []
         assert not library.layout.folder(id).exists()
-        assert (house.status.removed, house.status.lost) == (1, 2)
+        assert (house.status.removed, house.status.lost, house.spool.lost) == (1, 2, 2)
 
 
 async def test_the_picture_that_comes_before_its_clip_waits_for_it_on_the_disk(library: Library) -> None:

@@ -13,7 +13,7 @@ from waiting import NOON, save
 
 pytestmark = pytest.mark.system
 
-SIZE, RATE = 1_500_000, 500_000
+SIZE, RATE = 2_500_000, 500_000
 
 
 def around_now() -> str:
@@ -31,6 +31,11 @@ def box(folder: Path, broker: Mosquitto, bandwidth: object) -> Edgecam:
     return Edgecam(folder / "box", config)
 
 
+def children(box: Edgecam) -> str:
+    assert box.process is not None
+    return Path(f"/proc/{box.process.pid}/task/{box.process.pid}/children").read_text()
+
+
 def test_what_waits_stays_while_the_window_is_closed_and_then_leaves_no_faster_than_it_may(tmp_path: Path) -> None:
     clip = save(tmp_path / "box" / "library", start=NOON, size=SIZE)
     with Mosquitto(tmp_path / "mqtt") as broker, Ear(broker.port) as ear:
@@ -38,6 +43,7 @@ def test_what_waits_stays_while_the_window_is_closed_and_then_leaves_no_faster_t
             spool = until("it is held", lambda: (found := closed.health()["spool"])["state"] == "held" and found)
             assert spool["reason"] == f"the window of offload.bandwidth opens at {around_now().partition('-')[2]}"
             assert closed.waiting() == [clip.id]
+            assert not children(closed), "nothing begins, so nobody is started for it"
             assert not list((tmp_path / "nas").rglob("*.mp4*"))
             ear.wait("MQTT says it, too", lambda heard: heard.topic.endswith("/health") and b'"held"' in heard.payload)
         with box(tmp_path, broker, f"{RATE // 1000}kB/s") as opened:

@@ -29,6 +29,7 @@ from edgecam.offload.worker import Worker
 from edgecam.record.coding.transcoder import Transcoder
 from edgecam.record.disk.keeper import Keeper
 from edgecam.record.disk.library import Away, Library
+from edgecam.record.disk.mender import Mender
 from edgecam.record.disk.recovery import Recovered, enter
 from edgecam.record.finisher import Finisher
 from edgecam.record.saver import Saver
@@ -135,7 +136,8 @@ class Daemon:
             clock=clock,
             recovered=recovered,
         )
-        uploader = self._uploader()
+        mender = Mender(self._library, self._wanted)
+        uploader = self._uploader(mender)
         control = Control(
             hubs=self._hubs,
             status=self.health.cameras,
@@ -145,6 +147,7 @@ class Daemon:
             clock=clock,
             pool=pool,
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
+            mender=mender,
             sender=uploader,
         )
         web = Web(
@@ -199,7 +202,7 @@ class Daemon:
         self.health.storage_trouble = lambda: library.full or keeper.trouble or finisher.trouble or settings.trouble
         self._add(keeper)
 
-    def _uploader(self) -> Uploader | None:
+    def _uploader(self, mender: Mender) -> Uploader | None:
         offload = self._config.offload
         if offload is None:
             return None
@@ -217,6 +220,7 @@ class Daemon:
             clock=self._clock,
             ledger=ledger,
             hold=Hours(offload.bandwidth or {}, self._clock),
+            mend=mender.mend,
         )
 
     def _add_mqtt(self, control: Control, pool: Executor) -> None:

@@ -131,6 +131,18 @@ class Receipt(BaseModel):
     at: Time
 
 
+class Sealed(BaseModel):
+    """The media as it lies in the store when it was encrypted before it left. Hashes in hex, of the encrypted bytes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int
+    sha256: str
+    md5: str
+    recipients: int
+    """How many keys open it."""
+
+
 class Picture(BaseModel):
     """The best picture of an event, which lies beside its clip."""
 
@@ -180,6 +192,8 @@ class Sidecar(BaseModel):
     """What a person should know, such as why a clip stayed MJPEG."""
     picture: Picture | None = None
     """Of an event's clip."""
+    sealed: Sealed | None = None
+    """In the store's manifest only."""
     receipt: Receipt | None = None
 
     @property
@@ -223,6 +237,11 @@ class Layout:
         return self.root / "spool" / "bad"
 
     @property
+    def seals(self) -> Path:
+        """Waiting media that was encrypted, as every attempt sends the same bytes; goes with the markers."""
+        return self.root / "spool" / "sealed"
+
+    @property
     def rooms(self) -> tuple[Path, ...]:
         """Where finished media lies, below each `<camera>/<YYYY-MM-DD>/`."""
         return self.root / "recordings", self.root / "snapshots"
@@ -254,6 +273,14 @@ class Layout:
     def journal(self, id: MediaId) -> Path:
         """What a store noted of an upload that is not complete."""
         return self.wait / f"{id.name}.parts"
+
+    def sealed(self, id: MediaId) -> Path:
+        """Waiting media as it was encrypted for the store."""
+        return self.seals / f"{id.name}.age"
+
+    def seal(self, id: MediaId) -> Path:
+        """What that is, and for whom."""
+        return self.seals / f"{id.name}.json"
 
     def marker(self, id: MediaId) -> Path:
         """It is empty, but for an event's picture."""

@@ -15,6 +15,7 @@ from edgecam.config.store import Offload, StoreConfig
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
 from edgecam.health import CameraStatus, SpoolStatus, StoreState
 from edgecam.media import MediaId, Receipt, Sidecar
+from edgecam.offload.age import SUFFIX
 from edgecam.offload.backlog import Backlog, Waiting
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
 from edgecam.offload.ledger import Ledger
@@ -60,14 +61,17 @@ class Uploader:
         ledger: Ledger | None = None,
         patience: Patience | None = None,
         hold: Callable[[], str | None] = lambda: None,
+        mend: Callable[[MediaId], object] = lambda _: None,
     ) -> None:
         """`wanted`: whether the store takes a thing; `prefix`: what stands before the node in its key; `hold`: why
-        nothing may go now, in words.
+        nothing may go now, in words; `mend` makes anew, if the media is sound, what was lost of a thing's facts, and
+        blocks.
         """
         self._config, self._wanted, self._node, self._prefix = config, wanted, node, prefix
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
         self._backlog, self._patience, self._hold = Backlog(config.order), patience or Patience(), hold
+        self._mend, self._stale = mend, False
         self._news, self._hurry = asyncio.Event(), asyncio.Event()
         self._ledger = ledger or Ledger(status, clock)
         self._ledger.stands(StoreState.OK, None)
@@ -89,8 +93,16 @@ class Uploader:
         """Somebody mended the store: try it now, however long it is to be left alone."""
         self._hurry.set()
 
+    def look(self) -> None:
+        """Something waits that nobody told of."""
+        self._stale = True
+        self._news.set()
+
     async def _turn(self) -> None:
         """Bring the next thing to the store, or wait for one."""
+        while self._stale:
+            self._stale = False
+            await self._look()
         if self._hold():
             self._tell()
             await self._wait(HELD)
@@ -162,10 +174,12 @@ class Uploader:
     # One thing
 
     async def _bring(self, id: MediaId) -> None:
-        sidecar = await aside.run(self._spool.sidecar, id)
+        sidecar = await self._facts(id)
         receipt = sidecar.receipt  # there, when we were killed between receipt and marker
         if receipt is None:
-            parcel = self._spool.parcel(sidecar, node=self._node, prefix=self._prefix(id))
+            parcel = self._spool.parcel(
+                sidecar, node=self._node, prefix=self._prefix(id), recipients=self._config.encrypt or ()
+            )
             delivered = await self._worker.deliver(self._config.store, parcel)
             self._worked(id, delivered)
             receipt = Receipt(
@@ -180,6 +194,15 @@ class Uploader:
         self._backlog.remove(id.name)
         self._announce(stored, link, ends)
 
+    async def _facts(self, id: MediaId) -> Sidecar:
+        """What is known of it. Raises Gone, and Damaged when the media cannot tell it either."""
+        try:
+            return await aside.run(self._spool.sidecar, id)
+        except Damaged as error:
+            log.warning("offload: %s; it is made anew from the media", error)
+            await aside.run(self._mend, id)
+            return await aside.run(self._spool.sidecar, id)
+
     def _announce(self, stored: Sidecar, link: str | None, ends: float | None) -> None:
         now = self._clock.wall()
         self._ledger.stored(stored)
@@ -191,7 +214,7 @@ class Uploader:
         self._bus.publish(ClipStored(camera=stored.camera, at=now, media=stored, link=link, link_expires=ends))
 
     async def _link(self, key: str) -> tuple[str, float] | None:
-        if self._config.link_expiry is None:
+        if self._config.link_expiry is None or self._config.encrypt or key.endswith(SUFFIX):
             return None
         with contextlib.suppress(StoreError):  # the clip is safe; a link is comfort
             return await self._worker.link(self._config.store, key, self._config.link_expiry)

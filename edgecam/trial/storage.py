@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
 from edgecam.digest import digest
 from edgecam.media import token
+from edgecam.offload import age
 from edgecam.offload.pipe import scrubbed
 from edgecam.offload.stores import Permanent, Store, StoreError, Transient, Upload, open_store
 
@@ -68,21 +69,31 @@ def main(config: Config, environ: Mapping[str, str], *, create: bool, as_json: b
         sys.stderr.write("edgecam test storage: there is no `offload` section: nothing leaves this box\n")
         return 2
     log.setup(config.log.level, "text", tuple(config.secrets()), config.log.modules, environ=environ)
-    report = asyncio.run(trial(config.offload.store, SystemClock(), create=create))
+    report = asyncio.run(
+        trial(config.offload.store, SystemClock(), create=create, recipients=config.offload.encrypt or ())
+    )
     sys.stdout.write(json.dumps(asdict(report), indent=2) if as_json else "\n".join(told(report)))
     sys.stdout.write("\n")
     return 1 if report.failed else 0
 
 
 async def trial(
-    config: StoreConfig, clock: Clock, *, create: bool = False, opener: Callable[[StoreConfig], Store] = open_store
+    config: StoreConfig,
+    clock: Clock,
+    *,
+    create: bool = False,
+    recipients: Sequence[str] = (),
+    opener: Callable[[StoreConfig], Store] = open_store,
 ) -> Report:
-    """One round trip; no secret is in the report. Raises nothing. Takes PATIENCE for each step at most."""
+    """One round trip; no secret is in the report. Raises nothing. Takes PATIENCE for each step at most.
+
+    `recipients`: whom media is sealed for, which is tried as well.
+    """
     secrets = [text for text in secrets_in(config) if text]
     report = Report(config.type, f"{config.prefix}_edgecam/probe-{token()}")
     round_trip = _RoundTrip(report, clock, secrets)
     try:
-        await round_trip.go(partial(opener, config), create=create)
+        await round_trip.go(partial(opener, config), create=create, recipients=recipients)
     except StoreError as error:
         report.problem, report.hint = scrubbed(str(error), secrets), error.hint
     except Exception as error:  # whatever a store's library raises is what is asked for here
@@ -99,11 +110,13 @@ class _RoundTrip:
         self._report, self._clock, self._secrets = report, clock, secrets
         self._data = b"edgecam was here to test the store: this may be deleted\n" + os.urandom(16).hex().encode()
 
-    async def go(self, opener: Callable[[], Store], *, create: bool) -> None:
+    async def go(self, opener: Callable[[], Store], *, create: bool, recipients: Sequence[str]) -> None:
         """Raises StoreError for what keeps media from being stored."""
         report, key = self._report, self._report.key
         store = await self._step("opening", opener)
         report.store = store.describe()
+        if recipients:
+            await self._step("sealing", partial(self._seal, recipients))
         if create:
             await self._allowed("making", store.make)
         await self._step("putting", partial(store.put, _upload(key, self._data), lambda _: None))
@@ -128,6 +141,9 @@ class _RoundTrip:
         except Permanent as error:
             seconds = round(self._clock.monotonic() - began, 3)
             self._report.steps.append(Step(name, seconds, scrubbed(str(error), self._secrets)))
+
+    def _seal(self, recipients: Sequence[str]) -> None:
+        age.encrypt(io.BytesIO(self._data), io.BytesIO(), recipients, lambda: None)
 
     def _ask(self, store: Store) -> None:
         there = store.stat(self._report.key)
@@ -174,4 +190,11 @@ def told(report: Report) -> Iterator[str]:
         yield f"  {report.hint}"
 
 
-_WORDS = {"making": "make", "putting": "put", "asking": "head", "getting": "get", "deleting": "delete"}
+_WORDS = {
+    "sealing": "seal",
+    "making": "make",
+    "putting": "put",
+    "asking": "head",
+    "getting": "get",
+    "deleting": "delete",
+}

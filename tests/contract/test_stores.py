@@ -17,14 +17,17 @@ from azure.storage.blob import ContainerClient, ContainerSasPermissions, generat
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import AzureStore, FolderStore, S3Store
 from edgecam.config.timetable import ELSE
+from edgecam.media import Layout
 from edgecam.offload.deliver import Damaged, Gone, Parcel, deliver
+from edgecam.offload.spool import Spool
 from edgecam.offload.stores import Corrupt, Permanent, Store, StoreError, Transient, Upload, open_store
 from edgecam.offload.stores.memory import Memory
 from edgecam.offload.valve import LEAST, Closed, Valve
 from edgecam.offload.worker import Upstream
 from fakes import FakeClock
 from peers import S3, Azurite, free_port
-from waiting import content
+from sealing import Key
+from waiting import content, save
 
 BIG = 9 << 20
 """More than two blocks of Azure's."""
@@ -181,6 +184,7 @@ def parcel(stem: str, file: Path, data: bytes) -> Parcel:
     return Parcel(
         file=file,
         stem=stem,
+        suffix=file.suffix,
         size=len(data),
         md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
         sha256=sha256,
@@ -361,6 +365,23 @@ def test_delivering_twice_leaves_one_object_and_sends_the_media_once(
     again = deliver(store, clip, silent)
     assert (again.key, again.sent, again.torn, again.conflicts) == (f"{stem}.mp4", False, False, 0)
     assert [found.key for found in store.list(stem)] == [f"{stem}.json", f"{stem}.mp4"]
+
+
+@over_all
+def test_sealed_media_is_recognised_the_next_time(store: Store, stem: str, tmp_path: Path) -> None:
+    """Also once the sealed file is lost here, and sealed anew it would be other bytes."""
+    key, spool, clip = Key(), Spool(Layout(tmp_path)), save(tmp_path)
+    sealed = spool.parcel(clip, node="n", prefix="", recipients=[key.recipient]).model_copy(update={"stem": stem})
+    assert deliver(store, sealed, silent).sent
+    for lost in (False, True):
+        if lost:
+            spool.release(clip.media)
+        again = deliver(store, sealed, silent)
+        assert (again.key, again.sent, again.torn, again.conflicts) == (f"{stem}.mp4.age", False, False, 0)
+    found = fetched(store, f"{stem}.mp4.age", tmp_path)
+    assert found is not None
+    assert hashlib.sha256(key.opens(found)).hexdigest() == clip.sha256
+    assert [there.key for there in store.list(stem)] == [f"{stem}.json", f"{stem}.mp4.age"]
 
 
 @over_all

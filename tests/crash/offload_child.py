@@ -1,6 +1,7 @@
 """Runs the uploader until nothing waits at ROOT, or until it dies by SIGKILL before its STEP-th change on disk.
 
 `offload_child.py ROOT STEP` works on a folder store inside this process, so that the store's own steps count as well;
+`offload_child.py ROOT STEP RECIPIENT` seals what it brings, and counts the steps of that only;
 `offload_child.py ROOT URL` uses the real worker and the bucket `birdbox` of the S3 server at URL, and just runs.
 """
 
@@ -9,6 +10,7 @@ import itertools
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgecam.clock import SystemClock
@@ -27,8 +29,8 @@ from peers import S3
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
 
 
-def die_at(step: int, root: Path) -> None:
-    """SIGKILL before the `step`-th change below `root`, whichever thread makes it."""
+def die_at(step: int, place: Path) -> None:
+    """SIGKILL before the `step`-th change below `place`, whichever thread makes it."""
     count = itertools.count(1)
 
     def watch(event: str, details: tuple[object, ...]) -> None:
@@ -36,7 +38,7 @@ def die_at(step: int, root: Path) -> None:
             changes = isinstance(details[2], int) and bool(details[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         else:
             changes = event in CHANGES
-        if changes and str(details[0]).startswith(str(root)) and next(count) == step:
+        if changes and str(details[0]).startswith(str(place)) and next(count) == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
@@ -55,10 +57,10 @@ class InProcess:
     async def close(self) -> None: ...
 
 
-async def upload(root: Path, config: StoreConfig, carrier: Carrier) -> None:
+async def upload(root: Path, config: StoreConfig, carrier: Carrier, recipients: Sequence[str] = ()) -> None:
     bus, layout = Bus(), Layout(root)
     uploader = Uploader(
-        config=Offload(store=config, link_expiry=None),
+        config=Offload(store=config, link_expiry=None, encrypt=tuple(recipients) or None),
         wanted=lambda _: True,
         node="garden-pi",
         prefix=lambda _: config.prefix,
@@ -84,10 +86,10 @@ async def upload(root: Path, config: StoreConfig, carrier: Carrier) -> None:
     await asyncio.wait({life})
 
 
-def main(root: Path, how: str) -> None:
+def main(root: Path, how: str, *recipients: str) -> None:
     if how.isdecimal():
-        die_at(int(how), root)
-        asyncio.run(upload(root, FolderStore(path=root / "nas"), InProcess()))
+        die_at(int(how), Layout(root).seals if recipients else root)
+        asyncio.run(upload(root, FolderStore(path=root / "nas"), InProcess(), recipients))
         return
     config = S3Store(
         bucket="birdbox", endpoint=Url(how), access_key=Secret(S3.access_key), secret_key=Secret(S3.secret_key)
@@ -96,4 +98,4 @@ def main(root: Path, how: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -20,6 +20,7 @@ from edgecam.offload.stores.memory import Memory
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.valve import Closed
 from fakes import FakeClock, settle
+from sealing import Key
 from waiting import NOON, content, save
 
 T = TypeVar("T")
@@ -68,6 +69,7 @@ class Box:
         offload: Offload | None = None,
         wanted: Collection[str] = ("event", "manual"),
         hold: Callable[[], str | None] = lambda: None,
+        mend: Callable[[MediaId], object] = lambda _: None,
     ) -> None:
         self.root, self.layout = root, Layout(root)
         self.store = Memory()
@@ -89,6 +91,7 @@ class Box:
             clock=self.clock,
             patience=Patience(lambda: 1.0),
             hold=hold,
+            mend=mend,
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -155,6 +158,36 @@ async def test_a_clip_that_nobody_announced_is_found_within_a_minute(tmp_path: P
     assert box.waits(clip)
     await box.clock.advance(1)
     assert not box.waits(clip)
+    await box.stop()
+
+
+async def test_a_clip_that_somebody_brought_back_goes_at_once(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    await box.start()
+    clip = save(tmp_path)
+    box.uploader.look()
+    await settle()
+    assert not box.waits(clip)
+    await box.stop()
+
+
+async def test_a_clip_that_has_lost_its_sidecar_is_stored_with_one_made_anew(tmp_path: Path) -> None:
+    clip = save(tmp_path)
+    box = Box(tmp_path, mend=lambda id: box.layout.sidecar(id).write_bytes(clip.dump()))
+    box.layout.sidecar(clip.media).write_bytes(b"")
+    await box.start()
+    assert box.store.objects[key(clip)] == content(1000, int(NOON))
+    assert (box.waits(clip), box.status.bad) == (False, 0)
+    await box.stop()
+
+
+async def test_a_clip_that_has_lost_its_sidecar_and_cannot_tell_it_is_set_aside(tmp_path: Path) -> None:
+    box, clip = Box(tmp_path), save(tmp_path)
+    box.layout.sidecar(clip.media).unlink()
+    await box.start()
+    assert not box.store.objects
+    assert (box.layout.bad / f"{clip.id}.mp4").read_bytes() == content(1000, int(NOON))
+    assert box.status.bad == 1
     await box.stop()
 
 
@@ -338,6 +371,21 @@ async def test_links_come_with_the_news_and_their_failure_delays_nothing(tmp_pat
     await settle()
     assert (box.stored[1].link, box.stored[1].link_expires) == (None, None)
     assert box.status.state is StoreState.OK
+    await box.stop()
+
+
+async def test_what_is_sealed_has_no_link_and_its_receipt_names_the_sealed_object(tmp_path: Path) -> None:
+    home = Key()
+    offload = Offload(store=FolderStore(path=tmp_path / "nas"), link_expiry=60, encrypt=(home.recipient,))
+    box, clip = Box(tmp_path, offload=offload), save(tmp_path)
+    await box.start()
+    assert (box.stored[0].link, box.stored[0].link_expires) == (None, None)
+    assert home.opens(box.store.objects[key(clip, ".mp4.age")]) == content(1000, int(NOON))
+    receipt = box.sidecar(clip).receipt
+    assert receipt is not None
+    assert receipt.key == key(clip, ".mp4.age")
+    assert not box.waits(clip)
+    assert not list(box.layout.seals.iterdir())
     await box.stop()
 
 

@@ -199,7 +199,7 @@ class Library:
         """Make the media durable and read from it what the draft does not know."""
         id = draft.media
         with self.layout.part(id).open("rb") as file:
-            video = _picture(file) if id.still else boxes.read(file)
+            video = shown(file, still=id.still)
             os.fdatasync(file.fileno())
             self.step("synced")
             size, md5, sha256 = digest(file)
@@ -314,8 +314,9 @@ class Library:
                 path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not empty, usually
                 self.layout.folder(id).rmdir()
-        for marker in (self.layout.marker(id), self.layout.marker(id.picture)):
-            marker.unlink(missing_ok=True)
+        for one in (id, id.picture):
+            for path in (self.layout.seal(one), self.layout.sealed(one), self.layout.marker(one)):
+                path.unlink(missing_ok=True)
 
     def pin(self, id: MediaId, on: bool) -> None:
         """Keep finished media for ever, or no longer than its kind. Raises OSError, FileNotFoundError without media."""
@@ -404,8 +405,10 @@ def _claim(path: Path) -> BinaryIO:
     return file
 
 
-def _picture(file: BinaryIO) -> boxes.Video:
-    """A whole JPEG; raises NotPlayable."""
+def shown(file: BinaryIO, *, still: bool) -> boxes.Video:
+    """What is in a clip or, all in one frame, in a JPEG. Raises NotPlayable."""
+    if not still:
+        return boxes.read(file)
     data = file.read()
     try:
         width, height = jpeg.size(data)

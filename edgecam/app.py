@@ -162,7 +162,7 @@ class Daemon:
             local=local.place(self._state, self._environ),
         )
         self.health.http = await web.bind()
-        self._add_keeper(finisher)
+        self._add_keeper(finisher, uploader)
         if uploader:
             self._add(uploader)
         self._add_mqtt(control, pool)
@@ -188,7 +188,7 @@ class Daemon:
     def _add(self, component: Component) -> None:
         self._rooms.append(room(component))
 
-    def _add_keeper(self, finisher: Finisher) -> None:
+    def _add_keeper(self, finisher: Finisher, uploader: Uploader | None) -> None:
         keeper = Keeper(
             config=self._config.storage,
             cameras=self._config.cameras,
@@ -197,6 +197,7 @@ class Daemon:
             clock=self._clock,
             status=self.health.disk,
             back=finisher.take,
+            carrying=lambda: uploader.carrying if uploader else None,
         )
         library, settings = self._library, self._settings
         self.health.storage_trouble = lambda: library.full or keeper.trouble or finisher.trouble or settings.trouble
@@ -220,6 +221,7 @@ class Daemon:
             clock=self._clock,
             ledger=ledger,
             hold=Hours(offload.bandwidth or {}, self._clock),
+            may_go=lambda camera: self._settings.on(camera, "offload"),
             mend=mender.mend,
         )
 

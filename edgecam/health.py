@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 
 from edgecam import __version__
@@ -132,6 +133,8 @@ class SpoolStatus:
     """Torn uploads of ours that were replaced."""
     bad: int = 0
     """Things in spool/bad, now."""
+    failing: float | None = None
+    """Since when the store does not work, unix seconds; None while it does."""
     rate: Callable[[], float] = lambda: 0.0
     """Bytes per second that left the box over the last minute."""
     delays: dict[MediaKind, Histogram] = field(default_factory=dict)
@@ -196,14 +199,20 @@ class Health:
         found += [f"{id}: {camera.problem}" for id, camera in self.cameras.items() if camera.problem]
         if self.spool.state in (StoreState.BLOCKED, StoreState.FULL):
             found.append(f"store: {self.spool.reason}")
-        if self.spool.state is StoreState.RETRYING and self.clock.wall() - (self.spool.oldest or 0) > LONG_AWAY:
-            found.append(f"store: {self.spool.reason}; {self.spool.files} wait, nothing is lost")
+        if self._long_away():
+            safe = f"; {self.spool.files} wait, nothing is lost" if self.spool.files else ""
+            found.append(f"store: {self.spool.reason}{safe}")
         if self.spool.bad:
             found.append(f"store: {self.spool.bad} damaged things lie in spool/bad")
         now = self.clock.monotonic()
         found += [f"{vitals.name}: {why}" for vitals in self.vitals if (why := vitals.trouble(now))]
         found += [f"mqtt: {why}" for why in (self.mqtt.trouble, self.mqtt.rival) if why]
         return found
+
+    def _long_away(self) -> bool:
+        """Something waits too long for a store that is tried again, or the store itself is away that long."""
+        moments = [moment for moment in (self.spool.oldest, self.spool.failing) if moment is not None]
+        return self.spool.state is StoreState.RETRYING and self.clock.wall() - min(moments, default=inf) > LONG_AWAY
 
     def snapshot(self) -> dict[str, object]:
         """The whole as plain JSON data; times as ISO 8601."""
@@ -238,7 +247,7 @@ def camera_json(status: CameraStatus) -> dict[str, object]:
 
 def spool_json(status: SpoolStatus) -> dict[str, object]:
     """How the offload stands as plain JSON data; bytes, seconds, bytes per second."""
-    found = _plain(replace(status, rate=float, delays={}), "since", "next_try", "oldest", "last_stored")
+    found = _plain(replace(status, rate=float, delays={}), "since", "next_try", "oldest", "last_stored", "failing")
     del found["delays"]
     delay = None if status.delay is None else round(status.delay, 1)
     return found | {"rate": round(status.rate()), "delay": delay}

@@ -206,6 +206,25 @@ class Sidecar(BaseModel):
         """A clip that people hear of one by one; segments and pictures are only counted."""
         return self.kind in _NEWS and self.codec != "jpeg"
 
+    @classmethod
+    def unknown(cls, id: MediaId, size: int = 0) -> "Sidecar":
+        """The sidecar of something whose own cannot be read: what its name says."""
+        return cls(
+            id=id.text,
+            camera=id.camera,
+            kind=id.kind,
+            start=id.start,
+            end=id.start,
+            duration=0.0,
+            codec="jpeg" if id.still else "unknown",
+            width=0,
+            height=0,
+            size=size,
+            sha256="",
+            md5="",
+            cause="unknown",
+        )
+
     def dump(self) -> bytes:
         return self.model_dump_json(indent=1).encode() + b"\n"
 

@@ -20,6 +20,7 @@ NEEDS_STORE = frozenset(
         "conflicts",
         "last_stored",
         "lost",
+        "offload",
         "spool_files",
         "spool_oldest",
         "spool_size",

@@ -61,7 +61,7 @@ class Wrong:
 def waiting(layout: Layout, order: Order) -> list[Waiting]:
     """What waits and has its media in place, the most urgent first."""
     found = Spool(layout).census().new
-    return sorted(found, key=lambda thing: (*urgency(thing.id, order), not thing.id.still))
+    return sorted(found, key=lambda thing: urgency(thing.id, order))
 
 
 def set_aside(layout: Layout) -> list[SetAside]:

@@ -6,7 +6,6 @@ Lives as long as the daemon, however often the uploader begins anew. Loop thread
 from collections import deque
 
 from edgecam.clock import Clock
-from edgecam.events import ClipLost
 from edgecam.health import SpoolStatus, StoreState
 from edgecam.histogram import Histogram
 from edgecam.media import Sidecar
@@ -18,7 +17,7 @@ DELAYS = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 6 * 3600.0, 
 
 
 class Ledger:
-    """Writes the figures of `status`; files and bytes that wait are the uploader's own."""
+    """Writes the figures of `status`; what waits and what was lost are the uploader's own."""
 
     def __init__(self, status: SpoolStatus, clock: Clock) -> None:
         self._status, self._clock = status, clock
@@ -64,7 +63,3 @@ class Ledger:
         if media.clock == "synced":
             status.delay = max(0.0, now - media.end)
             status.delays.setdefault(media.kind, Histogram(DELAYS)).add(status.delay)
-
-    def lost(self, _: ClipLost) -> None:
-        """It went before it was stored."""
-        self._status.lost += 1

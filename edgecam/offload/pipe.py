@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from edgecam.config.secret import REDACTED, Secret, Url
 from edgecam.config.store import StoreConfig
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
+from edgecam.offload.probe import Tried
 from edgecam.offload.stores import (
     BadClock,
     BadCredentials,
@@ -52,6 +53,16 @@ class MakeLink(BaseModel):
     expiry: float
 
 
+class Try(BaseModel):
+    """See probe.probe."""
+
+    op: Literal["try"] = "try"
+    key: str
+
+
+Task = Deliver | MakeLink | Try
+
+
 class Job(BaseModel):
     """A line to the child."""
 
@@ -59,7 +70,7 @@ class Job(BaseModel):
 
     store: dict[str, object]
     """The store's section of the configuration as plain data, secrets included."""
-    task: Annotated[Deliver | MakeLink, Field(discriminator="op")]
+    task: Annotated[Task, Field(discriminator="op")]
 
 
 class Failure(BaseModel):
@@ -91,6 +102,7 @@ class Answer(BaseModel):
     """Bytes that have left since the last line, of whatever object."""
     delivered: Delivered | None = None
     link: tuple[str, float] | None = None
+    tried: Tried | None = None
     failed: Failure | None = None
 
 

@@ -24,7 +24,8 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
 from edgecam.offload.deliver import Delivered, Parcel, deliver
-from edgecam.offload.pipe import Answer, Deliver, Failure, Job, MakeLink, plain, scrubbed
+from edgecam.offload.pipe import Answer, Deliver, Failure, Job, MakeLink, Task, Try, plain, scrubbed
+from edgecam.offload.probe import Tried, probe
 from edgecam.offload.stores import Permanent, Store, StoreError, Transient, open_store
 from edgecam.offload.valve import Valve
 
@@ -83,13 +84,20 @@ class Worker:
         """A URL for anybody, and the unix time when it ends; None where the store has no such thing."""
         return (await self._do(store, MakeLink(key=key, expiry=expiry))).link
 
+    async def probe(self, store: StoreConfig, key: str) -> Tried:
+        """See probe.probe."""
+        answer = await self._do(store, Try(key=key))
+        if answer.tried is None:
+            raise Transient("the offload worker answered something else")
+        return answer.tried
+
     async def close(self) -> None:
         """Let the child go, whatever it is doing."""
         async with self._lock:
             await self._stop_idling()
             await self._end()
 
-    async def _do(self, store: StoreConfig, task: Deliver | MakeLink) -> Answer:
+    async def _do(self, store: StoreConfig, task: Task) -> Answer:
         async with self._lock:
             await self._stop_idling()
             self._secrets = list(secrets_in(store))
@@ -222,11 +230,13 @@ class Clerk:
             sys.stderr.write(scrubbed(traceback.format_exc(), secrets))
             return Answer(failed=Failure.of(Transient(f"unexpected {type(error).__name__}: {error}"), secrets))
 
-    def _work(self, config: StoreConfig, task: Deliver | MakeLink) -> Answer:
+    def _work(self, config: StoreConfig, task: Task) -> Answer:
         if self._store is None or self._config != config:
             self._store, self._config = self._opener(config), config
         if isinstance(task, MakeLink):
             return Answer(link=self._store.link(task.key, task.expiry))
+        if isinstance(task, Try):
+            return Answer(tried=probe(self._store, task.key))
         self._valve.turn(task.bandwidth)
         return Answer(
             delivered=deliver(self._store, task.parcel, Upstream(task.parcel.size, self._valve, self._report))

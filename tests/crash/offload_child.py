@@ -20,6 +20,7 @@ from edgecam.events import Bus, ClipStored
 from edgecam.health import SpoolStatus
 from edgecam.media import Layout
 from edgecam.offload.deliver import Delivered, Parcel, deliver
+from edgecam.offload.probe import Tried, probe
 from edgecam.offload.spool import Spool
 from edgecam.offload.stores.folder import Folder
 from edgecam.offload.uploader import Carrier, Uploader
@@ -53,6 +54,10 @@ class InProcess:
 
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None:
         return None
+
+    async def probe(self, store: StoreConfig, key: str) -> Tried:
+        assert isinstance(store, FolderStore)
+        return probe(Folder(store), key)
 
     async def close(self) -> None: ...
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from edgecam.events import ClipLost
 from edgecam.health import Health, SpoolStatus, StoreState, spool_json
 from edgecam.histogram import Histogram
 from edgecam.media import MediaKind
@@ -82,11 +81,6 @@ def test_since_when_it_stands_like_that_and_when_it_is_tried_again(
     clock.tick(1)
     ledger.stands(StoreState.HELD, "the window opens at 22:00")
     assert (status.since, status.next_try, status.failures) == (NOON + 36, None, 2)
-
-
-def test_what_had_to_go_is_counted(ledger: Ledger, status: SpoolStatus, tmp_path: Path) -> None:
-    ledger.lost(ClipLost(camera="birdbox", at=NOON, media=save(tmp_path), why="the disk is full"))
-    assert status.lost == 1
 
 
 def test_health_shows_it_as_plain_data(ledger: Ledger, status: SpoolStatus, clock: FakeClock, tmp_path: Path) -> None:

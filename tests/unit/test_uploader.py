@@ -1,126 +1,23 @@
 """The uploader: nothing lost, nothing doubled, patient, and honest about how it stands."""
 
-import asyncio
 import logging
-from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from edgecam.config.store import FolderStore, Offload, StoreConfig
-from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
-from edgecam.health import CameraStatus, SpoolStatus, StoreState
-from edgecam.media import Layout, MediaId, MediaKind, Receipt, Sidecar
-from edgecam.offload.deliver import Delivered, Parcel, deliver
-from edgecam.offload.patience import Patience
+from edgecam.config.store import FolderStore, Offload
+from edgecam.events import ClipLost
+from edgecam.health import StoreState
+from edgecam.media import MediaId, MediaKind, Receipt, Sidecar
 from edgecam.offload.spool import Spool
-from edgecam.offload.stores import Permanent, StoreError, Transient
 from edgecam.offload.stores.memory import Memory
-from edgecam.offload.uploader import Uploader
 from edgecam.offload.valve import Closed
-from fakes import FakeClock, settle
+from fakes import settle
 from sealing import Key
+from uploading import BUSY, HOUR, PROBE, REFUSED, Box, key
 from waiting import NOON, content, save
 
-T = TypeVar("T")
-
-HOUR = 3600.0
-REFUSED = Permanent("the store refused the key (403 SignatureDoesNotMatch)", "check offload.store.secret_key")
-BUSY = Transient("the store is busy (503)")
-
-
-@pytest.fixture(autouse=True)
-def _disk_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Disk work is done in line: the fake clock cannot wait for threads."""
-
-    async def at_once(work: Callable[..., T], *args: object) -> T:
-        return work(*args)
-
-    monkeypatch.setattr("edgecam.aside.run", at_once)
-
-
-class Carrier:
-    """The worker without its process: the real delivery into a store in memory."""
-
-    def __init__(self, store: Memory) -> None:
-        self.store = store
-        self.tried: list[str] = []
-        self.closed = 0
-
-    async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered:
-        self.tried.append(parcel.file.stem)
-        return deliver(self.store, parcel, lambda _: None)
-
-    async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None:
-        return self.store.link(key, expiry)
-
-    async def close(self) -> None:
-        self.closed += 1
-
-
-class Box:
-    """One camera's spool, a store, and the uploader between them."""
-
-    def __init__(
-        self,
-        root: Path,
-        *,
-        offload: Offload | None = None,
-        wanted: Collection[str] = ("event", "manual"),
-        hold: Callable[[], str | None] = lambda: None,
-        mend: Callable[[MediaId], object] = lambda _: None,
-    ) -> None:
-        self.root, self.layout = root, Layout(root)
-        self.store = Memory()
-        self.carrier = Carrier(self.store)
-        self.bus, self.clock, self.status = Bus(), FakeClock(), SpoolStatus()
-        self.camera = CameraStatus("Bird box")
-        self.stored: list[ClipStored] = []
-        self.bus.on(ClipStored, self.stored.append)
-        self.uploader = Uploader(
-            config=offload or Offload(store=FolderStore(path=root / "nas", prefix="cams/"), link_expiry=None),
-            wanted=lambda id: id.kind in wanted,
-            node="garden-pi",
-            prefix=lambda id: f"cams/{id.kind}/" if id.kind == "timelapse" else "cams/",
-            spool=Spool(self.layout),
-            worker=self.carrier,
-            bus=self.bus,
-            status=self.status,
-            cameras_status={"birdbox": self.camera},
-            clock=self.clock,
-            patience=Patience(lambda: 1.0),
-            hold=hold,
-            mend=mend,
-        )
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self.uploader.run())
-        await settle()
-
-    async def stop(self) -> BaseException | None:
-        assert self._task is not None
-        self._task.cancel()
-        [ended] = await asyncio.gather(self._task, return_exceptions=True)
-        return None if isinstance(ended, asyncio.CancelledError) else ended
-
-    def saves(self, clip: Sidecar) -> None:
-        """The recorder says that a clip is complete."""
-        self.bus.publish(ClipSaved(camera=clip.camera, at=clip.end, media=clip))
-
-    def waits(self, clip: Sidecar) -> bool:
-        return self.layout.marker(MediaId.parse(clip.id)).exists()
-
-    def sidecar(self, clip: Sidecar) -> Sidecar:
-        return Spool(self.layout).sidecar(MediaId.parse(clip.id))
-
-    def fails(self, *faults: StoreError | None) -> None:
-        self.store.faults.extend(faults)
-
-
-def key(clip: Sidecar, suffix: str = ".mp4") -> str:
-    return f"cams/garden-pi/birdbox/2026/09/21/{clip.id}{suffix}"
+pytestmark = pytest.mark.usefixtures("disk_at_once")
 
 
 async def test_what_waits_at_start_is_stored_with_its_manifest_and_keeps_its_receipt(tmp_path: Path) -> None:
@@ -209,7 +106,7 @@ async def test_a_dead_line_costs_one_attempt_per_pause_and_everything_goes_when_
     assert (box.status.state, box.status.reason) == (StoreState.OK, None)
     assert caplog.messages == [
         "offload: the store is busy (503); 3 clips wait, nothing is lost; trying again in 2 s",
-        "offload: the store works again after 3 attempts; 3 clips wait",
+        "offload: the store works again after 3 attempts (14 s); 3 clips wait",
         *(f"birdbox: stored {id}" for id in box.carrier.tried[3:]),
     ]
     await box.stop()
@@ -233,7 +130,7 @@ async def test_a_wrong_key_blocks_with_its_reason_until_it_is_corrected(
     box, clip = Box(tmp_path), save(tmp_path)
     box.fails(None, REFUSED, None, REFUSED)
     await box.start()
-    assert (box.status.state, box.status.reason) == (StoreState.BLOCKED, str(REFUSED))
+    assert (box.status.state, box.status.reason) == (StoreState.BLOCKED, f"{REFUSED}; {REFUSED.hint}")
     assert box.status.files == 1
     assert caplog.messages == [
         "offload: the store refused the key (403 SignatureDoesNotMatch); 1 clip waits, nothing is lost; "
@@ -325,7 +222,7 @@ async def test_what_the_quota_took_meanwhile_is_counted_as_lost_and_forgotten(tm
     await box.clock.advance(2)
     box.saves(clip)  # a message about what is gone already
     await box.clock.advance(60)
-    assert (box.status.files, box.store.puts) == (0, [])
+    assert (box.status.files, box.store.puts, box.status.lost) == (0, [PROBE], 1)
     await box.stop()
 
 
@@ -478,12 +375,16 @@ async def test_an_upload_that_may_not_go_on_is_no_failure_and_begins_anew_when_i
 
 
 async def test_losses_are_counted_even_while_the_uploader_is_between_two_lives(tmp_path: Path) -> None:
-    box, lost = Box(tmp_path), ClipLost(camera="birdbox", at=NOON, media=save(tmp_path), why="the disk is full")
-    box.bus.publish(lost)
+    box = Box(tmp_path)
+    before, during, after = (
+        ClipLost(camera="birdbox", at=NOON, media=save(tmp_path / "gone", start=NOON + at), why="the disk is full")
+        for at in range(3)
+    )
+    box.bus.publish(before)
     await box.start()
-    box.bus.publish(lost)
+    box.bus.publish(during)
     await box.stop()
-    box.bus.publish(lost)
+    box.bus.publish(after)
     assert box.status.lost == 3
 
 

@@ -56,13 +56,14 @@ class Library:
         require_mount: bool = False,
     ) -> None:
         self.layout = layout
-        self._wanted, self.step, self._require_mount = wanted, step, require_mount
+        self._wanted, self.step, self._require_mount, self._over = wanted, step, require_mount, False
         self._lock: BinaryIO | None = None
-        self._over = False
         self.busy: set[str] = set()
         """Ids that this process is writing or finishing: recovery leaves them alone."""
         self.touched: set[Path] = set()
         """Day folders in which somebody but the keeper deleted something, for the keeper to count anew."""
+        self.deleted: dict[MediaId, Sidecar | None] = {}
+        """What a person deleted before a store had it, and what was known of it, for the keeper to tell."""
         self.untidy = False
         """Something half-made could not be removed from the spool: it is for recovery, once the disk works again."""
         self.full: str | None = None
@@ -294,7 +295,9 @@ class Library:
 
     def remove(self, id: MediaId) -> None:
         """Delete finished media because a person says so: kept or not, wanted by a store or not. Raises OSError."""
+        told = {one: self.sidecar(one) for one in (id, id.picture) if self.layout.marker(one).exists()}
         self.drop(id)
+        self.deleted |= told
         self.touched.add(self.layout.folder(id))
 
     def drop(self, id: MediaId) -> None:

@@ -15,7 +15,6 @@ from edgecam.media import MediaId, MediaKind, Picture, Sidecar
 from edgecam.record.boxes import NotPlayable
 from edgecam.record.disk.library import Library, media_of, shown
 from edgecam.record.disk.recovery import drop_without_media
-from edgecam.record.disk.sweep import unknown
 
 _OF_PICTURE = {"width", "height", "size", "sha256", "md5"}
 NOTE = "made anew from the media: what was told of it was lost"
@@ -165,7 +164,7 @@ def describe(path: Path, id: MediaId) -> Sidecar:
     with path.open("rb") as file:
         video = shown(file, still=id.still)
         size, md5, sha256 = digest(file)
-    return unknown(id, size).model_copy(
+    return Sidecar.unknown(id, size).model_copy(
         update={
             "end": id.start + video.duration,
             "clock": "unsynced" if id.text.startswith("unsynced") else "synced",

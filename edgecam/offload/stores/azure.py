@@ -20,7 +20,7 @@ from azure.storage.blob import BlobProperties, BlobSasPermissions, ContainerClie
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.store import AzureStore
 from edgecam.offload.stores import BadCredentials, BadSettings, Permanent, Stored, StoreError, Transient, Upload
-from edgecam.offload.stores.body import Body, Gate, piece
+from edgecam.offload.stores.body import Body, Gate, portion
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
 CONNECT, READ = 30, 600  # s; the worker is replaced long before, unless all is sent and buffers drain
@@ -188,7 +188,7 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it l
             self._progress = None
 
     def wanted(self, size: int | None) -> int:
-        return piece(self._progress, size) if self._progress else -1 if size is None else size
+        return portion(self._progress, size) if self._progress else -1 if size is None else size
 
     def left(self, count: int) -> None:
         self._sent += count

@@ -24,7 +24,7 @@ class Gate(Protocol):
         ...
 
 
-def piece(progress: Callable[[int], None], size: int | None) -> int:
+def portion(progress: Callable[[int], None], size: int | None) -> int:
     """How many bytes to read for somebody who asked for `size` (None or less than 0: all)."""
     most = progress.most() if isinstance(progress, Gate) else None
     if size is None or size < 0:
@@ -66,7 +66,7 @@ class Body:
     def read(self, size: int | None = -1) -> bytes:
         at = self._file.tell()
         try:
-            data = self._file.read(piece(self._progress, size) if self.leaving else -1 if size is None else size)
+            data = self._file.read(portion(self._progress, size) if self.leaving else -1 if size is None else size)
         except OSError as error:
             raise self._unreadable(error) from None
         if at == 0:

@@ -22,9 +22,11 @@ from edgecam.hub import FrameHub
 from edgecam.identity import Identity, identify
 from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
+from edgecam.offload.ledger import Ledger
 from edgecam.offload.reminder import Reminder
 from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
+from edgecam.offload.valve import Hours
 from edgecam.offload.worker import Worker
 from edgecam.record.coding.transcoder import Transcoder
 from edgecam.record.disk.dating import Dating
@@ -227,20 +229,23 @@ class Daemon:
         self._add(reminder)
 
     def _uploader(self, mender: Mender) -> Uploader | None:
-        if self._config.offload is None:
+        offload = self._config.offload
+        if offload is None:
             return None
+        ledger, hours = Ledger(self.health.spool, self._clock), Hours(offload.bandwidth or {}, self._clock)
         return Uploader(
-            config=self._config.offload,
+            config=offload,
             wanted=self._wanted,
             node=self._identity.node,
             prefix=lambda id: self._config.key_prefix(id.camera, id.kind.value),
             spool=self._spool,
-            worker=Worker(clock=self._clock, heard=self._almanac.heard),
+            worker=Worker(clock=self._clock, bandwidth=offload.bandwidth, left=ledger.left, heard=self._almanac.heard),
             bus=self.bus,
             status=self.health.spool,
             cameras_status=self.health.cameras,
             clock=self._clock,
-            hold=lambda: self._almanac.hold,
+            ledger=ledger,
+            hold=lambda: self._almanac.hold or hours(),
             may_go=lambda camera: self._settings.on(camera, "offload"),
             mend=mender.mend,
         )

@@ -3,7 +3,7 @@
 Jobs hold the secrets of the store: they travel over stdin only and are never logged. Answers hold none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +23,7 @@ from edgecam.offload.stores import (
     StoreFull,
     Transient,
 )
+from edgecam.offload.valve import Closed
 
 _VERDICTS = {
     "credentials": BadCredentials,
@@ -34,6 +35,7 @@ _VERDICTS = {
     "corrupt": Corrupt,
     "damaged": Damaged,
     "gone": Gone,
+    "closed": Closed,
 }
 """The more special before the more general."""
 
@@ -41,6 +43,8 @@ _VERDICTS = {
 class Deliver(BaseModel):
     op: Literal["deliver"] = "deliver"
     parcel: Parcel
+    bandwidth: Mapping[str, float] = {}
+    """Bytes per second by spans of the day (see Timetable)."""
 
 
 class MakeLink(BaseModel):
@@ -106,6 +110,8 @@ class Answer(BaseModel):
 
     sent: int | None = None
     """Bytes of the object that have left so far: the job goes on."""
+    left: int = 0
+    """Bytes that have left since the last line, of whatever object."""
     delivered: Delivered | None = None
     link: tuple[str, float] | None = None
     tried: Tried | None = None

@@ -23,10 +23,12 @@ from edgecam.offload.backlog import Waiting
 from edgecam.offload.blame import STRIKES, Blame
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
 from edgecam.offload.intake import Intake
+from edgecam.offload.ledger import Ledger
 from edgecam.offload.patience import Patience
 from edgecam.offload.probe import Tried
 from edgecam.offload.spool import Spool
 from edgecam.offload.stores import Corrupt, Permanent, StoreError
+from edgecam.offload.valve import Closed
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class Uploader:
         status: SpoolStatus,
         cameras_status: Mapping[str, CameraStatus],
         clock: Clock,
+        ledger: Ledger | None = None,
         patience: Patience | None = None,
         hold: Callable[[], str | None] = lambda: None,
         may_go: Callable[[str], bool] = lambda camera: True,
@@ -81,6 +84,8 @@ class Uploader:
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
         self._patience, self._hold, self._mend = patience or Patience(), hold, mend
+        self._ledger = ledger or Ledger(status, clock)
+        self._ledger.stands(StoreState.OK, None)
         self._intake = Intake(
             order=config.order,
             wanted=wanted,
@@ -89,11 +94,11 @@ class Uploader:
             status=status,
             changed=self._tell,
         )
+        self._intake.listen(bus)  # for good: what is lost between two lives counts as well
         self._backlog, self._news, self._hurry = self._intake.backlog, self._intake.news, asyncio.Event()
         self._proved = False
         """Whether the store worked since the start, or since somebody asked."""
         self._asked, self._greeted = float("-inf"), False
-        status.state = StoreState.OK
 
     @property
     def carrying(self) -> str | None:
@@ -102,13 +107,11 @@ class Uploader:
 
     async def run(self) -> None:
         """One life. Raises OSError when our own disk fails."""
-        leave = self._intake.listen(self._bus)
         try:
             await self._intake.look()
             while True:
                 await self._turn()
         finally:
-            leave()
             await self._worker.close()
 
     def retry(self) -> None:
@@ -161,11 +164,12 @@ class Uploader:
         """Health sees what is true now."""
         status, backlog = self._status, self._backlog
         status.files, status.bytes, status.oldest = len(backlog), backlog.bytes, backlog.oldest
-        status.state, status.reason = self._patience.state, self._patience.reason
+        state, reason = self._patience.state, self._patience.reason
         if why := self._hold():
-            status.state, status.reason = StoreState.HELD, why
-        elif status.state is StoreState.OK and len(backlog) and backlog.next() is None:
-            status.state, status.reason = StoreState.HELD, words.switched_off(self._intake.off)
+            state, reason = StoreState.HELD, why
+        elif state is StoreState.OK and len(backlog) and backlog.next() is None:
+            state, reason = StoreState.HELD, words.switched_off(self._intake.off)
+        self._ledger.stands(state, reason)
         if not self._patience.open:
             status.failing = None
         elif status.failing is None:
@@ -189,6 +193,9 @@ class Uploader:
             log.error("offload: %s; %s%s", error, words.ASIDE, words.cure(error))
         except Corrupt as error:
             await self._spoiled(thing, error)
+        except Closed as error:
+            self._ledger.stands(StoreState.HELD, str(error))
+            await self._wait(TICK, self._hurry)  # if the child's clock says other than ours: no attempt a moment
         except StoreError as error:
             self._backlog.failed(name, probe=self._patience.open)
             await self._pause(error, self._hurry)
@@ -240,8 +247,7 @@ class Uploader:
 
     def _announce(self, stored: Sidecar, link: str | None, ends: float | None) -> None:
         now = self._clock.wall()
-        self._status.stored += 1
-        self._status.last_stored = now
+        self._ledger.stored(stored)
         if stored.camera in self._cameras_status:
             self._cameras_status[stored.camera].last_stored = now
         self._tell()
@@ -320,6 +326,7 @@ class Uploader:
     async def _pause(self, error: StoreError, unless: asyncio.Event) -> bool:
         """Leave the store alone, and say so when that is news. Returns whether `unless` came."""
         pause = self._patience.failed(error, self._clock.monotonic())
+        self._ledger.failed(pause.seconds)
         self._tell()
         state, attempts = self._patience.state, self._patience.attempts
         if pause.news:

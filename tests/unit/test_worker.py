@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -35,8 +36,10 @@ from edgecam.offload.stores import (
     StoreFull,
     Transient,
     Upload,
+    open_store,
 )
 from edgecam.offload.stores.memory import Memory
+from edgecam.offload.valve import Closed
 from edgecam.offload.worker import Clerk, Worker
 from fakes import FakeClock, until
 from waiting import save
@@ -273,12 +276,12 @@ async def test_what_libraries_write_is_logged_without_the_secret(
 class Desk:
     """A clerk, what it said, and the stores it opened."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, says: Callable[[Answer], None] | None = None) -> None:
         self.said: list[Answer] = []
         self.opened: list[StoreConfig] = []
         self.clock = FakeClock()
         self._store = store
-        self._clerk = Clerk(self.said.append, self.clock, self._open)
+        self._clerk = Clerk(says or self.said.append, self.clock, self._open, self.clock.tick)
 
     def _open(self, config: StoreConfig) -> Store:
         self.opened.append(config)
@@ -355,7 +358,7 @@ def test_a_store_that_does_not_have_what_it_took_does_not_work(there: bytes | No
 
 
 @pytest.mark.parametrize(
-    "kind", [BadClock, BadCredentials, BadSettings, StoreFull, Transient, Permanent, Corrupt, Damaged, Gone]
+    "kind", [BadClock, BadCredentials, BadSettings, StoreFull, Transient, Permanent, Corrupt, Damaged, Gone, Closed]
 )
 def test_every_verdict_survives_the_pipe(kind: type[StoreError], tmp_path: Path) -> None:
     store = Memory()
@@ -393,3 +396,46 @@ def test_progress_is_told_once_a_second_at_most(tmp_path: Path) -> None:
     desk = Desk(Slow())
     assert isinstance(desk.ask(Deliver(parcel=parcel(tmp_path))).delivered, Delivered)
     assert [answer.sent for answer in desk.said if answer.sent is not None] == [1, 3, 0, 2, 4]
+
+
+async def test_what_left_is_told_while_it_leaves(tmp_path: Path) -> None:
+    left = list[int]()
+    answers = [{"sent": 5, "left": 5}, {"sent": 5, "left": 0}, {"sent": 9, "left": 4}, {"link": ["u", 1], "left": 2}]
+    script = "".join(f"print('{json.dumps(answer)}')\n" for answer in answers)
+    worker = Worker(clock=SystemClock(), left=left.append, command=child(f"{script}sys.stdout.flush()"))
+    await worker.link(s3(), "k", 60)
+    assert left == [5, 0, 4, 2]
+    await worker.close()
+
+
+async def test_the_child_is_told_how_fast_bytes_may_leave(tmp_path: Path) -> None:
+    worker = Worker(clock=SystemClock(), bandwidth={"else": 0}, stall=20)
+    with pytest.raises(Closed, match="lets nothing leave at any time"):
+        await worker.deliver(FolderStore(path=tmp_path / "nas"), parcel(tmp_path))
+    await worker.close()
+    assert not list((tmp_path / "nas").rglob("*.mp4*"))
+
+
+def test_an_upload_of_a_hundred_bytes_a_second_is_never_silent_for_long(tmp_path: Path) -> None:
+    """Else the daemon would replace the child."""
+
+    def says(answer: Answer) -> None:
+        desk.said.append(answer)
+        times.append(desk.clock.monotonic())
+
+    times = list[float]()
+    desk = Desk(open_store(FolderStore(path=tmp_path / "nas")), says)
+    answer = desk.ask(Deliver(parcel=parcel(tmp_path, size=20_000), bandwidth={"else": 100.0}))
+    assert answer.delivered
+    assert times[-1] - times[0] >= 198
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 3
+    manifest = (tmp_path / "nas" / answer.delivered.key).with_suffix(".json").stat().st_size
+    assert sum(answer.left for answer in desk.said) == 20_000 + manifest
+
+
+def test_a_file_that_is_only_read_to_be_compared_has_not_left(tmp_path: Path) -> None:
+    desk, clip = Desk(Memory()), parcel(tmp_path)
+    for left in (len(clip.manifest) + clip.size, 0):
+        desk.said.clear()
+        assert desk.ask(Deliver(parcel=clip)).delivered
+        assert sum(answer.left for answer in desk.said) == left

@@ -40,7 +40,7 @@ from edgecam.offload.stores import (
 )
 from edgecam.offload.stores.asking import Asking
 from edgecam.offload.stores.blocks import put_blocks
-from edgecam.offload.stores.body import Body
+from edgecam.offload.stores.body import Body, Gate, portion
 from edgecam.offload.stores.journal import Forgotten, Journal
 from edgecam.offload.stores.skew import Skew
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
@@ -274,25 +274,30 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it l
         finally:
             self._progress = None
 
-    def _left(self, count: int) -> None:
+    def wanted(self, size: int | None) -> int:
+        return portion(self._progress, size) if self._progress else -1 if size is None else size
+
+    def left(self, count: int) -> None:
         self._sent += count
+        if isinstance(self._progress, Gate):
+            self._progress.let(count)
         if self._progress:
             self._progress(self._sent)
 
     def send(self, request: Any, **options: Any) -> Any:  # as in azure-core: one method, two families of types
         if self._progress and request.data and isinstance(request.data, bytes):
-            request.data = _Watched(request.data, self._left)
+            request.data = _Watched(request.data, self)
         return super().send(request, **options)
 
 
 class _Watched(io.BytesIO):
-    def __init__(self, data: bytes, left: Callable[[int], None]) -> None:
+    def __init__(self, data: bytes, transport: _Transport) -> None:
         super().__init__(data)
-        self._left = left
+        self._transport = transport
 
     def read(self, size: int | None = -1) -> bytes:
-        data = super().read(size)
-        self._left(len(data))
+        data = super().read(self._transport.wanted(size))
+        self._transport.left(len(data))
         return data
 
 

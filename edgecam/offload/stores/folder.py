@@ -19,6 +19,8 @@ from edgecam.offload.stores import BadCredentials, BadSettings, Permanent, Store
 from edgecam.offload.stores.body import Body
 
 CHUNK = 1 << 20
+LEAVES = 1 << 16
+"""Bytes that are copied at once to the store: what paces them looks in between."""
 PART = ".part"
 
 _FOR_A_PERSON: Mapping[int, tuple[type[Permanent], str]] = {
@@ -157,7 +159,7 @@ def _mounted(path: Path) -> bool:
 
 def _copy(body: Body, part: Path) -> None:
     with durable.create(part) as out:
-        while chunk := body.read(CHUNK):
+        while chunk := body.read(LEAVES):
             out.write(chunk)
         durable.flush(out)
 

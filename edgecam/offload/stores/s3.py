@@ -297,7 +297,25 @@ def _client(config: S3Store, session: boto3.session.Session) -> Any:  # boto3 ma
         ),
     )
     client.meta.events.register("before-call.s3.HeadBucket", _no_hunt)
+    client.meta.events.register("before-call.s3", _prepares)
+    client.meta.events.register("before-send.s3", _sends)
     return client
+
+
+def _prepares(params: _Answer, **_: object) -> None:
+    """What is read from now on is read for checksums and, without TLS, the signature."""
+    if body := _body_in(params["body"]):
+        body.leaving = False
+
+
+def _sends(request: Any, **_: object) -> None:
+    if body := _body_in(request.body):
+        body.leaving = True
+
+
+def _body_in(data: object) -> Body | None:
+    """Our own, as it is or wrapped by the SDK, which may send a checksum behind it."""
+    return next((part for part in (data, *getattr(data, "__dict__", {}).values()) if isinstance(part, Body)), None)
 
 
 def _no_hunt(**_: object) -> tuple[SimpleNamespace, _Answer]:

@@ -15,7 +15,7 @@ from edgecam.media import Layout, Sidecar
 from edgecam.offload.deliver import Delivered, Parcel
 from edgecam.offload.patience import Patience, Pause
 from edgecam.offload.spool import Spool
-from edgecam.offload.stores import Permanent, StoreError
+from edgecam.offload.stores import StoreError
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import STALL, Worker
 from fakes import until
@@ -67,17 +67,6 @@ class Courier(Worker):
             return await job
         except StoreError as error:
             self.failures.append(error)
-            raise
-
-    async def look(self, store: StoreConfig, key: str) -> None:
-        """The question before the first attempt; one that fails is an attempt that failed."""
-        begun = time.monotonic()
-        try:
-            await super().look(store, key)
-        except StoreError as error:
-            if not isinstance(error, Permanent):
-                self.begun.append(begun)
-                self.failures.append(error)
             raise
 
 

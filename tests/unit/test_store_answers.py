@@ -129,6 +129,17 @@ def test_each_attempt_is_one_request_with_the_md5_of_the_body(server: Answers) -
     assert len(server.asked) == 2
 
 
+@pytest.mark.parametrize("make", [s3, azure])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_clip_follows_no_redirect_to_another_place(server: Answers, make: object, status: int) -> None:
+    with answering() as elsewhere:
+        elsewhere.answers.append((200, {"ETag": f'"{MD5}"'}, b""))
+        server.answers.append((status, {"Location": f"{elsewhere.url}/birdbox/cams/clip.mp4"}, b""))
+        assert callable(make)
+        answer_to_put(make(server.url))
+        assert elsewhere.asked == []
+
+
 @pytest.mark.parametrize(("checksums", "crc32"), [("auto", None), ("md5", None), ("sdk", "P8+ZIw==")])
 def test_content_md5_always_goes_along_and_the_sdks_checksum_where_it_is_wanted(
     server: Answers, checksums: str, crc32: str | None

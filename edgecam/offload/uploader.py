@@ -72,18 +72,21 @@ class Uploader:
         ledger: Ledger | None = None,
         patience: Patience | None = None,
         hold: Callable[[], str | None] = lambda: None,
+        shut: Callable[[], str | None] = lambda: None,
         may_go: Callable[[str], bool] = lambda camera: True,
         mend: Callable[[MediaId], object] = lambda _: None,
     ) -> None:
         """`wanted`: whether the store takes a thing; `prefix`: what stands before the node in its key; `hold`: why
-        nothing may go now, in words; `may_go`: whether a camera's switch is on; `mend` makes anew, if the media is
-        sound, what was lost of a thing's facts, and blocks.
+        nothing may go while the time is not known, and `shut`, why not a byte may leave at this hour, in words;
+        `may_go`: whether a camera's switch is on; `mend` makes anew, if the media is sound, what was lost of a
+        thing's facts, and blocks.
         """
         self._config, self._node, self._prefix = config, node, prefix
         self._probe = f"{config.store.prefix}_edgecam/probe-{node}"
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
-        self._patience, self._hold, self._mend = patience or Patience(), hold, mend
+        self._patience, self._hold, self._mend = patience or Patience(), lambda: shut() or hold(), mend
+        self._shut = shut
         self._ledger = ledger or Ledger(status, clock)
         self._ledger.stands(StoreState.OK, None)
         self._intake = Intake(
@@ -132,7 +135,8 @@ class Uploader:
             await self._intake.look()
         if self._hold():
             self._tell()
-            await self._ask()
+            if not self._shut():
+                await self._ask()
             await self._wait(HELD, self._hurry)
             return
         thing = self._backlog.probe() if self._patience.open else self._backlog.next()

@@ -354,6 +354,39 @@ async def test_a_disk_that_refuses_in_the_middle_of_it_leaves_it_to_recovery(
     assert box.almanac.hold is None
 
 
+async def test_one_that_the_disk_refuses_keeps_neither_the_others_from_their_date_nor_uploads_for_ever(box: Box) -> None:
+    olds = [box.clip(), box.clip()]
+    await box.dating.turn()
+    box.clock.step(YEARS)
+    bad = dated(box, olds[0])
+    box.library.layout.sidecar(bad).mkdir(parents=True)  # nothing can be written there
+    with pytest.raises(OSError, match="directory"):
+        await box.dating.turn()
+    assert [event.media.id for event in box.renamed] == [dated(box, olds[1]).text]
+    assert box.almanac.hold
+    box.clock.tick(PATIENCE)
+    with pytest.raises(OSError, match="directory"):
+        await box.dating.turn()
+    await box.dating.turn()
+    assert box.almanac.hold is None
+
+
+async def test_what_a_disk_refused_half_way_is_not_begun_under_another_name(box: Box) -> None:
+    """The clock is set a little meanwhile: its picture would stay where it was brought first."""
+    old = box.clip()
+    await box.dating.turn()
+    box.clock.step(YEARS)
+    stone = box.library.layout.media(dated(box, old))
+    stone.mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        await box.dating.turn()
+    stone.rmdir()
+    box.clock.step(0.7)
+    await box.dating.turn()
+    assert [event.media.id for event in box.renamed] == [dated(box, old).text]
+    assert box.files() == expected(dated(box, old))
+
+
 async def test_what_was_deleted_meanwhile_stays_deleted(box: Box) -> None:
     old = box.clip()
     await box.dating.turn()

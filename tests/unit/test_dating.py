@@ -354,6 +354,20 @@ async def test_a_disk_that_refuses_in_the_middle_of_it_leaves_it_to_recovery(
     assert box.almanac.hold is None
 
 
+async def test_a_picture_that_was_stored_without_a_date_goes_once_more_with_its_clip(box: Box) -> None:
+    """Pictures go first, and a clip's manifest names the one beside it."""
+    old = box.clip()
+    await box.dating.turn()
+    box.library.layout.marker(old.media.picture).unlink()
+    box.clock.step(YEARS)
+    await box.dating.turn()
+    new = dated(box, old)
+    assert box.files() == expected(new)
+    marker = Sidecar.model_validate_json(box.library.layout.marker(new.picture).read_bytes())
+    assert old.picture
+    assert (marker.media, marker.sha256, marker.start) == (new.picture, old.picture.sha256, old.start + 1 + YEARS)
+
+
 async def test_one_that_the_disk_refuses_keeps_neither_the_others_from_their_date_nor_uploads_for_ever(box: Box) -> None:
     olds = [box.clip(), box.clip()]
     await box.dating.turn()

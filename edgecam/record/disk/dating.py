@@ -14,6 +14,7 @@ from edgecam.almanac import PATIENCE, Almanac
 from edgecam.events import Bus, ClipSaved, MediaRenamed
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.record.disk.library import Library, media_of
+from edgecam.record.disk.mender import as_its_clip_tells
 from edgecam.record.disk.renaming import Renaming, rename, renaming
 
 log = logging.getLogger(__name__)
@@ -150,8 +151,18 @@ class Dating:
         birth = self._almanac.better(facts) if facts else None
         if facts is None or birth is None:
             return None
-        waits = id.kind is MediaKind.EVENT and not id.beside
-        return renaming(facts, birth, self._told_by_marker(id.picture) if waits else None)
+        clip = id.kind is MediaKind.EVENT and not id.beside
+        return renaming(facts, birth, self._picture(id, facts) if clip else None)
+
+    def _picture(self, clip: MediaId, facts: Sidecar) -> Sidecar | None:
+        """What the marker of its picture tells. One that is stored goes once more with a clip that is not: a manifest
+        names its picture by its own key.
+        """
+        layout = self._library.layout
+        if told := self._told_by_marker(clip.picture):
+            return told
+        again = layout.marker(clip).exists() and layout.media(clip.picture).exists()
+        return as_its_clip_tells(facts) if again else None
 
     def _told_by_marker(self, picture: MediaId) -> Sidecar | None:
         with suppress(OSError, ValueError):

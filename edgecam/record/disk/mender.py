@@ -73,7 +73,7 @@ class Mender:
         clip = self._known(MediaId.parse(id.text))
         if not lost and (clip is None or clip.receipt is not None):
             return []
-        known = _as_its_clip_tells(clip) if clip else None
+        known = as_its_clip_tells(clip) if clip else None
         self._write(id, known or describe(self._layout.media(id), id))
         return ["its marker is made anew" if lost else "it waits for the store again"]
 
@@ -150,7 +150,7 @@ class Mender:
         self._library.touched.add(self._layout.folder(id))
 
 
-def _as_its_clip_tells(clip: Sidecar) -> Sidecar | None:
+def as_its_clip_tells(clip: Sidecar) -> Sidecar | None:
     """What the marker of an event's picture says, where the clip's sidecar knows it."""
     if clip.picture is None:
         return None

@@ -30,7 +30,7 @@ class Renaming(BaseModel):
     """`MediaId.name`."""
     facts: Sidecar
     picture: Sidecar | None = None
-    """What the marker of the picture beside it shall tell, where that one waits."""
+    """What the marker of the picture beside it shall tell, where that one waits, or shall once more."""
 
     @property
     def ids(self) -> tuple[MediaId, MediaId]:
@@ -141,7 +141,7 @@ def _bring(library: Library, old: MediaId, new: MediaId, marker: bytes = b"") ->
     parts that are there is left behind, for whoever abandons them.
     """
     layout = library.layout
-    if layout.marker(old).exists():
+    if marker or layout.marker(old).exists():
         durable.write(layout.marker(new), marker)
         library.step("new marker")
     if layout.media(old).exists():

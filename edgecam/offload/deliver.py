@@ -150,6 +150,7 @@ def deliver(store: Store, parcel: Parcel, progress: Callable[[int], None]) -> De
 
 
 PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN})
+PASSING |= {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """What our own system says when it is short of something, and not of the file."""
 
 

@@ -134,7 +134,7 @@ def _described(layout: Layout, id: MediaId, wanted: Callable[[MediaId], bool]) -
         if layout.media(id).exists() and not waits:
             yield Wrong(id, layout.media(id), f"{id} has lost its sidecar, so its hash is not known", waits=False)
         return
-    except (ValidationError, Damaged):
+    except (ValidationError, Damaged, OSError):
         if not waits:
             yield Wrong(id, path, f"the sidecar of {id} is unreadable, so its hash is not known", waits=False)
         return

@@ -21,7 +21,7 @@ from edgecam.offload import words
 from edgecam.offload.age import SUFFIX
 from edgecam.offload.backlog import Waiting
 from edgecam.offload.blame import STRIKES, Blame
-from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
+from edgecam.offload.deliver import PASSING, Damaged, Delivered, Gone, Parcel
 from edgecam.offload.intake import Intake
 from edgecam.offload.ledger import Ledger
 from edgecam.offload.patience import Patience
@@ -246,7 +246,11 @@ class Uploader:
             return await aside.run(self._spool.sidecar, id)
         except Damaged as error:
             log.warning("offload: %s; it is made anew from the media", error)
-            await aside.run(self._mend, id)
+            try:
+                await aside.run(self._mend, id)
+            except OSError as refused:
+                if refused.errno in PASSING:  # a sound clip is not set aside because the disk is full
+                    raise
             return await aside.run(self._spool.sidecar, id)
 
     def _announce(self, stored: Sidecar, link: str | None, ends: float | None) -> None:

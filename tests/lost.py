@@ -59,8 +59,10 @@ FATES: Mapping[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "garbage": lambda path: path.write_bytes(bytes(range(256))),
     "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "unreadable": lambda path: (path.unlink(), path.symlink_to(path.name)),  # the disk refuses to read it
 }
-CASES = [(thing, fate) for thing in THINGS for fate in FATES]
+CASES = [(thing, fate) for thing in THINGS for fate in FATES if (thing, fate) != ("marker", "unreadable")]
+"""Nobody reads a clip's marker."""
 HURT = [case for case in CASES if case[0] != "marker" or case[1] == "deleted"]
 """Of a clip's marker the name says all."""
 

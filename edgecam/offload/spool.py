@@ -86,7 +86,7 @@ class Spool:
             sha256=sidecar.sha256,
             content_type=_TYPES[id.suffix],
             metadata={name: str(value) for name, value in told.items()} | {"sha256": sidecar.sha256},
-            manifest="" if id.beside else sidecar.model_copy(update={"receipt": None}).dump().decode(),
+            manifest="" if id.beside else sidecar.model_copy(update={"receipt": None, "wanted": None}).dump().decode(),
             journal=self._layout.journal(id),
             seal=self._seal(id, recipients) if recipients else None,
         )

@@ -58,7 +58,7 @@ class Mender:
             known = self._anew(id)
             self._write(id, known)
             done.append("its sidecar is made anew from the media")
-        if known.receipt is None and self._wanted(id) and not self._layout.marker(id).exists():
+        if known.unsent and self._wanted(id) and not self._layout.marker(id).exists():
             self._wait(id)
             done.append("it waits for the store again")
         if id.kind is MediaKind.EVENT and self._layout.media(id.picture).exists():
@@ -71,7 +71,7 @@ class Mender:
             return []
         lost = self._layout.marker(id).exists()
         clip = self._known(MediaId.parse(id.text))
-        if not lost and (clip is None or clip.receipt is not None):
+        if not lost and (clip is None or not clip.unsent):
             return []
         known = as_its_clip_tells(clip) if clip else None
         self._write(id, known or describe(self._layout.media(id), id))

@@ -368,7 +368,9 @@ async def test_a_picture_that_was_stored_without_a_date_goes_once_more_with_its_
     assert (marker.media, marker.sha256, marker.start) == (new.picture, old.picture.sha256, old.start + 1 + YEARS)
 
 
-async def test_one_that_the_disk_refuses_keeps_neither_the_others_from_their_date_nor_uploads_for_ever(box: Box) -> None:
+async def test_one_that_the_disk_refuses_keeps_neither_the_others_from_their_date_nor_uploads_for_ever(
+    box: Box,
+) -> None:
     olds = [box.clip(), box.clip()]
     await box.dating.turn()
     box.clock.step(YEARS)

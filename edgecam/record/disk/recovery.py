@@ -183,12 +183,15 @@ def _drop_markers_without_media(library: Library) -> None:
 
 
 def drop_without_media(library: Library, id: MediaId) -> bool:
-    """Drop the marker of media that is neither finished nor being written, and what is told of it; False when it is."""
+    """Drop the marker of media that is neither finished nor being written, and what is told of it; False when it is.
+
+    What a store noted of its parts is left to whoever has them forgotten there.
+    """
     with library.names:
         if library.find(id.name) is not None or library.layout.part(id).exists():
             return False
         layout = library.layout
-        for path in (layout.sidecar(id), layout.seal(id), layout.sealed(id), layout.journal(id), layout.marker(id)):
+        for path in (layout.sidecar(id), layout.seal(id), layout.sealed(id), layout.marker(id)):
             durable.remove(path)
     return True
 

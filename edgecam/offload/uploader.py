@@ -150,9 +150,10 @@ class Uploader:
             await self._prove()
         self._tell()
 
-    async def _wait(self, seconds: float, event: asyncio.Event) -> bool:
-        """Until `event`, for so long at most; whether it came."""
-        event.clear()
+    async def _wait(self, seconds: float, event: asyncio.Event, *, anew: bool = True) -> bool:
+        """Until `event`, for so long at most; whether it came. `anew`: what came before now does not count."""
+        if anew:
+            event.clear()
         try:
             return await aside.within(self._clock, seconds, event.wait())
         except TimeoutError:
@@ -184,6 +185,7 @@ class Uploader:
     async def _carry(self, thing: Waiting) -> None:
         """One attempt, and a pause after one that failed."""
         name = thing.id.name
+        self._hurry.clear()
         try:
             await self._greet()
             if self._hold():
@@ -340,4 +342,4 @@ class Uploader:
         if pause.news:
             level = logging.WARNING if state is StoreState.RETRYING else logging.ERROR
             log.log(level, words.trouble(error, state, pause, attempts=attempts, waiting=len(self._backlog)))
-        return await self._wait(pause.seconds, unless)
+        return await self._wait(pause.seconds, unless, anew=unless is not self._hurry)  # it came during the attempt?

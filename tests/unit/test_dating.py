@@ -154,14 +154,17 @@ STEPS = 12
 
 @pytest.mark.parametrize("number", range(1, STEPS + 1))
 @pytest.mark.parametrize("again", [None, 3])
+@pytest.mark.parametrize("pictured", [False, True])
 async def test_a_crash_at_any_step_of_it_costs_nothing_and_doubles_nothing(
-    number: int, again: int | None, tmp_path: Path
+    number: int, again: int | None, pictured: bool, tmp_path: Path
 ) -> None:
     """Perhaps another one follows while the next start goes on with it. That one has no clock at first."""
     box = Box(tmp_path)
     with at(box):
         old = box.clip()
         await box.dating.turn()
+        if pictured:  # the store has its picture already
+            box.library.layout.marker(old.media.picture).unlink()
         box.clock.step(YEARS)
         box.left = number
         with pytest.raises(Crash):

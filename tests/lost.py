@@ -54,12 +54,20 @@ THINGS: Mapping[str, Callable[[Layout, MediaId], Path]] = {
     "sidecar": lambda layout, clip: layout.sidecar(clip),
     "picture's marker": lambda layout, clip: layout.marker(clip.picture),
 }
+
+
+def _unreadable(path: Path) -> None:
+    """The disk refuses it."""
+    path.unlink()
+    path.symlink_to(path.name)
+
+
 FATES: Mapping[str, Callable[[Path], object]] = {
     "deleted": lambda path: path.unlink(),
     "empty": lambda path: path.write_bytes(b""),
     "garbage": lambda path: path.write_bytes(bytes(range(256))),
     "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
-    "unreadable": lambda path: (path.unlink(), path.symlink_to(path.name)),  # the disk refuses to read it
+    "unreadable": _unreadable,
 }
 CASES = [(thing, fate) for thing in THINGS for fate in FATES if (thing, fate) != ("marker", "unreadable")]
 """Nobody reads a clip's marker."""

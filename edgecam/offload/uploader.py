@@ -85,8 +85,9 @@ class Uploader:
         self._probe = f"{config.store.prefix}_edgecam/probe-{node}"
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
-        self._patience, self._hold, self._mend = patience or Patience(), lambda: shut() or hold(), mend
+        self._patience, self._mend = patience or Patience(), mend
         self._shut = shut
+        self._hold: Callable[[], str | None] = lambda: shut() or hold()
         self._ledger = ledger or Ledger(status, clock)
         self._ledger.stands(StoreState.OK, None)
         self._intake = Intake(

@@ -173,7 +173,7 @@ async def test_what_is_dropped_on_its_way_and_does_not_arrive_is_lost_and_not_st
 async def test_who_mended_the_store_while_something_was_on_its_way_need_not_wait_either(tmp_path: Path) -> None:
     """It left with the old key, and is refused after the question."""
     box, clip = Box(tmp_path), save(tmp_path)
-    asks = [box.uploader.retry, lambda: None]
+    asks: list[Callable[[], None]] = [box.uploader.retry, lambda: None]
     box.carrier.store = Slow(lambda: asks.pop(0)(), REFUSED)
     await box.start()
     assert (len(box.carrier.tried), box.waits(clip)) == (2, True)

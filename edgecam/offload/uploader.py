@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 TICK = 60.0
 """Seconds between two looks at the directory when nobody says that something new waits."""
+LOOK = 600.0
+"""The same where something always waits, in seconds."""
 HELD = 1.0
 """Seconds between two looks at whether anything may go."""
 ASK = 60.0
@@ -103,6 +105,7 @@ class Uploader:
         self._proved = False
         """Whether the store worked since the start, or since somebody asked."""
         self._asked, self._greeted = float("-inf"), False
+        self._looked = clock.monotonic()
 
     @property
     def carrying(self) -> str | None:
@@ -140,13 +143,14 @@ class Uploader:
                 await self._ask()
             await self._wait(HELD, self._hurry)
             return
+        if self._clock.monotonic() - self._looked >= LOOK and not self._patience.open:
+            await self._look_around()
         thing = self._backlog.probe() if self._patience.open else self._backlog.next()
         if thing is not None:
             await self._carry(thing)
         elif self._proved and not self._patience.open:
             if not await self._wait(TICK, self._news):
-                await self._intake.look()
-                await self._sweep()
+                await self._look_around()
         else:
             await self._prove()
         self._tell()
@@ -159,6 +163,11 @@ class Uploader:
             return await aside.within(self._clock, seconds, event.wait())
         except TimeoutError:
             return False
+
+    async def _look_around(self) -> None:
+        self._looked = self._clock.monotonic()
+        await self._intake.look()
+        await self._sweep()
 
     async def _sweep(self) -> None:
         """What was dropped, deleted or set aside in the middle of its upload: the store need not keep parts of it."""

@@ -92,6 +92,7 @@ def test_a_store_of_any_make_is_understood_by_its_status(
         (404, "NoSuchBucket", BadSettings, "the bucket does not exist", "offload.store.bucket"),
         (301, "PermanentRedirect", BadSettings, "in another region", "offload.store.region"),
         (400, "BadDigest", Corrupt, "changed on their way", None),
+        (400, "IncompleteBody", Transient, "cut before the last byte", None),
         (503, "SlowDown", Transient, "the store is busy (503 SlowDown)", None),
         (400, "RequestTimeout", Transient, "the store is busy", None),
         (409, "OperationAborted", Transient, "the store is busy", None),

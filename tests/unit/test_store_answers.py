@@ -357,6 +357,27 @@ def test_a_status_is_not_said_twice() -> None:
     assert str(judge(403, "403", {}, key_hint="check it", headers={})) == "the store refused the key (403)"
 
 
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file or directory"), ("garden-pi\n", "no certificate")])
+def test_a_ca_that_is_none_is_told_as_such_and_not_as_a_store_out_of_reach(
+    tmp_path: Path, content: str | None, why: str
+) -> None:
+    ca = tmp_path / "ca.pem"
+    if content is not None:
+        ca.write_text(content)
+    with pytest.raises(BadSettings, match=f"{ca}: {why}") as caught:
+        open_store(s3("https://s3.example.org", ca=ca))
+    assert caught.value.hint == "check offload.store.ca"
+
+
+@pytest.mark.parametrize("make", [s3, azure])
+def test_https_to_a_store_that_speaks_http_is_told_as_such(server: Answers, make: object) -> None:
+    assert callable(make)
+    error = answer_to_put(make(server.url.replace("http:", "https:")))
+    assert isinstance(error, Transient)
+    assert str(error) == "127.0.0.1 answers without TLS"
+    assert "http://" in (error.hint or "")
+
+
 def test_the_cause_is_found_below_what_libraries_wrap_it_in() -> None:
     certificate = ssl.SSLCertVerificationError(1, "certificate verify failed")
     certificate.verify_message = "self-signed certificate"

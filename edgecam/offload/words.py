@@ -23,6 +23,14 @@ def works_again(absence: Absence, waiting: int) -> str:
     return f"offload: the store works again after {times} ({lasting(absence.seconds)}); {so_many_wait(waiting)}"
 
 
+def held(why: str, waiting: int) -> str:
+    return f"offload: nothing goes now: {why}; {so_many_wait(waiting)}"
+
+
+def goes_on(waiting: int) -> str:
+    return f"offload: it goes on; {so_many_wait(waiting)}"
+
+
 def works(where: str, *, asked: bool, deleted: bool) -> str:
     """What the store let us do with an object of our own; putting is all that is needed."""
     told = [("put", True), ("head", asked), ("delete", deleted)]

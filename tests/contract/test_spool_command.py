@@ -306,9 +306,12 @@ async def test_a_retry_reaches_the_daemon(house: House, config: Path, capsys: py
     async with house.open():
         assert await asyncio.to_thread(asked, config, "retry") == 0
         assert capsys.readouterr().out.startswith("the store is tried now (2 files waiting)")
+        house.health.spool.state, house.health.spool.reason = StoreState.HELD, "the window opens at 22:00"
+        assert await asyncio.to_thread(asked, config, "retry") == 0
+        assert capsys.readouterr().out == "nothing may go now (2 files waiting): the window opens at 22:00\n"
         house.shutter.has_store = False
         assert await asyncio.to_thread(asked, config, "retry") == 1
-    assert house.shutter.retried == 1
+    assert house.shutter.retried == 2
     assert "no `offload` section" in capsys.readouterr().err
 
 

@@ -341,10 +341,15 @@ async def test_a_timelapse_goes_where_a_rule_of_the_bucket_can_aim_at_it(tmp_pat
     await box.stop()
 
 
-async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(tmp_path: Path) -> None:
+async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     held: list[str] = ["the clock is not known"]
     box, clip = Box(tmp_path, hold=lambda: held[0] if held else None), save(tmp_path)
     await box.start()
+    await box.clock.advance(9)
+    assert caplog.messages == []  # at each start names are looked at, for a moment
     await box.clock.advance(600)
     assert box.carrier.tried == []
     assert (box.status.state, box.status.reason, box.status.files) == (StoreState.HELD, "the clock is not known", 1)
@@ -354,6 +359,10 @@ async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(tmp_path: Pa
     await box.clock.advance(1)
     assert not box.waits(clip)
     assert (box.status.state, box.status.reason) == (StoreState.OK, None)
+    assert caplog.messages[:2] == [
+        "offload: nothing goes now: the clock is not known; 1 clip waits",
+        "offload: it goes on; 2 clips wait",
+    ]
     await box.stop()
 
 

@@ -102,7 +102,7 @@ class Standing(Report):
             after = f" and {_lasting(self.delay)} after its end" if self.delay is not None else ""
             size = f", {_size(self.bytes_stored)}" if self.bytes_stored else ""
             yield f"stored:    {self.stored} since start{size}{last}{after}"
-            yield f"lost:      {self.lost} dropped before they were stored, {self.conflicts} conflicts"
+            yield f"lost:      {self.lost} dropped before they were stored, conflicts: {self.conflicts}"
         yield f"set aside: {self.bad} in spool/bad" + ("; `edgecam spool list` says why" if self.bad else "")
 
 

@@ -15,7 +15,7 @@ def trouble(error: StoreError, state: StoreState, pause: Pause, *, attempts: int
     still = "" if pause.lasting is None else f"still {state} after {lasting(pause.lasting)}, {attempts} attempts: "
     safe = so_many_wait(waiting) + (", nothing is lost" if waiting else "")
     then = "trying again" if state is StoreState.RETRYING else "next probe"
-    return f"offload: {still}{error}; {safe}{cure(error)}; {then} in {pause.seconds:.0f} s"
+    return f"offload: {still}{error}; {safe}{cure(error)}; {then} in {max(1, pause.seconds):.0f} s"
 
 
 def works_again(absence: Absence, waiting: int) -> str:

@@ -49,7 +49,7 @@ def cure(error: StoreError) -> str:
 
 
 def so_many_wait(count: int) -> str:
-    return {0: "nothing waits", 1: "1 clip waits"}.get(count, f"{count} clips wait")
+    return {0: "nothing waits", 1: "1 file waits"}.get(count, f"{count} files wait")
 
 
 def lasting(seconds: float) -> str:

@@ -105,8 +105,8 @@ async def test_a_dead_line_costs_one_attempt_per_pause_and_everything_goes_when_
     assert len(box.store.puts) == 6
     assert (box.status.state, box.status.reason) == (StoreState.OK, None)
     assert caplog.messages == [
-        "offload: the store is busy (503); 3 clips wait, nothing is lost; trying again in 2 s",
-        "offload: the store works again after 3 attempts (14 s); 3 clips wait",
+        "offload: the store is busy (503); 3 files wait, nothing is lost; trying again in 2 s",
+        "offload: the store works again after 3 attempts (14 s); 3 files wait",
         *(f"birdbox: stored {id}" for id in box.carrier.tried[3:]),
     ]
     await box.stop()
@@ -133,7 +133,7 @@ async def test_a_wrong_key_blocks_with_its_reason_until_it_is_corrected(
     assert (box.status.state, box.status.reason) == (StoreState.BLOCKED, f"{REFUSED}; {REFUSED.hint}")
     assert box.status.files == 1
     assert caplog.messages == [
-        "offload: the store refused the key (403 SignatureDoesNotMatch); 1 clip waits, nothing is lost; "
+        "offload: the store refused the key (403 SignatureDoesNotMatch); 1 file waits, nothing is lost; "
         "check offload.store.secret_key; next probe in 60 s"
     ]
     await box.clock.advance(60 + 119)
@@ -360,8 +360,8 @@ async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(
     assert not box.waits(clip)
     assert (box.status.state, box.status.reason) == (StoreState.OK, None)
     assert caplog.messages[:2] == [
-        "offload: nothing goes now: the clock is not known; 1 clip waits",
-        "offload: it goes on; 2 clips wait",
+        "offload: nothing goes now: the clock is not known; 1 file waits",
+        "offload: it goes on; 2 files wait",
     ]
     await box.stop()
 

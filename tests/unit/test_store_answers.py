@@ -85,7 +85,7 @@ def test_a_store_of_any_make_is_understood_by_its_status(
     [
         (403, "SignatureDoesNotMatch", BadCredentials, "refused the key (403 SignatureDoesNotMatch)", "secret_key"),
         (403, "InvalidAccessKeyId", BadCredentials, "does not know the access key", "offload.store.access_key"),
-        (403, "AccessDenied", BadCredentials, "not allow this key", "s3:PutObject"),
+        (403, "AccessDenied", BadCredentials, "not allow this key", "s3:PutObject on the bucket; to fetch, s3:List"),
         (403, "RequestTimeTooSkewed", BadClock, "clock differs", "set the clock"),
         (400, "ExpiredToken", BadCredentials, "have expired", "session_token"),
         (404, "NoSuchBucket", BadSettings, "the bucket does not exist", "offload.store.bucket"),

@@ -61,7 +61,7 @@ REFUSALS: Refusals = {
     "AccessDenied": (
         BadCredentials,
         "the store does not allow this key to do that",
-        "the key needs s3:PutObject on the bucket",
+        "the key needs s3:PutObject on the bucket; to fetch, s3:ListBucket and s3:GetObject",
     ),
     "ExpiredToken": (BadCredentials, "the credentials have expired", "renew offload.store.session_token"),
     "InvalidToken": (BadCredentials, "the store refused the session token", "check offload.store.session_token"),

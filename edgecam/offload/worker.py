@@ -25,6 +25,7 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
 from edgecam.offload.deliver import Delivered, Parcel, deliver
+from edgecam.offload.leaving import Leaving
 from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, Look, MakeLink, Task, Try, plain, scrubbed
 from edgecam.offload.probe import Tried, probe
 from edgecam.offload.stores import Permanent, Store, StoreError, Transient, open_store
@@ -35,8 +36,10 @@ log = logging.getLogger(__name__)
 IDLE = 60.0
 STALL = 120.0
 """Seconds without a sign of progress after which the child is replaced."""
-TAIL = 600.0
-"""The same once the last byte is in the hands of the network: megabytes of buffers drain slowly through a thin line."""
+TAIL, THIN = 600.0, 10_000
+"""The same once the last byte is in the hands of the network, at most, and how thin a line, in bytes per second, may
+still be that drains them: megabytes of buffers take their time, a dead line is to be noticed in STALL.
+"""
 FAREWELL = 2.0
 PULSE = 1.0
 """Seconds between the child's reports of progress."""
@@ -132,6 +135,8 @@ class Worker:
         with contextlib.suppress(ConnectionError):  # it died: reading says how
             process.stdin.write(job.model_dump_json().encode() + b"\n")
             await process.stdin.drain()
+        size = job.task.parcel.size if isinstance(job.task, Deliver) else 0
+        tail = max(self._stall, min(TAIL, size / THIN))
         patience = self._stall
         while True:
             try:
@@ -141,8 +146,7 @@ class Worker:
             self._left(answer.left)
             if answer.sent is None:
                 return answer
-            whole = isinstance(job.task, Deliver) and answer.sent >= job.task.parcel.size
-            patience = max(self._stall, TAIL) if whole else self._stall
+            patience = tail if answer.sent >= size else self._stall
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process and self._process.returncode is not None:
@@ -317,7 +321,9 @@ def main(opener: Callable[[StoreConfig], Store] = open_store) -> None:
     os.nice(10)
     with os.fdopen(os.dup(1), "wb", buffering=0) as out:
         os.dup2(2, 1)
-        Clerk(lambda answer: _write(out, answer), SystemClock(), opener).serve(_lines_of_stdin())
+        leaving = Leaving(lambda answer: _write(out, answer))
+        leaving.watch(PULSE)
+        Clerk(leaving.say, SystemClock(), opener).serve(_lines_of_stdin())
 
 
 def _write(out: BinaryIO, answer: Answer) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from answering import CLIP, MD5, PAGE, Answers, answering, s3, xml
 from edgecam.config.secret import Secret, Url
@@ -386,6 +387,7 @@ def test_the_cause_is_found_below_what_libraries_wrap_it_in() -> None:
     verdict = unreachable("s3.example.org", wrapped)
     assert isinstance(verdict, Permanent)
     assert str(verdict) == "the certificate of s3.example.org is not to be trusted: self-signed certificate"
+    assert isinstance(unreachable("nas", CertificateError("it is another's")), BadSettings)
     assert str(unreachable("nas", TimeoutError())) == "nas cannot be reached: no answer in time"
     ours = RuntimeError("wrapped")
     ours.__cause__ = Corrupt("of the body")

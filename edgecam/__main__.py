@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from edgecam.local import Daemon
 
 OK, FAILED, USAGE = 0, 1, 2
+SPOOL = (
+    "status: how the store stands; list: what waits, what was set aside and why; retry: the store is tried now; "
+    "verify: all media is read against its hashes, and what was lost beside it is made anew"
+)
 PLACES = (Path("/etc/edgecam/config.yaml"), Path("config.yaml"))
 
 
@@ -76,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     storage.add_argument("--json", action="store_true", help="for programs")
 
     spool = command("spool", _spool, "What waits for the store, what went wrong, and whether it is whole.")
-    spool.add_argument("what", choices=("status", "list", "retry", "verify"))
+    spool.add_argument("what", choices=("status", "list", "retry", "verify"), help=SPOOL)
     configured(spool)
     spool.add_argument("--json", action="store_true", help="for programs")
 

@@ -314,7 +314,7 @@ def _summary(report: Report) -> str:
     lines = [f"{report.count(State.FETCHED)} fetched from {report.store}, {report.count(State.ALREADY)} already here"]
     if lost := len(report.outcomes) - len(report.whole):
         lines[0] += f", {lost} missing, bad or sealed"
-    lines += [f"{film.file}: {iso(film.begin)} to {iso(film.end)}, {len(film.gaps)} gaps" for film in report.joined]
+    lines += [f"{film.file}: {iso(film.begin)} to {iso(film.end)}, gaps: {len(film.gaps)}" for film in report.joined]
     if report.deleted:
         lines.append(f"{_things(report.deleted)} deleted there")
     return "\n".join(lines)

@@ -213,7 +213,8 @@ class Health:
             safe = f"; {self.spool.files} wait, nothing is lost" if self.spool.files else ""
             found.append(f"store: {self.spool.reason}{safe}")
         if self.spool.bad:
-            found.append(f"store: {self.spool.bad} damaged things lie in spool/bad")
+            things = "1 damaged thing lies" if self.spool.bad == 1 else f"{self.spool.bad} damaged things lie"
+            found.append(f"store: {things} in spool/bad; `edgecam spool list` says why")
         now = self.clock.monotonic()
         found += [f"{vitals.name}: {why}" for vitals in self.vitals if (why := vitals.trouble(now))]
         found += [f"mqtt: {why}" for why in (self.mqtt.trouble, self.mqtt.rival) if why]

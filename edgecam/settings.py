@@ -80,6 +80,10 @@ def _of_file(camera: Camera) -> dict[str, Value]:
     }
 
 
+def _said(value: Value) -> str:
+    return ("off", "on")[value] if isinstance(value, bool) else str(value)
+
+
 class Switches(Protocol):
     """The part of Settings that a camera obeys."""
 
@@ -134,7 +138,6 @@ class Settings:
 
         Raises KeyError for an unknown camera or key, ValueError with a sentence for a bad value.
         """
-        file = self._file[camera][key]
         changes = self._changed.setdefault(camera, {})
         before = self.get(camera, key)
         if value is None:
@@ -144,7 +147,7 @@ class Settings:
         if self.get(camera, key) != before or value is None:
             self._save()
         now = self.get(camera, key)
-        log.info("%s: %s is now %s%s", camera, key, now, "" if key in changes else f" (the file's value, {file})")
+        log.info("%s: %s is now %s%s", camera, key, _said(now), "" if key in changes else " again, as in the file")
         self._bus.publish(SettingChanged(camera=camera, at=self._clock.wall(), key=key, value=now))
 
     def _save(self) -> None:

@@ -102,7 +102,7 @@ class Standing(Report):
             after = f" and {_lasting(self.delay)} after its end" if self.delay is not None else ""
             size = f", {_size(self.bytes_stored)}" if self.bytes_stored else ""
             yield f"stored:    {self.stored} since start{size}{last}{after}"
-            yield f"lost:      {self.lost} dropped before they were stored, {self.conflicts} conflicts"
+            yield f"lost:      {self.lost} dropped before they were stored, conflicts: {self.conflicts}"
         yield f"set aside: {self.bad} in spool/bad" + ("; `edgecam spool list` says why" if self.bad else "")
 
 
@@ -132,9 +132,11 @@ class Stays(BaseModel):
 
 
 class Retried(Report):
-    """The daemon tries the store now, also with what was set aside and is sound."""
+    """The daemon tries the store now, if anything may go, also with what was set aside and is sound."""
 
     files: int
+    held: str | None = None
+    """Why nothing may go now, whoever asks."""
     back: list[str] = []
     """Media that is back in the library."""
     stays: list[Stays] = []
@@ -142,7 +144,10 @@ class Retried(Report):
     def lines(self) -> Iterator[str]:
         yield from _head([f"{file}: back in its place" for file in self.back])
         yield from _head([f"spool/bad/{one.file} stays: {one.reason}" for one in self.stays])
-        yield f"the store is tried now ({_files(self.files)} waiting); `edgecam spool status` says how it went"
+        if self.held:
+            yield f"nothing may go now ({_files(self.files)} waiting): {self.held}"
+        else:
+            yield f"the store is tried now ({_files(self.files)} waiting); `edgecam spool status` says how it went"
 
 
 def retry(daemon: Daemon, layout: Layout) -> Retried:

@@ -139,7 +139,8 @@ def _note(
     curable = isinstance(piece, inspect.Wrong) or problem is None or (lost and piece.waits)
     mended = hands.mend(piece.id) if curable else Mended()
     if mended.done and not lost:
-        found.mended.append(Repair(file=file, problem=problem or "was not waiting for the store", done=mended.done))
+        unmarked = "is perhaps not in the store yet" if piece.id.beside else "was not waiting for the store"
+        found.mended.append(Repair(file=file, problem=problem or unmarked, done=mended.done))
     elif problem or mended.left:
         problem = "; ".join(filter(None, (problem or "is not waiting for the store", mended.done)))
         found.damaged.append(

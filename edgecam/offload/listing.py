@@ -30,7 +30,11 @@ _KEY = re.compile(
 """A number behind the id: another's media was at our key (see deliver.py)."""
 
 _FILM = (".mp4", ".mp4.age")
+_PICTURE = (".jpg", ".jpg.age")
 
+
+_Found = tuple[str, MediaId, dict[str, Stored]]
+"""Node, id, and what lies there by suffix."""
 
 UNDATED = "unsynced"
 """The day of what was taken while the clock was wrong, and could not be dated before it was stored."""
@@ -111,7 +115,7 @@ def starts(prefixes: Prefixes, wanted: Wanted, now: float) -> Sequence[str]:
 
 def select(objects: Iterable[Stored], prefixes: Prefixes, wanted: Wanted) -> Listing:
     """What is wanted among `objects`. Of what began before, only its manifest tells whether it is: see `EARLIER`."""
-    found: dict[str, tuple[str, MediaId, dict[str, Stored]]] = {}
+    found: dict[str, _Found] = {}
     undated = set[str]()
     for stored in objects:
         match = _KEY.fullmatch(stored.key)
@@ -124,11 +128,26 @@ def select(objects: Iterable[Stored], prefixes: Prefixes, wanted: Wanted) -> Lis
             undated.add(stem)
         elif _chosen(wanted, node, id) and (not dated or _in_time(wanted, id)):
             found.setdefault(stem, (node, id, {}))[2][match["suffix"]] = stored
+    for stem, (_, id, parts) in found.items():
+        if ".json" in parts:
+            _with_picture(parts, found.get(_first(stem, id)))
     whole = [Thing(node, id, stem, parts) for stem, (node, id, parts) in found.items() if ".json" in parts]
     loose = [stored.key for _, _, parts in found.values() if ".json" not in parts for stored in parts.values()]
     return Listing(
         tuple(sorted(_reaching(whole, wanted.begin), key=_place)), tuple(sorted(loose)), tuple(sorted(undated))
     )
+
+
+def _first(stem: str, id: MediaId) -> str:
+    """Without the number behind the id."""
+    return f"{stem.rpartition('/')[0]}/{id.text}"
+
+
+def _with_picture(parts: dict[str, Stored], first: _Found | None) -> None:
+    """A clip with a number behind its id left its picture, which came before it, at the key without the number."""
+    for suffix in _PICTURE:
+        if first and suffix in first[2] and parts.keys().isdisjoint(_PICTURE):
+            parts[suffix] = first[2][suffix]
 
 
 def _parsed(text: str) -> MediaId | None:

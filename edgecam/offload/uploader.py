@@ -38,6 +38,8 @@ LOOK = 600.0
 """The same where something always waits, in seconds."""
 HELD = 1.0
 """Seconds between two looks at whether anything may go."""
+TOLD = 10.0
+"""Seconds for which nothing may go before the log tells of it."""
 ASK = 60.0
 """Seconds between two questions to the store while nothing may go: its answers tell the time."""
 
@@ -106,6 +108,8 @@ class Uploader:
         """Whether the store worked since the start, or since somebody asked."""
         self._asked, self._greeted = float("-inf"), False
         self._looked = clock.monotonic()
+        self._held, self._told = float("inf"), False
+        """Since when nothing may go (monotonic), and whether the log says so."""
 
     @property
     def carrying(self) -> str | None:
@@ -137,6 +141,7 @@ class Uploader:
         while self._intake.stale:
             self._intake.stale = False
             await self._intake.look()
+        self._say_when_held()
         if self._hold():
             self._tell()
             if not self._shut():
@@ -154,6 +159,17 @@ class Uploader:
         else:
             await self._prove()
         self._tell()
+
+    def _say_when_held(self) -> None:
+        """Who reads that clips are saved and none is stored shall not have to ask why; a moment is no news."""
+        why, now = self._hold(), self._clock.monotonic()
+        self._held = min(self._held, now) if why else float("inf")
+        if why and not self._told and now - self._held >= TOLD:
+            log.info("%s", words.held(why, len(self._backlog)))
+            self._told = True
+        elif not why and self._told:
+            log.info("%s", words.goes_on(len(self._backlog)))
+            self._told = False
 
     async def _wait(self, seconds: float, event: asyncio.Event, *, anew: bool = True) -> bool:
         """Until `event`, for so long at most; whether it came. `anew`: what came before now does not count."""

@@ -15,12 +15,20 @@ def trouble(error: StoreError, state: StoreState, pause: Pause, *, attempts: int
     still = "" if pause.lasting is None else f"still {state} after {lasting(pause.lasting)}, {attempts} attempts: "
     safe = so_many_wait(waiting) + (", nothing is lost" if waiting else "")
     then = "trying again" if state is StoreState.RETRYING else "next probe"
-    return f"offload: {still}{error}; {safe}{cure(error)}; {then} in {pause.seconds:.0f} s"
+    return f"offload: {still}{error}; {safe}{cure(error)}; {then} in {max(1, pause.seconds):.0f} s"
 
 
 def works_again(absence: Absence, waiting: int) -> str:
     times = "1 attempt" if absence.attempts == 1 else f"{absence.attempts} attempts"
     return f"offload: the store works again after {times} ({lasting(absence.seconds)}); {so_many_wait(waiting)}"
+
+
+def held(why: str, waiting: int) -> str:
+    return f"offload: nothing goes now: {why}; {so_many_wait(waiting)}"
+
+
+def goes_on(waiting: int) -> str:
+    return f"offload: it goes on; {so_many_wait(waiting)}"
 
 
 def works(where: str, *, asked: bool, deleted: bool) -> str:
@@ -41,7 +49,7 @@ def cure(error: StoreError) -> str:
 
 
 def so_many_wait(count: int) -> str:
-    return {0: "nothing waits", 1: "1 clip waits"}.get(count, f"{count} clips wait")
+    return {0: "nothing waits", 1: "1 file waits"}.get(count, f"{count} files wait")
 
 
 def lasting(seconds: float) -> str:

@@ -8,7 +8,7 @@ from aiohttp import web
 from edgecam.clock import Clock
 from edgecam.control import Mended, Unavailable
 from edgecam.events import SnapshotTaken
-from edgecam.health import Health, camera_json
+from edgecam.health import Health, StoreState, camera_json
 from edgecam.media import MediaId, iso
 from edgecam.web import metrics, query
 from edgecam.web.answers import Refused, as_json
@@ -96,7 +96,9 @@ class Api:
             self._control.retry_offload()
         except Unavailable as error:
             raise Refused(409, "no_store", str(error)) from error
-        return as_json({"files": self._health.spool.files}, status=202)
+        spool = self._health.spool
+        held = spool.reason if spool.state is StoreState.HELD else None
+        return as_json({"files": spool.files, "held": held}, status=202)
 
     async def verify(self, request: web.Request) -> web.Response:
         """Make anew what was lost of one thing's facts, or of its marker. Raises Refused: 400, 503."""

@@ -293,6 +293,15 @@ def test_the_picture_of_an_event_is_listed_and_verified_by_what_its_marker_tells
     assert f"{clip.id}.jpg: is not what was recorded" in capsys.readouterr().out
 
 
+def test_a_picture_that_went_before_its_clip_is_not_told_as_lost(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [(clip, _)] = events(tmp_path, 1)
+    Layout(tmp_path).marker(clip.media.picture).unlink()  # as when the daemon ended in between
+    assert asked(config, "verify") == 0
+    assert f"{clip.id}.jpg: is perhaps not in the store yet; it waits" in capsys.readouterr().out
+
+
 def test_what_the_daemon_is_just_finishing_is_not_damaged(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -306,9 +315,12 @@ async def test_a_retry_reaches_the_daemon(house: House, config: Path, capsys: py
     async with house.open():
         assert await asyncio.to_thread(asked, config, "retry") == 0
         assert capsys.readouterr().out.startswith("the store is tried now (2 files waiting)")
+        house.health.spool.state, house.health.spool.reason = StoreState.HELD, "the window opens at 22:00"
+        assert await asyncio.to_thread(asked, config, "retry") == 0
+        assert capsys.readouterr().out == "nothing may go now (2 files waiting): the window opens at 22:00\n"
         house.shutter.has_store = False
         assert await asyncio.to_thread(asked, config, "retry") == 1
-    assert house.shutter.retried == 1
+    assert house.shutter.retried == 2
     assert "no `offload` section" in capsys.readouterr().err
 
 

@@ -71,6 +71,14 @@ def test_ours_beside_anothers_of_the_same_id_is_a_thing_of_its_own() -> None:
     assert len({thing.id for thing in listing.things}) == 1
 
 
+def test_the_picture_of_a_clip_that_made_way_for_anothers_is_found_where_it_came_first() -> None:
+    there = [*keys(GARDEN), *keys(f"{GARDEN}-2"), *keys(GARDEN, suffixes=(".jpg",))]
+    ours = select(there, PREFIXES, Wanted()).things[1]
+    assert ours.objects[".jpg"].key == f"{GARDEN}.jpg"
+    own = select([*there, *keys(f"{GARDEN}-2", suffixes=(".jpg",))], PREFIXES, Wanted()).things[1]
+    assert own.objects[".jpg"].key == f"{GARDEN}-2.jpg"
+
+
 def test_of_what_began_before_only_the_last_are_asked_whether_they_reach_into_the_time() -> None:
     segments = [stem(NOON + 10 * n, kind="continuous") for n in range(20)]
     long_ago = stem(NOON - 7200)

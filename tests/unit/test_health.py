@@ -32,7 +32,7 @@ def test_every_trouble_is_a_problem_in_words(box: Health) -> None:
         "the storage is full",
         "birdbox: no frame for 10 s",
         "store: the key is wrong",
-        "store: 2 damaged things lie in spool/bad",
+        "store: 2 damaged things lie in spool/bad; `edgecam spool list` says why",
         "mqtt: password refused",
     ]
 

@@ -15,7 +15,7 @@ from edgecam.config import model
 from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
 from edgecam.health import DiskStatus
 from edgecam.media import MediaId, MediaKind, Sidecar
-from edgecam.record.disk.keeper import DAYS_AT_ONCE, EXPIRE, SLACK, TRUST, WATCH, Keeper, Space
+from edgecam.record.disk.keeper import DAYS_AT_ONCE, EXPIRE, FULL, SLACK, TRUST, WATCH, Keeper, Space
 from edgecam.record.disk.library import Library
 from edgecam.record.disk.recovery import Recovered
 from edgecam.record.disk.shelf import Shelf, worth
@@ -283,7 +283,7 @@ async def test_many_losses_are_one_line_in_the_log(library: Library, caplog: pyt
         await house.look()
         assert house.lost == [clip.id for clip in clips]
     (line,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
-    assert line == f"library: {clips[0].id} and 11 more were never stored and had to go: the disk is full"
+    assert line == f"library: {clips[0].id} and 11 more were never stored and had to go: {FULL}"
 
 
 async def test_a_clock_that_is_ahead_already_at_start_expires_nothing_for_an_hour(library: Library) -> None:

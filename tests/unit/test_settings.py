@@ -39,6 +39,19 @@ async def test_a_change_is_told_and_survives_a_restart(tmp_path: Path) -> None:
     assert not settings(tmp_path).on("birdbox", "recording")
 
 
+async def test_the_log_says_on_and_off_as_people_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    here = settings(tmp_path, sensitivity=50)
+    for key, value in (("offload", "OFF"), ("sensitivity", "80"), ("offload", None)):
+        here.set("birdbox", key, value)
+    await here.close()
+    assert caplog.messages == [
+        "birdbox: offload is now off",
+        "birdbox: sensitivity is now 80",
+        "birdbox: offload is now on again, as in the file",
+    ]
+
+
 async def test_the_files_new_value_wins_over_an_older_change(tmp_path: Path) -> None:
     here = settings(tmp_path, sensitivity=50)
     here.set("birdbox", "sensitivity", 80)

@@ -86,7 +86,7 @@ def test_a_store_of_any_make_is_understood_by_its_status(
     [
         (403, "SignatureDoesNotMatch", BadCredentials, "refused the key (403 SignatureDoesNotMatch)", "secret_key"),
         (403, "InvalidAccessKeyId", BadCredentials, "does not know the access key", "offload.store.access_key"),
-        (403, "AccessDenied", BadCredentials, "not allow this key", "s3:PutObject"),
+        (403, "AccessDenied", BadCredentials, "not allow this key", "s3:PutObject on the bucket; to fetch, s3:List"),
         (403, "RequestTimeTooSkewed", BadClock, "clock differs", "set the clock"),
         (400, "ExpiredToken", BadCredentials, "have expired", "session_token"),
         (404, "NoSuchBucket", BadSettings, "the bucket does not exist", "offload.store.bucket"),
@@ -368,6 +368,27 @@ def test_retry_after_is_seconds_or_a_date_by_the_servers_clock(headers: dict[str
 
 def test_a_status_is_not_said_twice() -> None:
     assert str(judge(403, "403", {}, key_hint="check it", headers={})) == "the store refused the key (403)"
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file or directory"), ("garden-pi\n", "no certificate")])
+def test_a_ca_that_is_none_is_told_as_such_and_not_as_a_store_out_of_reach(
+    tmp_path: Path, content: str | None, why: str
+) -> None:
+    ca = tmp_path / "ca.pem"
+    if content is not None:
+        ca.write_text(content)
+    with pytest.raises(BadSettings, match=f"{ca}: {why}") as caught:
+        open_store(s3("https://s3.example.org", ca=ca))
+    assert caught.value.hint == "check offload.store.ca"
+
+
+@pytest.mark.parametrize("make", [s3, azure])
+def test_https_to_a_store_that_speaks_http_is_told_as_such(server: Answers, make: object) -> None:
+    assert callable(make)
+    error = answer_to_put(make(server.url.replace("http:", "https:")))
+    assert isinstance(error, Transient)
+    assert str(error) == "127.0.0.1 answers without TLS"
+    assert "http://" in (error.hint or "")
 
 
 def test_the_cause_is_found_below_what_libraries_wrap_it_in() -> None:

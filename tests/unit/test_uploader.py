@@ -131,8 +131,8 @@ async def test_a_dead_line_costs_one_attempt_per_pause_and_everything_goes_when_
     assert len(box.store.puts) == 6
     assert (box.status.state, box.status.reason) == (StoreState.OK, None)
     assert caplog.messages == [
-        "offload: the store is busy (503); 3 clips wait, nothing is lost; trying again in 2 s",
-        "offload: the store works again after 3 attempts (14 s); 3 clips wait",
+        "offload: the store is busy (503); 3 files wait, nothing is lost; trying again in 2 s",
+        "offload: the store works again after 3 attempts (14 s); 3 files wait",
         *(f"birdbox: stored {id}" for id in box.carrier.tried[3:]),
     ]
     await box.stop()
@@ -159,7 +159,7 @@ async def test_a_wrong_key_blocks_with_its_reason_until_it_is_corrected(
     assert (box.status.state, box.status.reason) == (StoreState.BLOCKED, f"{REFUSED}; {REFUSED.hint}")
     assert box.status.files == 1
     assert caplog.messages == [
-        "offload: the store refused the key (403 SignatureDoesNotMatch); 1 clip waits, nothing is lost; "
+        "offload: the store refused the key (403 SignatureDoesNotMatch); 1 file waits, nothing is lost; "
         "check offload.store.secret_key; next probe in 60 s"
     ]
     await box.clock.advance(60 + 119)
@@ -367,10 +367,15 @@ async def test_a_timelapse_goes_where_a_rule_of_the_bucket_can_aim_at_it(tmp_pat
     await box.stop()
 
 
-async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(tmp_path: Path) -> None:
+async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     held: list[str] = ["the clock is not known"]
     box, clip = Box(tmp_path, hold=lambda: held[0] if held else None), save(tmp_path)
     await box.start()
+    await box.clock.advance(9)
+    assert caplog.messages == []  # at each start names are looked at, for a moment
     await box.clock.advance(600)
     assert box.carrier.tried == []
     assert (box.status.state, box.status.reason, box.status.files) == (StoreState.HELD, "the clock is not known", 1)
@@ -380,6 +385,10 @@ async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(tmp_path: Pa
     await box.clock.advance(1)
     assert not box.waits(clip)
     assert (box.status.state, box.status.reason) == (StoreState.OK, None)
+    assert caplog.messages[:2] == [
+        "offload: nothing goes now: the clock is not known; 1 file waits",
+        "offload: it goes on; 2 files wait",
+    ]
     await box.stop()
 
 

@@ -10,7 +10,9 @@ import pytest
 from edgecam.events import ClipLost, KeyTaken, SettingChanged
 from edgecam.health import StoreState
 from edgecam.media import MediaId, Sidecar
+from edgecam.offload import words
 from edgecam.offload.inspect import set_aside
+from edgecam.offload.patience import Pause
 from edgecam.offload.probe import Tried
 from edgecam.offload.stores import BadClock, BadSettings, Corrupt, Stored, StoreError, StoreFull, Transient, Upload
 from edgecam.offload.stores.memory import Memory
@@ -320,6 +322,11 @@ async def test_a_store_that_does_not_work_is_told_before_the_first_clip_and_trie
     await box.stop()
 
 
+def test_a_pause_of_a_moment_is_told_as_a_second() -> None:
+    said = words.trouble(BUSY, StoreState.RETRYING, Pause(0.2, news=True, lasting=None), attempts=1, waiting=1)
+    assert said == "offload: the store is busy (503); 1 file waits, nothing is lost; trying again in 1 s"
+
+
 async def test_a_clip_does_not_wait_for_the_pause_after_a_trial_that_failed(tmp_path: Path) -> None:
     box = Box(tmp_path)
     box.fails(REFUSED)
@@ -343,7 +350,7 @@ async def test_trials_that_failed_all_night_do_not_make_the_first_clip_wait_long
     box.saves(save(tmp_path))
     await settle()
     assert caplog.messages[-1] == (
-        "offload: the store is busy (503); 1 clip waits, nothing is lost; trying again in 2 s"
+        "offload: the store is busy (503); 1 file waits, nothing is lost; trying again in 2 s"
     )
     await box.clock.advance(2 + 4)
     assert len(box.carrier.tried) == 3
@@ -412,11 +419,11 @@ async def test_a_store_that_stays_away_is_told_once_an_hour_and_not_at_each_atte
         await box.start()
         await box.clock.advance(3 * HOUR - 1)
     first, *reminders = caplog.messages
-    assert "1 clip waits, nothing is lost; check offload.store.secret_key; next probe in 60 s" in first
+    assert "1 file waits, nothing is lost; check offload.store.secret_key; next probe in 60 s" in first
     assert len(reminders) == 2
     assert reminders[-1] == (
         "offload: still blocked after 2 h, 12 attempts: the store refused the key (403 SignatureDoesNotMatch); "
-        "1 clip waits, nothing is lost; check offload.store.secret_key; next probe in 900 s"
+        "1 file waits, nothing is lost; check offload.store.secret_key; next probe in 900 s"
     )
     assert len(box.carrier.tried) > 10
     await box.stop()

@@ -59,7 +59,7 @@ REFUSALS: Refusals = {
     "AuthorizationPermissionMismatch": (
         BadCredentials,
         "the store does not allow this key to do that",
-        "it needs create and write",
+        "it needs create and write; to fetch, list and read",
     ),
     "AuthorizationProtocolMismatch": (BadSettings, "the SAS token is for https only", "check offload.store.endpoint"),
     "ContainerNotFound": (

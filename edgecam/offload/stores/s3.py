@@ -7,6 +7,7 @@ boto3; imported by the worker only.
 import base64
 import os
 import re
+import ssl
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -60,7 +61,7 @@ REFUSALS: Refusals = {
     "AccessDenied": (
         BadCredentials,
         "the store does not allow this key to do that",
-        "the key needs s3:PutObject on the bucket",
+        "the key needs s3:PutObject on the bucket; to fetch, s3:ListBucket and s3:GetObject",
     ),
     "ExpiredToken": (BadCredentials, "the credentials have expired", "renew offload.store.session_token"),
     "InvalidToken": (BadCredentials, "the store refused the session token", "check offload.store.session_token"),
@@ -284,7 +285,7 @@ def _client(config: S3Store, session: boto3.session.Session) -> Any:  # boto3 ma
         "s3",
         region_name=session.region_name or "us-east-1",
         endpoint_url=config.endpoint.reveal() if config.endpoint else None,
-        verify=str(config.ca) if config.ca else None,
+        verify=_trusting(config.ca) if config.ca else None,
         config=Config(
             signature_version="s3v4",
             retries={"total_max_attempts": 1},
@@ -300,6 +301,16 @@ def _client(config: S3Store, session: boto3.session.Session) -> Any:  # boto3 ma
     client.meta.events.register("before-call.s3", _prepares)
     client.meta.events.register("before-send.s3", _sends)
     return client
+
+
+def _trusting(ca: Path) -> str:
+    """The path of `ca`, which must hold a certificate: boto3 calls all else a store that is out of reach."""
+    try:
+        ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        why = "no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise BadSettings(f"{ca}: {why}", "check offload.store.ca") from None
+    return str(ca)
 
 
 def _prepares(params: _Answer, **_: object) -> None:

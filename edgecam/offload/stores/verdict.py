@@ -68,6 +68,8 @@ def unreachable(host: str, error: BaseException) -> StoreError:
             return cause
         if doubt := _doubt(cause):
             return BadSettings(f"the certificate of {host} is not to be trusted: {doubt}", "check offload.store.ca")
+        if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+            return Transient(f"{host} answers without TLS", "should offload.store.endpoint begin with http://?")
         if isinstance(cause, TimeoutError):
             words = "no answer in time"
         elif isinstance(cause, OSError) and cause.strerror:

@@ -36,6 +36,9 @@ WATCH = 2.0
 EXPIRE = 600.0
 """Seconds between two looks for what is older than its `keep`."""
 
+FULL = "no room is left (storage.limit, storage.reserve)"
+"""Why what was never stored had to go."""
+
 STEP = 3600.0
 """Seconds by which the clock has to be set to be doubted."""
 
@@ -395,9 +398,9 @@ class Keeper:
         if done.lost:
             first = done.lost[0].media.name
             more = f" and {len(done.lost) - 1} more were" if len(done.lost) > 1 else " was"
-            log.error("library: %s%s never stored and had to go: the disk is full", first, more)
+            log.error("library: %s%s never stored and had to go: %s", first, more, FULL)
         for sidecar in done.lost:
-            self._tell_lost(sidecar, "the disk is full")
+            self._tell_lost(sidecar, FULL)
         if done.trouble:
             raise done.trouble
 

@@ -22,6 +22,7 @@ from edgecam.offload.age import SUFFIX
 from edgecam.offload.backlog import Waiting
 from edgecam.offload.blame import STRIKES, Blame
 from edgecam.offload.deliver import PASSING, Damaged, Delivered, Gone, Parcel
+from edgecam.offload.hold import Hold, Reason
 from edgecam.offload.intake import Intake
 from edgecam.offload.ledger import Ledger
 from edgecam.offload.patience import Patience
@@ -38,8 +39,6 @@ LOOK = 600.0
 """The same where something always waits, in seconds."""
 HELD = 1.0
 """Seconds between two looks at whether anything may go."""
-TOLD = 10.0
-"""Seconds for which nothing may go before the log tells of it."""
 ASK = 60.0
 """Seconds between two questions to the store while nothing may go: its answers tell the time."""
 
@@ -75,8 +74,8 @@ class Uploader:
         clock: Clock,
         ledger: Ledger | None = None,
         patience: Patience | None = None,
-        hold: Callable[[], str | None] = lambda: None,
-        shut: Callable[[], str | None] = lambda: None,
+        hold: Reason = lambda: None,
+        shut: Reason = lambda: None,
         may_go: Callable[[str], bool] = lambda camera: True,
         mend: Callable[[MediaId], object] = lambda _: None,
     ) -> None:
@@ -90,8 +89,7 @@ class Uploader:
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
         self._patience, self._mend = patience or Patience(), mend
-        self._shut = shut
-        self._hold: Callable[[], str | None] = lambda: shut() or hold()
+        self._hold = Hold(clock, shut=shut, doubt=hold)
         self._ledger = ledger or Ledger(status, clock)
         self._ledger.stands(StoreState.OK, None)
         self._intake = Intake(
@@ -108,8 +106,6 @@ class Uploader:
         """Whether the store worked since the start, or since somebody asked."""
         self._asked, self._greeted = float("-inf"), False
         self._looked = clock.monotonic()
-        self._held, self._told = float("inf"), False
-        """Since when nothing may go (monotonic), and whether the log says so."""
 
     @property
     def carrying(self) -> str | None:
@@ -141,10 +137,10 @@ class Uploader:
         while self._intake.stale:
             self._intake.stale = False
             await self._intake.look()
-        self._say_when_held()
-        if self._hold():
+        self._hold.tell(len(self._backlog))
+        if self._hold.why():
             self._tell()
-            if not self._shut():
+            if self._hold.may_ask:
                 await self._ask()
             await self._wait(HELD, self._hurry)
             return
@@ -159,17 +155,6 @@ class Uploader:
         else:
             await self._prove()
         self._tell()
-
-    def _say_when_held(self) -> None:
-        """Who reads that clips are saved and none is stored shall not have to ask why; a moment is no news."""
-        why, now = self._hold(), self._clock.monotonic()
-        self._held = min(self._held, now) if why else float("inf")
-        if why and not self._told and now - self._held >= TOLD:
-            log.info("%s", words.held(why, len(self._backlog)))
-            self._told = True
-        elif not why and self._told:
-            log.info("%s", words.goes_on(len(self._backlog)))
-            self._told = False
 
     async def _wait(self, seconds: float, event: asyncio.Event, *, anew: bool = True) -> bool:
         """Until `event`, for so long at most; whether it came. `anew`: what came before now does not count."""
@@ -196,7 +181,7 @@ class Uploader:
         status, backlog = self._status, self._backlog
         status.files, status.bytes, status.oldest = len(backlog), backlog.bytes, backlog.oldest
         state, reason = self._patience.state, self._patience.reason
-        if why := self._hold():
+        if why := self._hold.why():
             state, reason = StoreState.HELD, why
         elif state is StoreState.OK and len(backlog) and backlog.next() is None:
             state, reason = StoreState.HELD, words.switched_off(self._intake.off)
@@ -214,7 +199,7 @@ class Uploader:
         self._hurry.clear()
         try:
             await self._greet()
-            if self._hold():
+            if self._hold.why():
                 return
             with self._intake.carried(name):
                 await self._bring(thing.id)

@@ -1,0 +1,117 @@
+"""A whole daemon before rclone's S3, and clips that wait for it: where the rows of the box itself are played."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from edgecam.media import MediaKind, Sidecar
+from outside import Edgecam, until
+from peers import S3, Mosquitto
+from waiting import save, stored_once
+
+HOUR = 3600.0
+MOVING = {"type": "synthetic", "size": "320x240", "fps": 10, "schedule": {"every": "3s", "move": "1s"}}
+"""A camera before which something moves every other second."""
+
+
+def s3(server: S3, port: int | None = None) -> dict[str, object]:
+    """The store's section for the bucket `birdbox`; `port` is that of a proxy before the server."""
+    endpoint = f"http://127.0.0.1:{port or server.port}"
+    keys = {"access_key": server.access_key, "secret_key": server.secret_key}
+    return {"type": "s3", "endpoint": endpoint, "bucket": "birdbox", **keys}
+
+
+def recording(source: Mapping[str, object] = MOVING, *, mode: str = "both") -> dict[str, object]:
+    """The section of a camera that records all the time, in short files that need no coding."""
+    return {
+        "source": dict(source),
+        "video": {"codec": "mjpeg"},
+        "motion": {"cooldown": "500ms", "settle": "300ms"},
+        "record": {
+            "mode": mode,
+            "event": {"pre": "500ms", "post": "500ms"},
+            "continuous": {"segment": "2s"},
+        },
+    }
+
+
+class Home:
+    """The server is up inside the context, the daemon is the caller's to start."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        cameras: Mapping[str, object] | None = None,
+        kinds: tuple[str, ...] = ("event",),
+        broker: Mosquitto | None = None,
+        port: int | None = None,
+        **storage: object,
+    ) -> None:
+        """`port`: that of a proxy before the server; `storage`: of that section."""
+        self.server = S3(folder / "s3")
+        self.bucket = self.server.bucket("birdbox")
+        mqtt = {"mqtt": {"host": broker.host, "port": broker.port}} if broker else {}
+        config = {
+            "state": str(folder / "state"),
+            "storage": {"path": str(folder / "box/library"), "limit": "1GB", "reserve": "0B", **storage},
+            "offload": {"store": s3(self.server, port), "kinds": list(kinds)},
+            "cameras": cameras or {},
+            **mqtt,
+        }
+        self.box = Edgecam(folder / "box", config)
+        self.clips: list[Sidecar] = []
+
+    def __enter__(self) -> "Home":
+        self.server.up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.box.process:
+            self.box.down(signal.SIGKILL)
+        self.server.down()
+
+    def waits(self, count: int, size: int = 100_000, *, kind: MediaKind = MediaKind.EVENT) -> list[Sidecar]:
+        """So many clips of the last hours wait, the oldest first."""
+        begin = int(time.time()) - HOUR * 8 - len(self.clips)  # whole seconds, each once: so are the contents
+        starts = [begin + number * HOUR * 6 // count for number in range(count)]
+        found = [save(self.box.library, start=start, size=size, kind=kind) for start in starts]
+        self.clips += found
+        return found
+
+    def arrived(self) -> list[Path]:
+        """The media in the bucket."""
+        return [path for path in self.bucket.rglob("*.mp4") if path.is_file()]
+
+    def drained(self, within: float = 60.0) -> None:
+        """Wait until nothing waits."""
+        until("everything is stored", lambda: not self.box.waiting(), within)
+
+    def check(self, but: set[str] = frozenset()) -> None:
+        """The bucket holds these clips, `but` some, and nothing else."""
+        stored_once(self.bucket, self.box.library, [one for one in self.clips if one.id not in but], node="testbox")
+
+
+def worker(box: Edgecam) -> int | None:
+    """The process of the daemon's child that talks to the store, if there is one."""
+    assert box.process is not None
+    for children in Path(f"/proc/{box.process.pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for pid in children.read_text().split():
+                if b"edgecam.offload.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return int(pid)
+    return None
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A process that does nothing meanwhile, and does not know."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check generate crash day rtsp-faults tmpfs picamera clean
+.PHONY: demo test check generate crash day faults rtsp-faults tmpfs picamera clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgecam demo $(ARGS)
@@ -28,6 +28,12 @@ generate: $(VENV)/.test
 rtsp-faults: $(VENV)/.test
 	tests/install-peers
 	PYTHONPATH=tests $(BIN)/python tests/rtsp_faults.py >docs/reliability-rtsp.txt
+
+# Every fault of network, store, disk and process that the offload must survive, in half an hour; the tests do a short form
+# of it. ARGS="--jobs 6 --rows 5,6 --seed 1".
+faults: $(VENV)/.test
+	tests/install-peers
+	PYTHONPATH=tests $(BIN)/python tests/faults/campaign.py $(ARGS) >docs/reliability.md
 
 # The daemon is killed 200 times while it records, and as root its power goes 25 times, in half an hour; the tests do a
 # few of both. ARGS="--kills 20 --cuts 2 --seed 1".

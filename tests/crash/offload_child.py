@@ -9,6 +9,7 @@ import itertools
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from edgecam.clock import SystemClock
@@ -55,7 +56,8 @@ class InProcess:
     async def close(self) -> None: ...
 
 
-async def upload(root: Path, config: StoreConfig, carrier: Carrier) -> None:
+async def upload(root: Path, config: StoreConfig, carrier: Carrier, told: Callable[[str], None]) -> None:
+    """Until nothing waits; `told` hears of each thing that is stored."""
     bus, layout = Bus(), Layout(root)
     uploader = Uploader(
         config=Offload(store=config, link_expiry=None),
@@ -72,7 +74,7 @@ async def upload(root: Path, config: StoreConfig, carrier: Carrier) -> None:
     waiting, done = {path.name for path in layout.wait.iterdir()}, asyncio.Event()
 
     def tell(event: ClipStored) -> None:
-        print(event.media.id, flush=True)  # noqa: T201  the test listens
+        told(event.media.id)
         waiting.discard(event.media.id)
         if not waiting:
             done.set()
@@ -84,15 +86,19 @@ async def upload(root: Path, config: StoreConfig, carrier: Carrier) -> None:
     await asyncio.wait({life})
 
 
+def say(id: str) -> None:
+    print(id, flush=True)  # noqa: T201  the test listens
+
+
 def main(root: Path, how: str) -> None:
     if how.isdecimal():
         die_at(int(how), root)
-        asyncio.run(upload(root, FolderStore(path=root / "nas"), InProcess()))
+        asyncio.run(upload(root, FolderStore(path=root / "nas"), InProcess(), say))
         return
     config = S3Store(
         bucket="birdbox", endpoint=Url(how), access_key=Secret(S3.access_key), secret_key=Secret(S3.secret_key)
     )
-    asyncio.run(upload(root, config, Worker(clock=SystemClock())))
+    asyncio.run(upload(root, config, Worker(clock=SystemClock()), say))
 
 
 if __name__ == "__main__":

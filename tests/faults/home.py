@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,13 +15,6 @@ from waiting import save, stored_once
 HOUR = 3600.0
 MOVING = {"type": "synthetic", "size": "320x240", "fps": 10, "schedule": {"every": "3s", "move": "1s"}}
 """A camera before which something moves every other second."""
-
-
-def s3(server: S3, port: int | None = None) -> dict[str, object]:
-    """The store's section for the bucket `birdbox`; `port` is that of a proxy before the server."""
-    endpoint = f"http://127.0.0.1:{port or server.port}"
-    keys = {"access_key": server.access_key, "secret_key": server.secret_key}
-    return {"type": "s3", "endpoint": endpoint, "bucket": "birdbox", **keys}
 
 
 def recording(source: Mapping[str, object] = MOVING, *, mode: str = "both") -> dict[str, object]:
@@ -58,7 +51,7 @@ class Home:
         config = {
             "state": str(folder / "state"),
             "storage": {"path": str(folder / "box/library"), "limit": "1GB", "reserve": "0B", **storage},
-            "offload": {"store": s3(self.server, port), "kinds": list(kinds)},
+            "offload": {"store": self.server.section("birdbox", port), "kinds": list(kinds)},
             "cameras": cameras or {},
             **mqtt,
         }
@@ -90,9 +83,9 @@ class Home:
         """Wait until nothing waits."""
         until("everything is stored", lambda: not self.box.waiting(), within)
 
-    def check(self, but: set[str] = frozenset()) -> None:
-        """The bucket holds these clips, `but` some, and nothing else."""
-        stored_once(self.bucket, self.box.library, [one for one in self.clips if one.id not in but], node="testbox")
+    def check(self, but: Collection[str] = (), *, node: str = "testbox") -> None:
+        """The bucket holds these clips, `but` some, and nothing else; here each has its receipt."""
+        stored_once(self.bucket, self.box.library, [one for one in self.clips if one.id not in but], node=node)
 
 
 def worker(box: Edgecam) -> int | None:

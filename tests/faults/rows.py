@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from peers import Azurite
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -15,6 +17,8 @@ class Trial:
     full: bool = False
     """With the product's own pauses and many files; else in the few seconds that a test may take."""
     seed: int = 0
+    azurite: Azurite | None = None
+    """One that is up already; it takes seconds to start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,250 @@
+"""The way of waiting files through a proxy to a real server: the daemon's own spool, uploader and worker, and a witness."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from edgecam.clock import SystemClock
+from edgecam.config.store import Offload, StoreConfig
+from edgecam.events import Bus, ClipStored
+from edgecam.health import SpoolStatus, StoreState
+from edgecam.media import Layout, MediaId, Sidecar
+from edgecam.offload.deliver import Delivered, Parcel
+from edgecam.offload.patience import Patience, Pause
+from edgecam.offload.spool import Spool
+from edgecam.offload.stores import StoreError
+from edgecam.offload.uploader import Uploader
+from edgecam.offload.worker import STALL, Worker
+from fakes import until
+from faultproxy import Proxy
+from faults.rows import Found, Trial
+from faults.site import Site, open_site
+from faults.witness import Thing, Witness
+from waiting import NOON, content, save
+
+HOUR = 3600.0
+HASTE = 0.01
+"""What is left, in the tests, of each of the product's pauses."""
+WITHIN = 60.0, 1800.0
+"""Seconds, in the tests and in the campaign, in which must come true what a row waits for."""
+
+
+class Courier(Worker):
+    """The worker, whose attempts are kept."""
+
+    def __init__(self, *, stall: float) -> None:
+        super().__init__(clock=SystemClock(), stall=stall)
+        self.begun: list[float] = []
+        """Of each attempt, monotonic seconds."""
+        self.failures: list[StoreError | None] = []
+        """Of each attempt that is over; None: it was none."""
+
+    async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered:
+        self.begun.append(time.monotonic())
+        try:
+            delivered = await super().deliver(store, parcel)
+        except StoreError as error:
+            self.failures.append(error)
+            raise
+        self.failures.append(None)
+        return delivered
+
+
+class Counted(Patience):
+    """The patience, whose pauses are kept."""
+
+    def __init__(self, jitter: Callable[[], float], *, pace: float) -> None:
+        super().__init__(jitter, pace=pace)
+        self.pauses: list[float] = []
+
+    def failed(self, error: StoreError) -> Pause:
+        pause = super().failed(error)
+        self.pauses.append(pause.seconds)
+        return pause
+
+
+class Crossing:
+    """One row on its way. Its methods run on the daemon's loop: nothing here may block."""
+
+    def __init__(self, trial: Trial, site: Site, proxy: Proxy, clips: Sequence[Sidecar], stall: float) -> None:
+        self.trial, self.site, self.proxy, self.clips = trial, site, proxy, list(clips)
+        self.chance = random.Random(trial.seed)
+        self.layout = Layout(trial.folder / "box")
+        self.config: StoreConfig = site.config(proxy)
+        """May be changed before `start`, as may the next three."""
+        self.numbers: dict[str, int] = {}
+        """Clips whose key is `<id>-2` or so."""
+        self.before: dict[str, bytes] = {}
+        """Clips at whose key these bytes lie at first."""
+        self.others: dict[str, bytes] = {}
+        """Objects of other people, which must stay."""
+        self.status, self.stored = SpoolStatus(), list[str]()
+        self.courier = Courier(stall=stall)
+        self.patience = Counted(self.chance.random, pace=1.0 if trial.full else HASTE)
+        self.late = 0.0
+        """Seconds by which the loop was late at most."""
+        self._bus = Bus()
+        self._bus.on(ClipStored, lambda event: self.stored.append(event.media.id))
+        self._witness: Witness | None = None
+        self._life: asyncio.Task[None] | None = None
+
+    # What shall be where
+
+    def key(self, clip: Sidecar, suffix: str = ".mp4") -> str:
+        """Without a conflict."""
+        return clip.media.key(self.config.prefix, "garden-pi") + suffix
+
+    def _thing(self, clip: Sidecar) -> Thing:
+        number = self.numbers.get(clip.id)
+        media, manifest = (self.key(clip, f"-{number}{suffix}" if number else suffix) for suffix in (".mp4", ".json"))
+        before = [self.before[clip.id]] if clip.id in self.before else []
+        return Thing(self.layout.marker(clip.media), (media, data(clip)), (manifest, clip.dump()), before)
+
+    # What happens
+
+    def start(self) -> None:
+        uploader = Uploader(
+            config=Offload(store=self.config, link_expiry=None),
+            wanted=lambda _: True,
+            node="garden-pi",
+            prefix=lambda _: self.config.prefix,
+            spool=Spool(self.layout),
+            worker=self.courier,
+            bus=self._bus,
+            status=self.status,
+            cameras_status={},
+            clock=SystemClock(),
+            patience=self.patience,
+        )
+        self._witness = Witness(self.site, [self._thing(clip) for clip in self.clips])
+        self._witness.begin()
+        self._life = asyncio.create_task(uploader.run())
+
+    async def stop(self) -> None:
+        if self._witness:
+            self._witness.end()
+        if self._life:
+            self._life.cancel()
+            await asyncio.gather(self._life, return_exceptions=True)
+
+    async def until(self, what: str, true: Callable[[], object]) -> None:
+        """Raises AssertionError when it does not come true, or when the uploader ends."""
+        await until(what, lambda: self._alive() and true(), within=WITHIN[self.trial.full], meanwhile=self._tick)
+
+    def _alive(self) -> bool:
+        assert self._life is not None, "not started"
+        assert not self._life.done(), f"the uploader ended: {self._life}"
+        return True
+
+    async def _tick(self) -> None:
+        began = time.monotonic()
+        await asyncio.sleep(0.02)
+        self.late = max(self.late, time.monotonic() - began - 0.02)
+
+    async def failures(self, count: int) -> None:
+        """Wait until so many attempts in all have failed."""
+        await self.until(f"{count} attempts fail", lambda: len(self.patience.pauses) >= count)
+
+    async def blocked(self, *words: str) -> str:
+        """Wait until only a person can help; returns what this person is told."""
+        await self.until("the store is blocked", lambda: self.status.state is StoreState.BLOCKED)
+        reason = self.status.reason or ""
+        assert all(word in reason for word in words), f"not {words} in the reason: {reason}"
+        assert self.stored == [], "something was stored all the same"
+        return reason
+
+    async def drained(self) -> None:
+        """Wait until nothing waits."""
+        await self.until("all is stored", lambda: len(self.stored) >= len(self.clips) and not self.waiting())
+
+    def waiting(self) -> list[str]:
+        return sorted(path.name for path in self.layout.wait.iterdir())
+
+    # What must be true
+
+    def check(self) -> None:
+        """At the end of every row."""
+        assert self._witness is not None
+        self._witness.end()
+        assert self._witness.wrong == []
+        assert self._witness.looks > 0
+        expected = dict(self.others)
+        for thing in map(self._thing, self.clips):
+            expected |= dict([thing.media, thing.manifest])
+        found = self.site.objects()
+        assert sorted(found) == sorted(expected)
+        assert [key for key in found if found[key] != expected[key]] == []
+        assert sorted(self.stored) == sorted(clip.id for clip in self.clips), "not announced exactly once"
+        assert self.status.state is StoreState.OK
+        self._check_disk()
+        self._check_pauses()
+
+    def _check_disk(self) -> None:
+        spool = Spool(self.layout)
+        assert self.waiting() == []
+        for clip in self.clips:
+            kept = spool.sidecar(clip.media)
+            assert kept.receipt is not None
+            assert kept.receipt.key == self._thing(clip).media[0]
+            assert self.layout.media(clip.media).read_bytes() == data(clip)
+
+    def _check_pauses(self) -> None:
+        """The store was left alone after each failure, as long as it was said."""
+        pauses = iter(self.patience.pauses)
+        for (at, following), failure in zip(
+            itertools.pairwise(self.courier.begun), self.courier.failures, strict=False
+        ):
+            if failure is not None:
+                assert following - at >= next(pauses, 0.0), "tried again before the pause was over"
+
+    def sent_twice(self) -> int:
+        """Whole bodies of media that went to the server, beyond one for each."""
+        puts = [request for request in self.proxy.asked("PUT", ".mp4") if request.passed == request.size > 0]
+        return len(puts) - len(self.clips)
+
+
+def data(clip: Sidecar) -> bytes:
+    """The media that `waiting.save` made."""
+    return content(clip.size, int(clip.start))
+
+
+Scenario = Callable[[Crossing], Awaitable[str]]
+"""Plays a row from before `start` until all is drained; returns what it saw, in a few words."""
+
+
+def cross(
+    trial: Trial,
+    *,
+    scenario: Scenario,
+    server: str,
+    files: tuple[int, int] = (3, 24),
+    size: tuple[int, int] = (200_000, 2_000_000),
+    stall: tuple[float, float] = (STALL, STALL),
+    tls: bool = False,
+    bucket: bool = True,
+) -> Found:
+    """A row's `play`. Of each pair the first is the tests', the second the campaign's; sizes are half of that to that.
+
+    `tls`: the proxy speaks it before a server that does not; `bucket`: it is there.
+    """
+    chance, top = random.Random(trial.seed), size[trial.full]
+    box = trial.folder / "box"
+    clips = [
+        save(box, start=NOON + number * HOUR, size=chance.randint(top // 2, top)) for number in range(files[trial.full])
+    ]
+    with open_site(server, trial, empty=bucket) as site, site.proxy(tls=tls) as proxy:
+        crossing = Crossing(trial, site, proxy, clips, stall[trial.full])
+        text = asyncio.run(_whole(crossing, scenario))
+    return Found(len(clips), text)
+
+
+async def _whole(crossing: Crossing, scenario: Scenario) -> str:
+    try:
+        text = await scenario(crossing)
+        await asyncio.get_running_loop().run_in_executor(None, crossing.check)
+    finally:
+        await crossing.stop()
+    return text

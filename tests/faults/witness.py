@@ -1,0 +1,70 @@
+"""Somebody who asks a server for the same objects all the time, past the proxy, and sees what is never to be seen."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from faults.site import Site
+
+PAUSE = 0.01
+"""Seconds between two rounds over all that still waits."""
+
+
+@dataclass
+class Thing:
+    """A clip on its way: its marker, what it is in the store, and what else may be seen there before."""
+
+    marker: Path
+    media: tuple[str, bytes]
+    """Key and bytes."""
+    manifest: tuple[str, bytes]
+    before: Sequence[bytes] = field(default=())
+
+
+class Witness:
+    """Looks from `begin` to `end`, in a thread of its own."""
+
+    def __init__(self, site: Site, things: Sequence[Thing]) -> None:
+        self._site, self._things = site, list(things)
+        self.looks = 0
+        self.wrong: list[str] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="witness")
+
+    def _watch(self) -> None:
+        while not self._over.wait(PAUSE):
+            for thing in list(self._things):
+                try:
+                    self._look(thing)
+                except OSError:  # the server is away, and answers nobody
+                    self._over.wait(0.1)
+                if self._over.is_set():
+                    return
+
+    def _look(self, thing: Thing) -> None:
+        gone = not thing.marker.exists()  # before we ask: what is gone by now must be there
+        manifest = self._see(thing, *thing.manifest)
+        media = self._see(thing, *thing.media)
+        if manifest and not media:
+            self.wrong.append(f"{thing.manifest[0]} was there before its media")
+        if gone and media and manifest:
+            self._things.remove(thing)
+        elif gone:
+            self.wrong.append(f"{thing.marker.name} had left the spool before it was whole in the store")
+
+    def _see(self, thing: Thing, key: str, whole: bytes) -> bool:
+        """Whether it is there, whole."""
+        found = self._site.seen(key)
+        self.looks += 1
+        if found is not None and found != whole and found not in thing.before:
+            self.wrong.append(f"{key} was seen with {len(found)} bytes that are not the {len(whole)} of the clip")
+        return found == whole
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        """Once more is fine."""
+        self._over.set()
+        self._thread.join()

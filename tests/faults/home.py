@@ -1,13 +1,14 @@
 """A whole daemon before rclone's S3, and clips that wait for it: where the rows of the box itself are played."""
 
-import os
 import signal
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from edgecam.media import MediaKind, Sidecar
+from faultproxy import Proxy
 from outside import Edgecam, until
 from peers import S3, Mosquitto
 from waiting import save, stored_once
@@ -32,7 +33,7 @@ def recording(source: Mapping[str, object] = MOVING, *, mode: str = "both") -> d
 
 
 class Home:
-    """The server is up inside the context, the daemon is the caller's to start."""
+    """The server is up inside the context, the daemon is the caller's to start. Its uploads cross `proxy`."""
 
     def __init__(
         self,
@@ -41,30 +42,31 @@ class Home:
         cameras: Mapping[str, object] | None = None,
         kinds: tuple[str, ...] = ("event",),
         broker: Mosquitto | None = None,
-        port: int | None = None,
         **storage: object,
     ) -> None:
-        """`port`: that of a proxy before the server; `storage`: of that section."""
+        """`storage`: of that section."""
         self.server = S3(folder / "s3")
         self.bucket = self.server.bucket("birdbox")
-        mqtt = {"mqtt": {"host": broker.host, "port": broker.port}} if broker else {}
+        self.proxy = Proxy(self.server.port)
         config = {
             "state": str(folder / "state"),
             "storage": {"path": str(folder / "box/library"), "limit": "1GB", "reserve": "0B", **storage},
-            "offload": {"store": self.server.section("birdbox", port), "kinds": list(kinds)},
+            "offload": {"store": self.server.section("birdbox", self.proxy.port), "kinds": list(kinds)},
             "cameras": cameras or {},
-            **mqtt,
         }
+        if broker:
+            config["mqtt"] = {"host": broker.host, "port": broker.port}
         self.box = Edgecam(folder / "box", config)
         self.clips: list[Sidecar] = []
 
-    def __enter__(self) -> "Home":
+    def __enter__(self) -> Self:
         self.server.up()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self.box.process:
             self.box.down(signal.SIGKILL)
+        self.proxy.__exit__(None, None, None)
         self.server.down()
 
     def waits(self, count: int, size: int = 100_000, *, kind: MediaKind = MediaKind.EVENT) -> list[Sidecar]:
@@ -87,24 +89,7 @@ class Home:
         """The bucket holds these clips, `but` some, and nothing else; here each has its receipt."""
         stored_once(self.bucket, self.box.library, [one for one in self.clips if one.id not in but], node=node)
 
-
-def worker(box: Edgecam) -> int | None:
-    """The process of the daemon's child that talks to the store, if there is one."""
-    assert box.process is not None
-    for children in Path(f"/proc/{box.process.pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for pid in children.read_text().split():
-                if b"edgecam.offload.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    return int(pid)
-    return None
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """A process that does nothing meanwhile, and does not know."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+    def under_way(self, after: int, share: float) -> bool:
+        """Whether of a clip that came after so many requests this share, 0..1, has arrived, and not all."""
+        asked = [request for request in self.proxy.seen[after:] if request.method == "PUT" and ".mp4" in request.path]
+        return any(share * request.size <= request.passed < request.size for request in asked[-1:])

@@ -1,115 +1,103 @@
 """The daemon or its worker dies, stops, or loses its power, while it uploads."""
 
-import asyncio
 import os
 import random
 import signal
 from pathlib import Path
 
 from crash import campaign, power
-from crash.offload_child import upload
-from edgecam.clock import SystemClock
-from edgecam.config.secret import Secret, Url
-from edgecam.config.store import S3Store
-from edgecam.offload.worker import STALL, Worker
-from faults.home import Home, worker
+from faultproxy import Fault, Strike
+from faults.crossing import Crossing
+from faults.home import Home
 from faults.rows import Found, Trial, Unable
 from outside import until
 from peers import S3
 
 MB = 1_000_000
-BRIEF = 4.0
-"""Seconds without a sign of life in the short form: a worker needs one or two to begin."""
 
 
 def daemon_dies(trial: Trial) -> Found:
-    """Row 22: it is killed again and again in the middle of its uploads."""
-    chance, kills = random.Random(trial.seed), 40 if trial.full else 4
+    """22. It is killed again and again, each time in the middle of an upload."""
+    chance, kills = random.Random(trial.seed), 40 if trial.full else 3
     with Home(trial.folder) as home:
-        home.waits(kills * 3, 2 * MB)
+        home.waits(kills + 3, MB)
+        home.proxy.suffer(Strike(Fault(rate=4 * MB)))
         for number in range(kills):
-            home.box.up()
-            enough = len(home.arrived()) + chance.randrange(3)
-            until(f"more is stored in life {number}", lambda enough=enough: len(home.arrived()) >= enough and worker(home.box))
+            home.box.start()
+            asked, share = len(home.proxy.seen), chance.random() * 0.9
+            until(f"it uploads in life {number}", lambda: home.under_way(asked, share))  # noqa: B023  (asked at once)
             home.box.down(signal.SIGKILL)
-        assert home.box.waiting(), "it was never killed in the middle"
-        with home.box:
+        home.proxy.mend()
+        with home.box as box:
             home.drained()
-            assert home.box.health()["problems"] == []
+            assert box.health()["problems"] == []
         home.check()
-        return Found(len(home.clips), f"{kills} kills in the middle of uploads")
+        return Found(len(home.clips), f"{kills} kills in the middle of an upload")
 
 
 def daemon_dies_recording(trial: Trial) -> Found:
-    """Row 22: two cameras record, everything goes to S3, and the daemon is killed at random moments."""
+    """22. Two cameras record, all of it goes to S3, and the daemon is killed at random moments."""
     place = trial.folder / "house"
     place.mkdir()
     with S3(trial.folder / "s3") as server:
         tally = campaign.Campaign(place, trial.seed, lambda _: None, server).run(20 if trial.full else 2)
         assert not tally.wrong, "; ".join(tally.wrong)
-        arrived = sum(path.suffix == ".mp4" for path in server.bucket("birdbox").rglob("*"))
-    return Found(arrived, f"{tally.kills.total()} kills while two cameras record; see crash.txt")
+        return Found(_arrived(server), f"{tally.kills.total()} kills while two cameras record; more in crash.txt")
 
 
 def power_goes(trial: Trial) -> Found:
-    """Row 24: the same, and the disk has only what reached it."""
+    """24. The same, and the disk has only what had reached it."""
     if why := power.unable():
         raise Unable(why)
-    cuts = 4 if trial.full else 1
-    place = trial.folder / "house"
+    place, cuts = trial.folder / "house", 4 if trial.full else 1
     place.mkdir()
     with S3(trial.folder / "s3") as server:
-        mains = power.Mains(place, trial.seed, longest=8.0 if trial.full else 3.0, server=server)
+        mains = power.Mains(place, trial.seed, longest=10.0 if trial.full else 3.0, server=server)
         wrong = [line for _ in range(cuts) for line in mains.cut().wrong]
         assert not wrong, "; ".join(wrong)
-        arrived = sum(path.suffix == ".mp4" for path in server.bucket("birdbox").rglob("*"))
-    return Found(arrived, f"{cuts} power cuts while two cameras record; see crash.txt")
+        return Found(_arrived(server), f"{cuts} power cuts while two cameras record; more in crash.txt")
 
 
-def worker_dies(trial: Trial) -> Found:
-    """Row 23: the worker is killed in the middle of uploads; the daemon starts another one."""
-    chance, kills = random.Random(trial.seed), 25 if trial.full else 3
-    with Home(trial.folder) as home:
-        home.waits(kills * 3, 2 * MB)
-        with home.box as box:
-            for _ in range(kills):
-                enough = len(home.arrived()) + chance.randrange(3)
-                pid = until("there is a worker at work", lambda enough=enough: len(home.arrived()) >= enough and worker(box))
-                os.kill(pid, signal.SIGKILL)
-                until("it is gone", lambda pid=pid: worker(box) != pid)
-            assert box.waiting(), "it was never killed in the middle"
-            home.drained()
-            assert "the offload worker died (killed by SIGKILL)" in box.log
-            assert box.health()["problems"] == []
-        home.check()
-        return Found(len(home.clips), f"{kills} kills in the middle of uploads")
+def _arrived(server: S3) -> int:
+    return sum(path.suffix == ".mp4" for path in server.bucket("birdbox").rglob("*"))
 
 
-def worker_stops(trial: Trial) -> Found:
-    """Row 23: the worker stops (SIGSTOP) when it has stored the first file; another one takes its place."""
-    with Home(trial.folder) as home:
-        home.waits(6, 2 * MB)
-        asyncio.run(_stopped(home, STALL if trial.full else BRIEF))
-        home.check(node="garden-pi")
-        return Found(len(home.clips), f"replaced after {STALL if trial.full else BRIEF:.0f} s without a sign of life")
+async def worker_dies(crossing: Crossing) -> str:
+    """23. The worker is killed in the middle of a body, over and over."""
+    kills = len(crossing.clips)
+    crossing.proxy.suffer(Strike(Fault(rate=MB)))
+    crossing.start()
+    for number in range(1, kills + 1):
+        os.kill(await _in_the_middle(crossing), signal.SIGKILL)
+        await crossing.failures(number)
+        assert "killed by SIGKILL" in (crossing.status.reason or "")
+    crossing.proxy.mend()
+    await crossing.drained()
+    return f"{kills} kills in the middle of an upload"
 
 
-async def _stopped(home: Home, stall: float) -> None:
-    server = home.server
-    config = S3Store(
-        bucket="birdbox",
-        endpoint=Url(server.endpoint),
-        access_key=Secret(server.access_key),
-        secret_key=Secret(server.secret_key),
-    )
-    worker, first = Worker(clock=SystemClock(), stall=stall), list[int]()
+async def worker_stops(crossing: Crossing) -> str:
+    """23. The worker is stopped in the middle of a body, and gives no sign of life."""
+    crossing.proxy.suffer(Strike(Fault(rate=MB)))
+    crossing.start()
+    pid = await _in_the_middle(crossing)
+    os.kill(pid, signal.SIGSTOP)
+    crossing.proxy.mend()
+    await crossing.failures(1)
+    reason = crossing.status.reason
+    await crossing.drained()
+    assert not Path(f"/proc/{pid}").exists(), "the one that hangs is still there"
+    return str(reason)
 
-    def stored(_: str) -> None:
-        if not first and worker.pid:
-            first.append(worker.pid)
-            os.kill(worker.pid, signal.SIGSTOP)
 
-    async with asyncio.timeout(stall + 60):
-        await upload(home.box.library, config, worker, stored)
-    assert first
-    assert not Path(f"/proc/{first[0]}").exists(), "the one that hung is still there"
+async def _in_the_middle(crossing: Crossing) -> int:
+    """The worker's process, when a part of a clip's body, and not all, is with the store."""
+    before, share = len(crossing.proxy.seen), crossing.chance.uniform(0.1, 0.5)
+
+    def under_way() -> bool:
+        asked = [one for one in crossing.proxy.seen[before:] if one.method == "PUT" and ".mp4" in one.path]
+        return any(share * one.size <= one.passed < one.size for one in asked[-1:])
+
+    await crossing.until("an upload is under way", under_way)
+    assert crossing.courier.pid is not None
+    return crossing.courier.pid

@@ -1,7 +1,27 @@
 """The rows in which something of the box itself fails: its disk, its daemon, its worker, its power."""
 
 from collections.abc import Sequence
+from functools import partial
 
+from faults import killed
+from faults.crossing import cross
 from faults.rows import Row
+from faults.site import AZURITE, RCLONE
 
-ROWS: Sequence[Row] = ()
+SOME = {"files": (3, 20), "size": (400_000, 1_000_000)}
+LARGE = {"files": (2, 3), "size": (16_000_000, 16_000_000)}
+"""So large that not all of one is in the kernel's hands at once."""
+
+ROWS: Sequence[Row] = (
+    Row(22, "daemon killed while two cameras record", RCLONE, killed.daemon_dies_recording),
+    Row(24, "power cut", RCLONE, killed.power_goes),
+    Row(22, "daemon killed in its uploads", RCLONE, killed.daemon_dies),
+    Row(23, "worker killed", RCLONE, partial(cross, scenario=killed.worker_dies, server=RCLONE, **SOME)),
+    Row(23, "worker killed", AZURITE, partial(cross, scenario=killed.worker_dies, server=AZURITE, **SOME)),
+    Row(
+        23,
+        "worker stopped",
+        RCLONE,
+        partial(cross, scenario=killed.worker_stops, server=RCLONE, stall=(4.0, 120.0), **LARGE),
+    ),
+)

@@ -175,7 +175,7 @@ class Campaign:
         self._complain(box.health()["problems"])
         box.down()
         self._complain(scan.whole(box.library) + scan.orphans(box.library, wanted=self._wanted))
-        self._complain(scan.stored(house.place(self._store)))
+        self._complain(scan.stored(house.place(self._store), box.library))
 
     def _complain(self, what: list[str]) -> None:
         for line in what:

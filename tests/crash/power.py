@@ -127,6 +127,7 @@ class Mains:
                     camera: self._lost(box.library, camera, began, number, wrong) for camera, number in last.items()
                 }
             wrong += scan.whole(box.library) + scan.orphans(box.library, wanted=house.wanted(self._store))
+            wrong += scan.stored(house.place(self._store), box.library)
         return Cut(wrong, lost)
 
     def _box(self, disk: Path) -> Edgecam:
@@ -152,14 +153,16 @@ class Mains:
     def _settle(self, root: Path, restarted: float) -> list[str]:
         """What the daemon does not finish of that which was left."""
 
-        def open_still() -> list[Path]:
-            return [path for path in (root / "spool" / "open").iterdir() if _start(path) < restarted]
+        def left(room: str) -> list[Path]:
+            return [path for path in (root / "spool" / room).iterdir() if _start(path) < restarted]
 
-        try:
-            until("clean", lambda: not open_still() and not scan.orphans(root, restarted), CLEAN_WITHIN)
-        except AssertionError:
-            return [f"{path} is never finished" for path in open_still()] + scan.orphans(root, restarted)
-        return []
+        def wrong() -> list[str]:
+            unfinished = [f"{path} is never finished" for path in left("open")]
+            return unfinished + [f"{path} is never stored" for path in left("wait")] + scan.orphans(root, restarted)
+
+        with suppress(AssertionError):
+            until("clean", lambda: not wrong(), CLEAN_WITHIN)
+        return wrong()
 
     def _lost(self, root: Path, camera: str, began: float, last: int, wrong: list[str]) -> float:
         ids = [id for id in scan.starts(root) if (id.camera, id.kind) == (camera, MediaKind.CONTINUOUS)]

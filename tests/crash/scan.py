@@ -31,11 +31,15 @@ def orphans(root: Path, before: float = float("inf"), *, wanted: frozenset[str] 
     return [*_strays(root, before), *_unfinished(root, before), *_markers(root, before), *_unmarked(root, wanted)]
 
 
-def stored(folder: Path) -> list[str]:
-    """Every object in a folder store is whole, has its manifest, and is there once."""
+def stored(folder: Path, root: Path) -> list[str]:
+    """Every object in a store that is a folder is whole, has its manifest, and is there once.
+
+    Of what still waits at `root` there may be half of it.
+    """
+    waiting = {path.name for path in (root / "spool" / "wait").iterdir()}
     found, seen = list[str](), dict[str, Path]()
     for path in sorted(folder.rglob("*")):
-        if path.is_dir():
+        if path.is_dir() or path.stem in waiting or path.name in waiting:
             continue
         if path.name in seen:
             found.append(f"{path} is in the store twice, also as {seen[path.name]}")

@@ -3,6 +3,8 @@
 import os
 import random
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from crash import campaign, power
@@ -37,9 +39,8 @@ def daemon_dies(trial: Trial) -> Found:
 
 def daemon_dies_recording(trial: Trial) -> Found:
     """22. Two cameras record, all of it goes to S3, and the daemon is killed at random moments."""
-    place = trial.folder / "house"
-    place.mkdir()
-    with S3(trial.folder / "s3") as server:
+    with _server(trial) as server:
+        place = trial.folder / "house"
         tally = campaign.Campaign(place, trial.seed, lambda _: None, server).run(20 if trial.full else 2)
         assert not tally.wrong, "; ".join(tally.wrong)
         return Found(_arrived(server), f"{tally.kills.total()} kills while two cameras record; more in crash.txt")
@@ -49,13 +50,22 @@ def power_goes(trial: Trial) -> Found:
     """24. The same, and the disk has only what had reached it."""
     if why := power.unable():
         raise Unable(why)
-    place, cuts = trial.folder / "house", 4 if trial.full else 1
-    place.mkdir()
-    with S3(trial.folder / "s3") as server:
-        mains = power.Mains(place, trial.seed, longest=10.0 if trial.full else 3.0, server=server)
+    cuts = 4 if trial.full else 1
+    with _server(trial) as server:
+        place = trial.folder / "house"
+        mains = power.Mains(place, trial.seed, longest=10.0, server=server)
         wrong = [line for _ in range(cuts) for line in mains.cut().wrong]
         assert not wrong, "; ".join(wrong)
         return Found(_arrived(server), f"{cuts} power cuts while two cameras record; more in crash.txt")
+
+
+@contextmanager
+def _server(trial: Trial) -> Iterator[S3]:
+    (trial.folder / "house").mkdir()
+    server = S3(trial.folder / "s3")
+    server.bucket("birdbox")  # before it is up: it looks for new folders now and then only
+    with server:
+        yield server
 
 
 def _arrived(server: S3) -> int:

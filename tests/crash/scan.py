@@ -64,7 +64,7 @@ def _finished(root: Path) -> list[Path]:
     return [path for room in ("recordings", "snapshots") for path in (root / room).rglob("*.[mj]p[4g]")]
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
     """Empty when it is gone."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -111,7 +111,7 @@ def _portrait(path: Path, told: dict[str, Any] | None) -> list[str]:
         )
     if told is None:
         return [f"{path} lies there, and the sidecar does not know"]
-    return [] if told["sha256"] == _sha256(path) else [f"{path} is not its sidecar's"]
+    return [] if told["sha256"] == sha256(path) else [f"{path} is not its sidecar's"]
 
 
 def _jpeg(path: Path) -> list[str]:
@@ -174,7 +174,7 @@ def _markers(root: Path, before: float) -> list[str]:
             continue
         if not media.exists():
             found.append(f"{marker} waits for nothing")
-        elif id.beside and _told(marker).get("sha256") != _sha256(media):
+        elif id.beside and _told(marker).get("sha256") != sha256(media):
             found.append(f"{marker} does not tell its picture")
     return found
 

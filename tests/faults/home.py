@@ -69,10 +69,12 @@ class Home:
         self.proxy.__exit__(None, None, None)
         self.server.down()
 
-    def waits(self, count: int, size: int = 100_000, *, kind: MediaKind = MediaKind.EVENT) -> list[Sidecar]:
-        """So many clips of the last hours wait, the oldest first."""
-        begin = int(time.time()) - HOUR * 8 - len(self.clips)  # whole seconds, each once: so are the contents
-        starts = [begin + number * HOUR * 6 // count for number in range(count)]
+    def waits(
+        self, count: int, size: int = 100_000, *, kind: MediaKind = MediaKind.EVENT, hours: int = 8
+    ) -> list[Sidecar]:
+        """So many clips wait, the oldest first, all of the hour that was so many hours ago."""
+        begin = int(time.time() - hours * HOUR)  # whole seconds, each once: so are the contents
+        starts = [begin + number * HOUR // count for number in range(count)]
         found = [save(self.box.library, start=start, size=size, kind=kind) for start in starts]
         self.clips += found
         return found

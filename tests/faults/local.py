@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from faults import killed
+from faults import disk, killed
 from faults.crossing import cross
 from faults.rows import Row
 from faults.site import AZURITE, RCLONE
@@ -24,4 +24,9 @@ ROWS: Sequence[Row] = (
         RCLONE,
         partial(cross, scenario=killed.worker_stops, server=RCLONE, stall=(4.0, 120.0), **LARGE),
     ),
+    Row(14, "bit rot on the disk", RCLONE, disk.rot),
+    Row(25, "disk fills, the store is away", RCLONE, disk.room_ends),
+    Row(25, "no room between two bytes", RCLONE, disk.no_room_for_a_byte),
+    Row(27, "disk turns read-only", RCLONE, disk.read_only),
+    Row(27, "disk breaks (EIO)", RCLONE, disk.broken),
 )

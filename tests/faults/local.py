@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from faults import disk, killed
+from faults import company, disk, killed
 from faults.crossing import cross
 from faults.rows import Row
 from faults.site import AZURITE, RCLONE
@@ -29,4 +29,7 @@ ROWS: Sequence[Row] = (
     Row(25, "no room between two bytes", RCLONE, disk.no_room_for_a_byte),
     Row(27, "disk turns read-only", RCLONE, disk.read_only),
     Row(27, "disk breaks (EIO)", RCLONE, disk.broken),
+    Row(33, "MQTT broker dies and comes again", RCLONE, company.broker_ends),
+    Row(33, "MQTT broker hangs", RCLONE, company.broker_hangs),
+    Row(34, "two daemons on one spool", RCLONE, company.second_daemon),
 )

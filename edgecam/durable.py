@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 FILE_MODE = 0o640
 FOLDER_MODE = 0o750
+_NO_SUCH_NOTION = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 def make_folder(path: Path) -> None:
@@ -24,12 +25,12 @@ def make_folder(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in `path` durable. File systems without that notion (FAT, some NFS) say EINVAL: ignored."""
+    """Make the names in `path` durable. File systems without that notion (FAT, SMB, some NFS) say so: ignored."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
     except OSError as error:
-        if error.errno != errno.EINVAL:
+        if error.errno not in _NO_SUCH_NOTION:
             raise
     finally:
         os.close(fd)

@@ -35,10 +35,10 @@ class Answer:
     body: bytes = b""
     headers: Headers = ()
 
-    def raw(self) -> bytes:
+    def raw(self, method: str) -> bytes:
         lines = [f"HTTP/1.1 {self.status} So", *(f"{name}: {value}" for name, value in self.headers)]
         lines += [f"Content-Length: {len(self.body)}", "Connection: close", "", ""]
-        return "\r\n".join(lines).encode() + self.body
+        return "\r\n".join(lines).encode() + (b"" if method == "HEAD" else self.body)
 
 
 def refusal(status: int, code: str, *headers: tuple[str, str]) -> Answer:
@@ -50,7 +50,6 @@ def refusal(status: int, code: str, *headers: tuple[str, str]) -> Answer:
 LOGIN_PAGE = Answer(
     200, b"<html><body>Please log in to the hotel's network</body></html>", (("Content-Type", "text/html"),)
 )
-TO_LOGIN_PAGE = Answer(302, LOGIN_PAGE.body, (("Content-Type", "text/html"), ("Location", "http://127.0.0.1:9/login")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,8 @@ class Fault:
 
     answer: Answer | None = None
     """Said instead of asking the server."""
+    unheard: bool = False
+    """The server never hears of it; the client is hung up on."""
     cut: int | None = None
     """Both connections end when so much of the body has passed; 0: the head alone has."""
     reset: bool = False
@@ -178,10 +179,14 @@ class Proxy:
         self._listening.close()
 
     def mend(self) -> None:
-        """Nothing goes wrong any more. What hangs, hangs on."""
+        """Nothing goes wrong any more. What hangs, hangs on, until somebody lets it `go`."""
         self._strikes, self._deaf = (), False
         if self._listening.fileno() < 0:
             self._listening = self._listen(self.port)
+
+    def go(self) -> None:
+        """Hang up whatever is open, at last."""
+        hang_up(*list(self._open))
 
     def certify(self, certificate: Path, key: Path) -> None:
         """Show this certificate from now on."""
@@ -257,7 +262,10 @@ class Proxy:
         self.seen.append(request)
         fault = request.fault = next(filter(None, (strike.choose(request) for strike in self._strikes)), Fault())
         if fault.answer:
-            client.sendall(fault.answer.raw())
+            client.sendall(fault.answer.raw(request.method))
+            leave(client)
+            return
+        if fault.unheard:
             leave(client)
             return
         with self._held(self._upstream()) as server:
@@ -282,7 +290,7 @@ class Proxy:
             server.drain()
         elif fault.instead:
             server.drain()
-            client.end.sendall(fault.instead.raw())
+            client.end.sendall(fault.instead.raw(request.method))
         else:
             client.end.sendall(_told(answer, fault.headers))
             while data := server.read(CHUNK):
@@ -327,7 +335,7 @@ class Proxy:
     ) -> None:
         self._over.set()
         self.refuse()
-        hang_up(*list(self._open))
+        self.go()
         for thread in self._threads:
             thread.join(5)
 

@@ -51,10 +51,12 @@ def program(name: str) -> str:
     return found
 
 
-def self_signed(certificate: Path, key: Path, by: "x509.Name | None" = None) -> None:
-    """Write a certificate for 127.0.0.1 that vouches for itself, and its key, unless they are there.
+def self_signed(
+    certificate: Path, key: Path, by: "x509.Name | None" = None, *, address: str = "127.0.0.1", days: float = 1
+) -> None:
+    """Write a certificate for `address` that vouches for itself, and its key, unless they are there.
 
-    With `by` it is no authority, and names another one that nobody knows.
+    With `by` it is no authority, and names another one that nobody knows. It ends in so many `days`, or ended then.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -63,13 +65,13 @@ def self_signed(certificate: Path, key: Path, by: "x509.Name | None" = None) -> 
     if certificate.exists():
         return
     private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "edgecam tests")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"edgecam tests: {certificate.stem}")])
     now = datetime.now(UTC)
-    loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
     signed = (
         x509.CertificateBuilder(by or name, name, private.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=100))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(loopback, critical=False)
         .add_extension(x509.BasicConstraints(ca=by is None, path_length=None), critical=True)
         .sign(private, hashes.SHA256())

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from edgecam import durable
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
+from edgecam.offload.deliver import Parcel
+from edgecam.offload.stores import Upload
 
 NOON = 1_790_000_000.0
 
@@ -72,3 +74,34 @@ def stored_once(bucket: Path, root: Path, clips: Collection[Sidecar], *, node: s
     here = [path.name for folder in set(ids.values()) for path in folder.iterdir()]
     ours = sorted(name for name in here if name.partition(".")[0] in ids)
     assert ours == sorted(f"{id}{suffix}" for id in ids for suffix in (".json", ".mp4"))
+
+
+def parcel(stem: str, file: Path, data: bytes) -> Parcel:
+    """`data` on its way, as `file`, to `stem`, with a journal beside it."""
+    file.write_bytes(data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Parcel(
+        file=file,
+        stem=stem,
+        size=len(data),
+        md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        sha256=sha256,
+        content_type="video/mp4",
+        metadata={"camera": "birdbox"},
+        manifest=f'{{"id": "x", "sha256": "{sha256}"}}',
+        journal=file.with_name(file.name + ".parts"),
+    )
+
+
+def media(clip: Parcel, key: str = "") -> Upload:
+    """The media of `clip` alone, to its own key or another."""
+    return Upload(
+        body=clip.file,
+        key=key or clip.stem + clip.file.suffix,
+        size=clip.size,
+        md5=clip.md5,
+        sha256=clip.sha256,
+        content_type=clip.content_type,
+        metadata=clip.metadata,
+        journal=clip.journal,
+    )

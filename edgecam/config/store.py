@@ -26,7 +26,7 @@ class S3Store(ObjectStore):
     session_token: Secret | None = Field(None, description="For temporary credentials.")
     addressing: Literal["auto", "path", "virtual"] = Field("auto", description="Where the bucket's name goes.")
     checksums: Literal["auto", "sdk", "md5"] = Field(
-        "auto", description="auto: the SDK's default on AWS, Content-MD5 elsewhere."
+        "auto", description="Beside Content-MD5; auto: the SDK's default, CRC32, on AWS, nothing elsewhere."
     )
     ca: Place | None = Field(None, description="Certificates to trust, PEM.")
 
@@ -35,11 +35,13 @@ class AzureStore(ObjectStore):
     """Azure Blob Storage. Without any key: DefaultAzureCredential."""
 
     type: Literal["azure"] = Field("azure", description="Azure Blob Storage.")
-    container: Word = Field(description="Must exist.")
+    container: Word = Field(description="Made when missing, if the key may.")
     connection_string: Secret | None = Field(None, description="As the portal shows it; or account and a key.")
     account: Word | None = Field(None, description="The storage account's name.")
     account_key: Secret | None = Field(None, description="The account's key.")
-    sas_token: Secret | None = Field(None, description="A shared access signature instead of the key.")
+    sas_token: Secret | None = Field(
+        None, description="A shared access signature instead of the key; its end is told a week ahead."
+    )
     endpoint: Url | None = Field(None, description="The blob service's address, where it is not Azure's own.")
 
 

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edgecam.digest import digest
 from edgecam.offload.stores import Permanent, Store, Stored, StoreError, Transient, Upload
+from edgecam.offload.stores.body import pieces
+from edgecam.offload.stores.journal import composite
 
 Stem = NewType("Stem", str)
 """A key without its suffix; media and manifest differ in the suffix only."""
@@ -91,7 +93,7 @@ def deliver(store: Store, parcel: Parcel, progress: Callable[[int], None]) -> De
     check(parcel, progress)
     for number in itertools.count(1):
         stem = Stem(parcel.stem if number == 1 else f"{parcel.stem}-{number}")
-        found, there = look(store, parcel, stem)
+        found, there = look(store, parcel, stem, progress)
         if found is not Found.FOREIGN:
             break
     media = _media(parcel, stem)
@@ -131,7 +133,9 @@ def check(parcel: Parcel, progress: Callable[[int], None]) -> None:
         raise Damaged(f"{parcel.file.name} is not what was recorded: its hash differs", "a dying SD card?")
 
 
-def look(store: Store, parcel: Parcel, stem: Stem) -> tuple[Found, Stored | None]:
+def look(
+    store: Store, parcel: Parcel, stem: Stem, progress: Callable[[int], None] = lambda _: None
+) -> tuple[Found, Stored | None]:
     """What is at our key. Where asking is refused (put-only keys) the PUT's own answer decides."""
     key = stem + parcel.file.suffix
     try:
@@ -140,7 +144,7 @@ def look(store: Store, parcel: Parcel, stem: Stem) -> tuple[Found, Stored | None
         return Found.UNKNOWN, None
     if there is None:
         return Found.NOTHING, None
-    same = _same(there, parcel)
+    same = _same(there, parcel, progress)
     if same:
         return Found.OURS, there
     named = _named(store, stem) if parcel.manifest else None
@@ -149,13 +153,21 @@ def look(store: Store, parcel: Parcel, stem: Stem) -> tuple[Found, Stored | None
     return (Found.OURS if named and same is None else Found.TORN), there
 
 
-def _same(there: Stored, parcel: Parcel) -> bool | None:
+def _same(there: Stored, parcel: Parcel, progress: Callable[[int], None]) -> bool | None:
     """Whether the object is ours, byte for byte; None where the store tells no hash and the size agrees."""
     if there.size != parcel.size:
         return False
-    if there.md5 is not None:  # of what lies there; the SHA-256 is only what we said of it ourselves
+    if there.md5 is not None:
         return there.md5 == parcel.md5
-    return None if there.sha256 is None else there.sha256 == parcel.sha256
+    if there.sha256 is not None:
+        return there.sha256 == parcel.sha256
+    return True if there.part and _in_parts(parcel, there.part, progress) == there.etag else None
+
+
+def _in_parts(parcel: Parcel, part: int, progress: Callable[[int], None]) -> str:
+    """The ETag of `parcel` where it was put in parts of that many bytes; by others' parts it would be another."""
+    cut = pieces(_media(parcel, Stem(parcel.stem)), part, lambda _: progress(0))
+    return composite(piece.md5 for piece in cut)
 
 
 def _named(store: Store, stem: Stem) -> str | None:

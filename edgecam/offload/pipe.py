@@ -48,6 +48,11 @@ class MakeLink(BaseModel):
     expiry: float
 
 
+class Abandon(BaseModel):
+    op: Literal["abandon"] = "abandon"
+    journal: Path
+
+
 class Job(BaseModel):
     """A line to the child."""
 
@@ -55,7 +60,7 @@ class Job(BaseModel):
 
     store: dict[str, object]
     """The store's section of the configuration as plain data, secrets included."""
-    task: Annotated[Deliver | MakeLink, Field(discriminator="op")]
+    task: Annotated[Deliver | MakeLink | Abandon, Field(discriminator="op")]
 
 
 class Failure(BaseModel):

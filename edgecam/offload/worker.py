@@ -14,6 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import BinaryIO
 
 from pydantic import TypeAdapter
@@ -23,16 +24,20 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
 from edgecam.offload.deliver import Delivered, Parcel, deliver
-from edgecam.offload.pipe import Answer, Deliver, Failure, Job, MakeLink, plain, scrubbed
+from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, MakeLink, plain, scrubbed
 from edgecam.offload.stores import Permanent, Store, StoreError, Transient, open_store
 
 log = logging.getLogger(__name__)
 
+Task = Deliver | MakeLink | Abandon
+
 IDLE = 60.0
 STALL = 120.0
 """Seconds without a sign of progress after which the child is replaced."""
-TAIL = 600.0
-"""The same once the last byte is in the hands of the network: megabytes of buffers drain slowly through a thin line."""
+TAIL, THIN = 600.0, 10_000
+"""The same once the last byte is in the hands of the network, at most, and how thin a line, in bytes per second, may
+still be that drains them: megabytes of buffers take their time, a dead line is to be noticed in STALL.
+"""
 FAREWELL = 2.0
 PULSE = 1.0
 """Seconds between the child's reports of progress."""
@@ -77,13 +82,17 @@ class Worker:
         """A URL for anybody, and the unix time when it ends; None where the store has no such thing."""
         return (await self._do(store, MakeLink(key=key, expiry=expiry))).link
 
+    async def abandon(self, store: StoreConfig, journal: Path) -> None:
+        """See Store.abandon."""
+        await self._do(store, Abandon(journal=journal))
+
     async def close(self) -> None:
         """Let the child go, whatever it is doing."""
         async with self._lock:
             await self._stop_idling()
             await self._end()
 
-    async def _do(self, store: StoreConfig, task: Deliver | MakeLink) -> Answer:
+    async def _do(self, store: StoreConfig, task: Task) -> Answer:
         async with self._lock:
             await self._stop_idling()
             self._secrets = list(secrets_in(store))
@@ -104,6 +113,8 @@ class Worker:
         with contextlib.suppress(ConnectionError):  # it died: reading says how
             process.stdin.write(job.model_dump_json().encode() + b"\n")
             await process.stdin.drain()
+        size = job.task.parcel.size if isinstance(job.task, Deliver) else 0
+        tail = max(self._stall, min(TAIL, size / THIN))
         patience = self._stall
         while True:
             try:
@@ -112,8 +123,7 @@ class Worker:
                 raise Transient("the offload worker answered nonsense") from None
             if answer.sent is None:
                 return answer
-            whole = isinstance(job.task, Deliver) and answer.sent >= job.task.parcel.size
-            patience = max(self._stall, TAIL) if whole else self._stall
+            patience = tail if answer.sent >= size else self._stall
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process and self._process.returncode is not None:
@@ -209,9 +219,12 @@ class Clerk:
             sys.stderr.write(scrubbed(traceback.format_exc(), secrets))
             return Answer(failed=Failure.of(Transient(f"unexpected {type(error).__name__}: {error}"), secrets))
 
-    def _work(self, config: StoreConfig, task: Deliver | MakeLink) -> Answer:
+    def _work(self, config: StoreConfig, task: Task) -> Answer:
         if self._store is None or self._config != config:
             self._store, self._config = self._opener(config), config
+        if isinstance(task, Abandon):
+            self._store.abandon(task.journal)
+            return Answer()
         if isinstance(task, MakeLink):
             return Answer(link=self._store.link(task.key, task.expiry))
         size = task.parcel.size
@@ -238,13 +251,13 @@ def _lines_of_stdin() -> Iterable[bytes]:
         yield lines.get()
 
 
-def main() -> None:
+def main(opener: Callable[[StoreConfig], Store] = open_store) -> None:
     """`python -m edgecam.offload.worker`: answers on what was stdout; whatever a library prints goes to stderr."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which then closes the pipe
     os.nice(10)
     with os.fdopen(os.dup(1), "wb", buffering=0) as out:
         os.dup2(2, 1)
-        Clerk(lambda answer: _write(out, answer), SystemClock()).serve(_lines_of_stdin())
+        Clerk(lambda answer: _write(out, answer), SystemClock(), opener).serve(_lines_of_stdin())
 
 
 def _write(out: BinaryIO, answer: Answer) -> None:

@@ -8,6 +8,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,21 @@ from azure.storage.blob import ContainerClient, ContainerSasPermissions, generat
 
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import AzureStore, FolderStore, S3Store
-from edgecam.offload.deliver import Damaged, Gone, Parcel, deliver
-from edgecam.offload.stores import Corrupt, Permanent, Store, StoreError, Transient, Upload, open_store
+from edgecam.offload.deliver import Damaged, Gone, deliver
+from edgecam.offload.stores import (
+    BadCredentials,
+    BadSettings,
+    Corrupt,
+    Permanent,
+    Store,
+    StoreError,
+    Transient,
+    Upload,
+    open_store,
+)
 from edgecam.offload.stores.memory import Memory
 from peers import S3, Azurite, free_port
-from waiting import content
+from waiting import content, parcel
 
 BIG = 9 << 20
 """More than two blocks of Azure's."""
@@ -170,21 +181,6 @@ def sent(key: str, body: Path | bytes, **wrong: str) -> Upload:
     return dataclasses.replace(upload, **wrong)  # type: ignore[arg-type]  # texts only
 
 
-def parcel(stem: str, file: Path, data: bytes) -> Parcel:
-    file.write_bytes(data)
-    sha256 = hashlib.sha256(data).hexdigest()
-    return Parcel(
-        file=file,
-        stem=stem,
-        size=len(data),
-        md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
-        sha256=sha256,
-        content_type="video/mp4",
-        metadata={"camera": "birdbox"},
-        manifest=f'{{"id": "x", "sha256": "{sha256}"}}',
-    )
-
-
 def fetched(store: Store, key: str, folder: Path) -> bytes | None:
     file = folder / "fetched"
     return file.read_bytes() if store.get(key, file) else None
@@ -232,6 +228,39 @@ def test_a_listing_holds_what_begins_with_the_prefix_in_order_and_a_deleted_obje
     store.delete(f"{stem}/a.mp4")
     assert [found.key for found in store.list(f"{stem}/a")] == [f"{stem}/a.json"]
     assert list(store.list(f"{stem}/nothing/here")) == []
+
+
+@over_all
+def test_our_own_disk_is_not_blamed_on_the_store(store: Store, stem: str, tmp_path: Path) -> None:
+    store.put(sent(f"{stem}.mp4", b"a short clip"), silent)
+    with pytest.raises(FileNotFoundError):
+        store.get(f"{stem}.mp4", tmp_path / "no such folder" / "clip.mp4")
+
+
+@over_all
+def test_what_is_not_to_be_sent_any_more_is_abandoned(store: Store, tmp_path: Path) -> None:
+    journal = tmp_path / "clip.mp4.parts"
+    journal.write_bytes(b"whatever an older release wrote")
+    for _ in range(2):
+        store.abandon(journal)
+        assert not journal.exists()
+
+
+def test_what_a_crash_left_in_the_folder_is_not_listed_and_taken_again(stem: str, tmp_path: Path) -> None:
+    store = Folders(tmp_path).open()
+
+    seen = list[str]()
+
+    def watch(count: int) -> None:
+        seen[:] = [path.name for path in (tmp_path / "nas").rglob("*.part")]
+
+    store.put(sent(f"{stem}.mp4", content(3 << 20)), watch)
+    [part] = seen
+    left = (tmp_path / "nas" / f"{stem}.mp4").with_name(part)
+    left.write_bytes(b"half of it")
+    assert [found.key for found in store.list(stem)] == [f"{stem}.mp4"]
+    store.put(sent(f"{stem}.mp4", content(3 << 20)), silent)
+    assert not left.exists()
 
 
 @over_all
@@ -378,17 +407,31 @@ def test_a_key_that_may_only_put_is_enough(stem: str, tmp_path: Path) -> None:
     assert sorted(store.objects) == [f"{stem}.json", f"{stem}.mp4"]
 
 
-def test_a_sas_token_that_may_only_write_is_enough(azurite: Azurite, stem: str, tmp_path: Path) -> None:
-    from datetime import UTC, datetime, timedelta
-
+def sas(azurite: Azurite, container: str, *, hours: float = 1, **may: bool) -> Secret:
+    """A token for what it `may`, that ends in some hours, or has."""
     token = generate_container_sas(
         azurite.account,
-        "birdbox",
+        container,
         account_key=azurite.account_key,
-        permission=ContainerSasPermissions(write=True, create=True),
-        expiry=datetime.now(UTC) + timedelta(hours=1),
+        permission=ContainerSasPermissions(**may),
+        expiry=datetime.now(UTC) + timedelta(hours=hours),
     )
-    config = AzureStore(container="birdbox", endpoint=Url(azurite.endpoint), account="edgecam", sas_token=Secret(token))
+    return Secret(token)
+
+
+def test_a_sas_token_that_has_ended_says_so(azurite: Azurite, stem: str) -> None:
+    token = sas(azurite, "birdbox", hours=-1, write=True)
+    config = AzureStore(container="birdbox", endpoint=Url(azurite.endpoint), account="edgecam", sas_token=token)
+    error = failure(open_store(config), stem)
+    assert isinstance(error, BadCredentials)
+    assert str(error).startswith("the SAS token ended on 20")
+    assert "403" in str(error)
+    assert "offload.store.sas_token" in (error.hint or "")
+
+
+def test_a_sas_token_that_may_only_write_is_enough(azurite: Azurite, stem: str, tmp_path: Path) -> None:
+    token = sas(azurite, "birdbox", write=True, create=True)
+    config = AzureStore(container="birdbox", endpoint=Url(azurite.endpoint), account="edgecam", sas_token=token)
     store = open_store(config)
     with pytest.raises(Permanent):
         store.stat(f"{stem}.mp4")
@@ -418,11 +461,27 @@ def test_a_wrong_key_needs_a_person_and_says_what_to_check(remote: Buckets | Con
         assert secret not in f"{error!r} {error.hint}"
 
 
-@pytest.mark.parametrize("kind", ["folder", "s3", "azure"])
-def test_a_missing_bucket_needs_a_person(place: Folders | Buckets | Containers, stem: str) -> None:
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_a_missing_bucket_needs_a_person(place: Folders | Buckets, stem: str) -> None:
     error = failure(place.missing(), stem)
     assert isinstance(error, Permanent)
     assert error.hint
+
+
+def test_a_missing_container_is_made_where_the_key_may(
+    azurite: Azurite, stem: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert deliver(Containers(azurite).missing(), parcel(stem, tmp_path / "clip.mp4", content(BIG)), silent).sent
+    assert "there was no container no-such-container: it is made now" in caplog.text
+
+
+def test_a_missing_container_needs_a_person_where_the_key_may_not_make_it(azurite: Azurite, stem: str) -> None:
+    token = sas(azurite, "never-made", write=True, create=True)
+    config = AzureStore(container="never-made", endpoint=Url(azurite.endpoint), account="edgecam", sas_token=token)
+    error = failure(open_store(config), stem)
+    assert isinstance(error, BadSettings)
+    assert "the container does not exist (404 ContainerNotFound)" in str(error)
+    assert "edgecam test storage --create" in (error.hint or "")
 
 
 def test_over_tls_only_a_certificate_that_is_trusted_will_do(tmp_path: Path, stem: str) -> None:

@@ -45,6 +45,8 @@ class Row:
     fault: str
     server: str
     play: Callable[[Trial], Found]
+    tested: bool = True
+    """The tests play it as well; else the campaign alone does."""
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from azure.storage.blob import ContainerClient
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import AzureStore, S3Store, StoreConfig
 from edgecam.offload.stores import Store, open_store
+from edgecam.offload.stores.s3 import S3 as S3Client  # noqa: N811  two things of one name
 from faultproxy import Proxy
 from faults.rows import Trial
 from peers import S3, Azurite, Peer, self_signed
@@ -40,8 +41,20 @@ class Site(ABC):
         """What a user would write to reach it through `proxy`, or directly."""
 
     @abstractmethod
-    def objects(self) -> dict[str, bytes]:
-        """Everything that is in it, by key, whoever put it there."""
+    def keys(self) -> set[str]:
+        """Of everything that is in it, whoever put it there."""
+
+    @abstractmethod
+    def read(self, key: str) -> bytes:
+        """What is there, by another way than `seen`."""
+
+    def unfinished(self) -> list[str]:
+        """Keys of uploads that somebody began and nobody ended, where a server tells them."""
+        return []
+
+    def make(self) -> None:
+        """Make the bucket, as a person does who sees that it is missing."""
+        self.store.make()
 
     def proxy(self, *, tls: bool = False) -> Proxy:
         """One before this server; speaks TLS where the server does, or with `tls` before one that does not."""
@@ -99,9 +112,16 @@ class Bucket(Site):
         assert isinstance(self.peer, S3)
         return self.peer.data / self.name
 
-    def objects(self) -> dict[str, bytes]:
-        files = (path for path in self.path.rglob("*") if path.is_file())
-        return {str(path.relative_to(self.path)): path.read_bytes() for path in files}
+    def keys(self) -> set[str]:
+        return {str(path.relative_to(self.path)) for path in self.path.rglob("*") if path.is_file()}
+
+    def read(self, key: str) -> bytes:
+        return (self.path / key).read_bytes()
+
+    def unfinished(self) -> list[str]:
+        assert isinstance(self.store, S3Client)
+        answer = self.store._client.list_multipart_uploads(Bucket=self.name)
+        return [upload["Key"] for upload in answer.get("Uploads", ())]
 
 
 class Container(Site):
@@ -122,10 +142,17 @@ class Container(Site):
             prefix="cams/",
         )
 
-    def objects(self) -> dict[str, bytes]:
+    def keys(self) -> set[str]:
+        with self._container() as container:
+            return set(container.list_blob_names())
+
+    def read(self, key: str) -> bytes:
+        with self._container() as container:
+            return container.download_blob(key).readall()
+
+    def _container(self) -> ContainerClient:
         assert isinstance(self.peer, Azurite)
-        with ContainerClient.from_connection_string(self.peer.connection_string, self.name) as container:
-            return {name: container.download_blob(name).readall() for name in container.list_blob_names()}
+        return ContainerClient.from_connection_string(self.peer.connection_string, self.name)
 
 
 @contextmanager

@@ -1,14 +1,16 @@
 """Somebody who asks a server for the same objects all the time, past the proxy, and sees what is never to be seen."""
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from faultproxy import Proxy
 from faults.site import Site
 
-PAUSE = 0.01
-"""Seconds between two rounds over all that still waits."""
+PAUSE, RESTING = 0.02, 0.2
+"""Seconds between two looks, and while nothing passes the proxy."""
 
 
 @dataclass
@@ -25,22 +27,31 @@ class Thing:
 class Witness:
     """Looks from `begin` to `end`, in a thread of its own."""
 
-    def __init__(self, site: Site, things: Sequence[Thing]) -> None:
-        self._site, self._things = site, list(things)
+    def __init__(self, site: Site, proxy: Proxy, things: Sequence[Thing]) -> None:
+        self._site, self._proxy, self._things = site, proxy, list(things)
         self.looks = 0
         self.wrong: list[str] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="witness")
 
     def _watch(self) -> None:
-        while not self._over.wait(PAUSE):
-            for thing in list(self._things):
+        turn = 0
+        while not self._over.wait(PAUSE if self._busy() else RESTING):
+            turn += 1
+            for thing in self._chosen(turn):
                 try:
                     self._look(thing)
                 except OSError:  # the server is away, and answers nobody
-                    self._over.wait(0.1)
-                if self._over.is_set():
-                    return
+                    self._over.wait(RESTING)
+
+    def _busy(self) -> bool:
+        return bool(self._proxy.seen) and self._proxy.seen[-1].at > time.monotonic() - 1
+
+    def _chosen(self, turn: int) -> list[Thing]:
+        """What is on its way now, and one after the other of those that still wait."""
+        asked = self._proxy.seen[-1].path if self._proxy.seen else ""
+        moving = [thing for thing in self._things if thing.media[0].rpartition(".")[0] in asked]
+        return [*moving, self._things[turn % len(self._things)]] if self._things else []
 
     def _look(self, thing: Thing) -> None:
         gone = not thing.marker.exists()  # before we ask: what is gone by now must be there
@@ -49,7 +60,7 @@ class Witness:
         if manifest and not media:
             self.wrong.append(f"{thing.manifest[0]} was there before its media")
         if gone and media and manifest:
-            self._things.remove(thing)
+            self._things = [other for other in self._things if other is not thing]
         elif gone:
             self.wrong.append(f"{thing.marker.name} had left the spool before it was whole in the store")
 

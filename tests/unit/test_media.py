@@ -126,7 +126,9 @@ def test_a_file_is_replaced_whole_and_moved_with_its_name(tmp_path: Path) -> Non
     assert not list((tmp_path / "other").iterdir())
 
 
-@pytest.mark.parametrize(("code", "raised"), [("EINVAL", "none"), ("EIO", "OSError")])
+@pytest.mark.parametrize(
+    ("code", "raised"), [("EINVAL", "none"), ("ENOSYS", "none"), ("EOPNOTSUPP", "none"), ("EIO", "OSError")]
+)
 def test_a_file_system_without_durable_names_is_tolerated_a_broken_one_is_not(
     tmp_path: Path, code: str, raised: str
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import AzureStore, FolderStore, S3Store, StoreConfig
@@ -373,6 +374,7 @@ def test_the_cause_is_found_below_what_libraries_wrap_it_in() -> None:
     verdict = unreachable("s3.example.org", wrapped)
     assert isinstance(verdict, Permanent)
     assert str(verdict) == "the certificate of s3.example.org is not to be trusted: self-signed certificate"
+    assert isinstance(unreachable("nas", CertificateError("it is another's")), BadSettings)
     assert str(unreachable("nas", TimeoutError())) == "nas cannot be reached: no answer in time"
     ours = RuntimeError("wrapped")
     ours.__cause__ = Corrupt("of the body")

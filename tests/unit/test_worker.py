@@ -168,12 +168,15 @@ async def test_a_child_that_hangs_is_killed_but_each_sign_of_progress_buys_time(
     await gone(pid)
 
 
-async def test_once_everything_is_sent_a_thin_line_gets_the_time_it_needs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "patience"), [(1000, 120), (3_000_000, 300), (7_000_000, 600)])
+async def test_once_everything_is_sent_a_thin_line_gets_the_time_it_needs(
+    tmp_path: Path, size: int, patience: float
+) -> None:
     clock = Watched()
-    worker = Worker(clock=clock, command=child("print('{\"sent\": 1000}', flush=True); time.sleep(1000)"))
-    task = asyncio.create_task(worker.deliver(s3(), parcel(tmp_path, size=1000)))
+    worker = Worker(clock=clock, command=child(f"print('{{\"sent\": {size}}}', flush=True); time.sleep(1000)"))
+    task = asyncio.create_task(worker.deliver(s3(), parcel(tmp_path, size=size)))
     assert await clock.begun.get() == 120
-    assert await clock.begun.get() == 600
+    assert await clock.begun.get() == patience
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -49,13 +49,18 @@ class Corrupt(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object as the store describes it. `md5` and `sha256` (hex) are None where it does not say."""
+    """An object as the store describes it. `md5` and `sha256` (hex) are None where it does not say.
+
+    The MD5 is that of what lies there; the SHA-256 is what we said of it when it was put.
+    """
 
     key: str
     size: int
     etag: str | None = None
     md5: str | None = None
     sha256: str | None = None
+    part: int | None = None
+    """Bytes of each part, when `etag` may be that of an upload of ours in parts (see journal.composite)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class Upload:
     metadata: Mapping[str, str]
     """ASCII; names are letters, digits and `_`. Stores may drop it: nothing but comfort may depend on it."""
     journal: Path | None = None
-    """A file of the store's own about this upload that outlives the process; the caller removes it at last."""
+    """Where the store may note how far a large upload got, for the next attempt; the caller removes it at last."""
 
 
 class Store(Protocol):
@@ -101,6 +106,13 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Only ever by a user's own command. A missing object is fine."""
+        ...
+
+    def abandon(self, journal: Path) -> None:
+        """Nobody will go on with the upload that is noted there: let the store forget what it has of it.
+
+        As far as it can be done now; raises nothing. The file is gone afterwards.
+        """
         ...
 
     def make(self) -> None:

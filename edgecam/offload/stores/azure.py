@@ -4,8 +4,9 @@ Loads the SDK; imported by the worker only.
 """
 
 import io
+import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +16,26 @@ from urllib.parse import urlsplit
 from azure.core import exceptions
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential, TokenCredential
 from azure.core.pipeline.transport import RequestsTransport
-from azure.storage.blob import BlobProperties, BlobSasPermissions, ContainerClient, ContentSettings, generate_blob_sas
+from azure.storage.blob import (
+    BlobBlock,
+    BlobProperties,
+    BlobSasPermissions,
+    ContainerClient,
+    ContentSettings,
+    generate_blob_sas,
+)
 
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.store import AzureStore
+from edgecam.offload.expiry import lasts
 from edgecam.offload.stores import BadCredentials, BadSettings, Permanent, Stored, StoreError, Transient, Upload
+from edgecam.offload.stores.asking import Asking
+from edgecam.offload.stores.blocks import put_blocks
 from edgecam.offload.stores.body import Body
+from edgecam.offload.stores.journal import Forgotten, Journal
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
+
+log = logging.getLogger(__name__)
 
 CONNECT, READ = 30, 600  # s; the worker is replaced long before, unless all is sent and buffers drain
 BLOCK = 4 << 20
@@ -59,38 +73,76 @@ REFUSALS: Refusals = {
 class Azure:
     """A container. See the Store protocol."""
 
-    def __init__(self, config: AzureStore, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
+    def __init__(self, config: AzureStore, clock: Clock | None = None, *, block: int = BLOCK) -> None:
+        """What is larger than `block` bytes goes in blocks of that size, each of which is held in memory."""
+        self._clock, self._block = clock or SystemClock(), block
+        self._asking = Asking(self._clock)
         self._transport = _Transport(connection_timeout=CONNECT, read_timeout=READ)
         try:
             self._container = _container(config, self._transport)
         except (exceptions.AzureError, ValueError) as error:
             raise BadSettings(f"the settings of the store make no sense: {error}", _KEY) from None
         self._host = urlsplit(self._container.url).hostname or "Azure"
+        self._lasts = lasts(config)
 
     def put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
-        md5 = bytes.fromhex(upload.md5)
-        settings = ContentSettings(content_type=upload.content_type, content_md5=bytearray(md5))
+        try:
+            stored = self._put(upload, progress)
+        except _NoContainer as error:
+            self._make_missing(error)
+            stored = self._put(upload, progress)
+        self._asking.settle(lambda: self._head(upload.key))
+        return stored
+
+    def _make_missing(self, error: "_NoContainer") -> None:
+        """Where the key may make the container; else raise `error`."""
+        try:
+            self.make()
+        except Permanent:
+            raise error from None
+        log.warning("there was no container %s: it is made now", self._container.container_name)
+
+    def _put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
+        if upload.size > self._block:
+            answer = put_blocks(self, self.describe(), upload, self._block, progress)
+        else:
+            answer = self._put_whole(upload, progress)
+        if bytes(answer.get("content_md5") or b"") == bytes.fromhex(upload.md5):
+            return Stored(upload.key, upload.size, _etag(answer.get("etag")), upload.md5, upload.sha256)
+        return self._verified(upload, _etag(answer.get("etag")))
+
+    def _put_whole(self, upload: Upload, progress: Callable[[int], None]) -> "_Answer":
         with Body(upload, lambda _: None) as body, self._speaking(), self._transport.watched(progress):
-            answer = self._container.get_blob_client(upload.key).upload_blob(
+            return self._container.get_blob_client(upload.key).upload_blob(
                 body,  # type: ignore[arg-type]  # read, seek and tell are all that the SDK uses
                 length=upload.size,
                 overwrite=True,
                 validate_content=True,
                 max_concurrency=1,
-                content_settings=settings,
+                content_settings=_settings(upload),
                 metadata=dict(upload.metadata),
             )
-        if bytes(answer.get("content_md5") or b"") == md5:
-            return Stored(upload.key, upload.size, _etag(answer.get("etag")), upload.md5, upload.sha256)
-        return self._verified(upload, _etag(answer.get("etag")))
+
+    def stage(self, upload: Upload, id: str, data: bytes, progress: Callable[[int], None]) -> None:
+        with self._speaking(), self._transport.watched(progress):
+            self._container.get_blob_client(upload.key).stage_block(id, data, length=len(data), validate_content=True)
+
+    def commit(self, upload: Upload, ids: Sequence[str]) -> "_Answer":
+        with self._speaking():
+            return self._container.get_blob_client(upload.key).commit_block_list(
+                [BlobBlock(id) for id in ids], content_settings=_settings(upload), metadata=dict(upload.metadata)
+            )
+
+    def abandon(self, journal: Path) -> None:
+        """Azure forgets blocks by itself, and has no way to make it."""
+        Journal(journal).forget()
 
     def _verified(self, upload: Upload, etag: str | None) -> Stored:
         """The answer to a block list says nothing of the content: ask. Keys that may only write must take it."""
         if not etag:
             raise imposter("no ETag")
         try:
-            there = self.stat(upload.key)
+            there = self._asking.ask(lambda: self._head(upload.key), put=True)
         except Permanent:
             return Stored(upload.key, upload.size, etag, upload.md5, upload.sha256)
         if there is None or (there.size, there.md5) != (upload.size, upload.md5):
@@ -99,6 +151,9 @@ class Azure:
         return there
 
     def stat(self, key: str) -> Stored | None:
+        return self._asking.ask(lambda: self._head(key))
+
+    def _head(self, key: str) -> Stored | None:
         try:
             with self._speaking():
                 return _stored(self._container.get_blob_client(key).get_blob_properties())
@@ -162,9 +217,25 @@ class Azure:
         try:
             yield
         except exceptions.AzureError as error:
-            raise _error(error, self._host) from None
+            raise self._blamed(_error(error, self._host)) from None
         except ValueError:  # headers that the SDK cannot read
             raise imposter("no sense") from None
+
+    def _blamed(self, error: StoreError) -> StoreError:
+        """A SAS token that has ended is refused like a wrong one: say what is wrong with it."""
+        why = self._lasts.refused(self._clock.wall()) if isinstance(error, BadCredentials) else None
+        return (
+            BadCredentials(f"{why} ({error})", "make a new one: offload.store.sas_token or connection_string")
+            if why
+            else error
+        )
+
+
+_Answer = Mapping[str, Any]
+
+
+class _NoContainer(BadSettings):
+    """Where we are to put something."""
 
 
 class _Missing(Permanent):
@@ -228,6 +299,10 @@ def _credential(config: AzureStore) -> AzureNamedKeyCredential | AzureSasCredent
     return DefaultAzureCredential()
 
 
+def _settings(upload: Upload) -> ContentSettings:
+    return ContentSettings(content_type=upload.content_type, content_md5=bytearray.fromhex(upload.md5))
+
+
 def _etag(value: object) -> str | None:
     return str(value).strip('"') if value else None
 
@@ -252,5 +327,8 @@ def _error(error: exceptions.AzureError, host: str) -> StoreError:
         return _Missing(f"{host} knows no such address (404)", "check offload.store.endpoint and container")
     if status == 400 and "md5" in str(error.message).lower():  # Azurite calls it an InvalidOperation
         code = "Md5Mismatch"
+    if code == "InvalidBlockList":
+        return Forgotten(f"the store has forgotten an upload that was begun ({status} {code})")
     headers: Mapping[str, str] = getattr(error.response, "headers", {})
-    return judge(status, code, REFUSALS, key_hint=_KEY, headers=headers)
+    judged = judge(status, code, REFUSALS, key_hint=_KEY, headers=headers)
+    return _NoContainer(str(judged), judged.hint) if code == "ContainerNotFound" else judged

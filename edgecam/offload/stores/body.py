@@ -1,29 +1,45 @@
-"""The bytes of an upload, read once from the start to the end while somebody watches."""
+"""The bytes of an upload, or of one piece of it, read once from the start to the end while somebody watches."""
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from edgecam.offload.stores import Corrupt, Transient, Upload
 
+BLOCK = 1 << 20
+"""Bytes read at once while hashing."""
+
+
+class Unlike(Corrupt):
+    """What lies here is not what was hashed: sending it again does not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of an upload, in bytes, and its MD5 in hex."""
+
+    start: int
+    size: int
+    md5: str
+
 
 class Body:
     """What HTTP clients read from: tells `progress` how far it has got and checks the MD5 on the way.
 
-    Raises Corrupt instead of handing out the last bytes when the whole is not what was hashed. A client may rewind
+    Raises Unlike instead of handing out the last bytes when the whole is not what was hashed. A client may rewind
     and read again (a signature over the body does). Raises Transient when the file cannot be read.
     """
 
-    def __init__(self, upload: Upload, progress: Callable[[int], None]) -> None:
+    def __init__(self, upload: Upload, progress: Callable[[int], None], piece: Piece | None = None) -> None:
+        """All of `upload`, or the `piece` of it; `progress` counts from the start of the upload either way."""
         self._upload, self._progress = upload, progress
-        body = upload.body
-        self._file: BinaryIO
-        try:
-            self._file = io.BytesIO(body) if isinstance(body, bytes) else body.open("rb")
-        except OSError as error:
-            raise self._unreadable(error) from None
+        self._piece = piece or Piece(0, upload.size, upload.md5)
+        self._ends = self._piece.start + self._piece.size if piece else None
+        self._file = opened(upload)
+        self._file.seek(self._piece.start)
         self._hash = hashlib.md5(usedforsecurity=False)
         self._hashed = 0
 
@@ -36,37 +52,87 @@ class Body:
         self._file.close()
 
     def __len__(self) -> int:
-        return self._upload.size
+        return self._piece.size
 
     def read(self, size: int | None = -1) -> bytes:
-        at = self._file.tell()
-        try:
-            data = self._file.read(-1 if size is None else size)
-        except OSError as error:
-            raise self._unreadable(error) from None
+        at = self.tell()
+        data = _read(self._file, self._wanted(size), self._upload)
         if at == 0:
             self._hash, self._hashed = hashlib.md5(usedforsecurity=False), 0
         if at == self._hashed:
             self._hash.update(data)
             self._hashed += len(data)
             self._check()
-        self._progress(at + len(data))
+        self._progress(self._piece.start + at + len(data))
         return data
 
-    def _check(self) -> None:
-        if self._hashed >= self._upload.size and (
-            self._hashed > self._upload.size or self._hash.hexdigest() != self._upload.md5
-        ):
-            raise Corrupt(f"{self._upload.key}: the bytes that were read are not the bytes that were recorded")
+    def _wanted(self, size: int | None) -> int:
+        """Bytes to read; a piece ends where the next one begins."""
+        asked = -1 if size is None else size
+        if self._ends is None:
+            return asked
+        left = max(0, self._ends - self._file.tell())
+        return left if asked < 0 else min(asked, left)
 
-    def _unreadable(self, error: OSError) -> Transient:
-        return Transient(f"{self._upload.body!s} cannot be read: {error.strerror or error}")
+    def _check(self) -> None:
+        piece = self._piece
+        if self._hashed >= piece.size and (self._hashed > piece.size or self._hash.hexdigest() != piece.md5):
+            raise _unlike(self._upload)
 
     def seekable(self) -> bool:
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
+        if whence == io.SEEK_SET:
+            offset += self._piece.start
+        elif whence == io.SEEK_END and self._ends is not None:
+            offset, whence = offset + self._ends, io.SEEK_SET
+        return self._file.seek(offset, whence) - self._piece.start
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self._file.tell() - self._piece.start
+
+
+def pieces(upload: Upload, size: int, progress: Callable[[int], None]) -> Iterator[Piece]:
+    """Cut `upload` into pieces of `size` bytes (the last may be smaller), each hashed when its turn comes.
+
+    In one pass: whoever takes the last piece knows that the whole is what was recorded. `progress` is told where the
+    piece begins while it is read. Raises Unlike, and Transient when the file cannot be read.
+    """
+    whole, start = hashlib.md5(usedforsecurity=False), 0
+    with opened(upload) as file:
+        while start < upload.size:
+            piece, end = hashlib.md5(usedforsecurity=False), min(start + size, upload.size)
+            while (left := end - file.tell()) > 0 and (data := _read(file, min(left, BLOCK), upload)):
+                whole.update(data)
+                piece.update(data)
+                progress(start)
+            torn = end == upload.size and (_read(file, 1, upload) or whole.hexdigest() != upload.md5)
+            if torn or left > 0:
+                raise _unlike(upload)
+            yield Piece(start, end - start, piece.hexdigest())
+            start = end
+
+
+def opened(upload: Upload) -> BinaryIO:
+    """The bytes, from their start. Raises Transient when they cannot be read."""
+    body = upload.body
+    try:
+        return io.BytesIO(body) if isinstance(body, bytes) else body.open("rb")
+    except OSError as error:
+        raise _unreadable(upload, error) from None
+
+
+def _read(file: BinaryIO, size: int, upload: Upload) -> bytes:
+    try:
+        return file.read(size)
+    except OSError as error:
+        raise _unreadable(upload, error) from None
+
+
+def _unlike(upload: Upload) -> Unlike:
+    return Unlike(f"{upload.key}: the bytes that were read are not the bytes that were recorded")
+
+
+def _unreadable(upload: Upload, error: OSError) -> Transient:
+    return Transient(f"{upload.body!s} cannot be read: {error.strerror or error}")

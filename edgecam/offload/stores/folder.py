@@ -4,9 +4,11 @@ Copied under a temporary name, synced, renamed: whoever looks sees whole files o
 """
 
 import errno
-import os
+import hashlib
+import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,7 +34,10 @@ _FOR_A_PERSON: Mapping[int, tuple[type[Permanent], str]] = {
 
 
 class Folder:
-    """See the Store protocol. Made when missing. Every hash is made from the bytes that lie there."""
+    """See the Store protocol. Made when missing. Every hash is made from the bytes that lie there.
+
+    What a crash leaves half done has a name of this box's own, which the next attempt takes again.
+    """
 
     def __init__(self, config: FolderStore) -> None:
         self._root, self._must_be_mounted = config.path, config.require_mount
@@ -41,15 +46,16 @@ class Folder:
         with Body(upload, progress) as body, self._speaking():
             target = self._path(upload.key)
             durable.make_folder(target.parent)
-            part = target.with_name(target.name + PART)
+            part = target.with_name(f"{target.name}.{_writer()}{PART}")
             try:
                 _copy(body, part)
                 if part.stat().st_size != upload.size:
                     raise Transient(f"{self._root} took only a part of {upload.key}")
+                durable.rename(part, target)
             except BaseException:
-                part.unlink(missing_ok=True)
+                with suppress(OSError):
+                    part.unlink()
                 raise
-            durable.rename(part, target)
         return Stored(upload.key, upload.size, None, upload.md5, upload.sha256)
 
     def stat(self, key: str) -> Stored | None:
@@ -62,21 +68,25 @@ class Folder:
                 return None
 
     def get(self, key: str, file: Path) -> Stored | None:
-        part = file.with_name(file.name + PART)
         with self._speaking():
             try:
                 source = self._path(key).open("rb")
             except FileNotFoundError:
                 return None
-            with source, part.open("wb") as out:
-                found = _hashed(key, source)
-                source.seek(0)
-                while chunk := source.read(CHUNK):
-                    out.write(chunk)
-                out.flush()
-                os.fsync(out.fileno())
+        part = file.with_name(file.name + PART)
+        size, md5, sha256 = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256()
+        with source, part.open("wb") as out:  # what our own disk says is not the store's
+            while block := self._read(source):
+                size += out.write(block)
+                md5.update(block)
+                sha256.update(block)
+            durable.flush(out)
         part.replace(file)
-        return found
+        return Stored(key, size, None, md5.hexdigest(), sha256.hexdigest())
+
+    def _read(self, source: BinaryIO) -> bytes:
+        with self._speaking():
+            return source.read(CHUNK)
 
     def list(self, prefix: str) -> Iterator[Stored]:
         with self._speaking():
@@ -93,6 +103,10 @@ class Folder:
     def delete(self, key: str) -> None:
         with self._speaking():
             durable.remove(self._path(key))
+
+    def abandon(self, journal: Path) -> None:
+        """Nothing was noted."""
+        journal.unlink(missing_ok=True)
 
     def make(self) -> None:
         with self._speaking():
@@ -121,6 +135,16 @@ class Folder:
             text = f"{self._root}: {error.strerror or error}"
             sort, hint = _FOR_A_PERSON.get(error.errno or 0, (Transient, None))
             raise sort(text, hint) from None
+
+
+@cache
+def _writer() -> str:
+    """What tells this box's half files from another's: two that write one key must not write into one file."""
+    try:
+        text = Path("/etc/machine-id").read_text()
+    except OSError:
+        text = socket.gethostname()
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _mounted(path: Path) -> bool:

@@ -48,6 +48,9 @@ class Memory:
         self._fail()
         self.objects.pop(key, None)
 
+    def abandon(self, journal: Path) -> None:
+        journal.unlink(missing_ok=True)
+
     def make(self) -> None:
         self._fail()
 

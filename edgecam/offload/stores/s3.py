@@ -1,12 +1,16 @@
 """S3 in its portable subset: what AWS, R2, B2, MinIO, Ceph, Wasabi, rclone and the others all understand.
 
-One PUT with Content-MD5, one attempt: the patience is the uploader's. Loads boto3; imported by the worker only.
+One PUT with Content-MD5, or one for each part of a large file; one attempt: the patience is the uploader's. Loads
+boto3; imported by the worker only.
 """
 
 import base64
 import os
+import re
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +18,7 @@ from typing import Any
 import boto3
 import botocore.exceptions as boto
 from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
 from botocore.parsers import ResponseParserError
 
 from edgecam.clock import Clock, SystemClock
@@ -30,14 +35,21 @@ from edgecam.offload.stores import (
     Transient,
     Upload,
 )
-from edgecam.offload.stores.body import Body
+from edgecam.offload.stores.asking import Asking
+from edgecam.offload.stores.body import BLOCK, Body, opened
+from edgecam.offload.stores.journal import Forgotten
+from edgecam.offload.stores.multipart import Multipart, Unsure
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
 CONNECT, READ = 30, 600  # s; the worker is replaced long before, unless all is sent and buffers drain
 """Seconds. A read time-out below the time to drain the socket's buffers through a slow line makes duplicates."""
 LONGEST_LINK = 7 * 86400
 """Of a presigned URL, by the rules of Signature Version 4."""
+LONGEST_SESSION = 36 * 3600
+"""Of temporary credentials that do not say when they end: AWS gives none for longer."""
 CHUNK = 1 << 20
+WHOLE, PART = 64 << 20, 16 << 20
+"""Bytes up to which a file goes in one PUT, and of each part of a larger one."""
 
 _KEY = "check offload.store.secret_key"
 REFUSALS: Refusals = {
@@ -74,15 +86,25 @@ REFUSALS: Refusals = {
 class S3:
     """A bucket. See the Store protocol."""
 
-    def __init__(self, config: S3Store, clock: Clock | None = None) -> None:
+    def __init__(self, config: S3Store, clock: Clock | None = None, *, whole: int = WHOLE, part: int = PART) -> None:
+        """What is larger than `whole` goes in parts of `part` bytes."""
         self._bucket, self._clock = config.bucket, clock or SystemClock()
         self._host = config.endpoint.host if config.endpoint else "AWS"
+        self._whole, self._crc = whole, _sdk_checksums(config)
+        self._parts, self._asking = Multipart(self._call, self.describe(), part), Asking(self._clock)
         try:
-            self._client = _client(config)
+            self._session = _session(config)
+            self._client = _client(config, self._session)
         except (boto.BotoCoreError, ValueError, OSError) as error:
             raise _error(error, self._host) from None
 
     def put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
+        stored = self._put_parts(upload, progress) if upload.size > self._whole else self._put_whole(upload, progress)
+        self._asking.settle(lambda: self._head(upload.key))
+        return stored
+
+    def _put_whole(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
+        more = {"ChecksumCRC32": _crc32(upload, progress)} if self._crc else {}
         with Body(upload, progress) as body:
             answer = self._call(
                 "put_object",
@@ -92,20 +114,40 @@ class S3:
                 ContentMD5=base64.b64encode(bytes.fromhex(upload.md5)).decode(),
                 ContentType=upload.content_type,
                 Metadata=dict(upload.metadata),
+                **more,
             )
-        etag = str(answer.get("ETag", "")).strip('"')
+        etag = _etag(answer)
         if etag == upload.md5:
             return Stored(upload.key, upload.size, etag, upload.md5, upload.sha256)
         if _md5(etag) and not _sealed(answer):
             raise Corrupt("what the store wrote has another MD5 than the file")
         return self._verified(upload, etag)
 
+    def _put_parts(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
+        try:
+            answer, expected = self._parts.put(upload, progress)
+        except Unsure as error:
+            return self._settled(upload, error)
+        etag = _etag(answer)
+        if _COMPOSITE.fullmatch(etag) and etag != expected and not _sealed(answer):
+            raise Corrupt("what the store made of the parts has another MD5 than the file")
+        return self._verified(upload, etag)
+
+    def _settled(self, upload: Upload, error: Unsure) -> Stored:
+        """The object, where a lost answer to its completion was a yes. Raises `error` where nothing proves that."""
+        with suppress(StoreError):
+            there = self.stat(upload.key)
+            proofs = (error.etag, upload.md5, upload.sha256)
+            if there and there.size == upload.size and {there.etag, there.md5, there.sha256} & {*proofs}:
+                return there
+        raise error
+
     def _verified(self, upload: Upload, etag: str) -> Stored:
         """The answer to the PUT proves nothing by itself: ask for the size. Put-only keys must take the answer."""
         if not etag:
             raise imposter("no ETag")
         try:
-            there = self.stat(upload.key)
+            there = self._asking.ask(lambda: self._head(upload.key), put=True)
         except Permanent:
             return Stored(upload.key, upload.size, etag, upload.md5, upload.sha256)
         if there is None or there.size != upload.size:
@@ -114,18 +156,27 @@ class S3:
         return there
 
     def stat(self, key: str) -> Stored | None:
+        return self._asking.ask(lambda: self._head(key))
+
+    def _head(self, key: str) -> Stored | None:
         try:
             answer = self._call("head_object", Key=key)
         except _Missing:
             return None
-        return _stored(key, answer)
+        return self._stored(key, answer)
+
+    def _stored(self, key: str, answer: "_Answer") -> Stored:
+        etag, size = _etag(answer), answer.get("ContentLength", -1)
+        part = self._parts.part(size) if _COMPOSITE.fullmatch(etag) and not _sealed(answer) else None
+        md5 = None if _sealed(answer) else _md5(etag)
+        return Stored(key, size, etag or None, md5, answer.get("Metadata", {}).get("sha256"), part)
 
     def get(self, key: str, file: Path) -> Stored | None:
         try:
             answer = self._call("get_object", Key=key)
         except _Missing:
             return None
-        found, part = _stored(key, answer), file.with_name(file.name + ".part")
+        found, part = self._stored(key, answer), file.with_name(file.name + ".part")
         received = 0
         with closing(answer["Body"]) as body, part.open("wb") as out:
             try:
@@ -156,6 +207,9 @@ class S3:
     def delete(self, key: str) -> None:
         self._call("delete_object", Key=key)
 
+    def abandon(self, journal: Path) -> None:
+        self._parts.abandon(journal)
+
     def make(self) -> None:
         region = self._client.meta.region_name
         where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
@@ -163,14 +217,23 @@ class S3:
             self._call("create_bucket", **where)
 
     def link(self, key: str, expiry: float) -> tuple[str, float] | None:
-        seconds = int(min(expiry, LONGEST_LINK))
         try:
+            seconds = int(min(expiry, LONGEST_LINK, self._life()))
             url: str = self._client.generate_presigned_url(
                 "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=seconds
             )
         except boto.BotoCoreError as error:
             raise _error(error, self._host) from None
         return url, self._clock.wall() + seconds
+
+    def _life(self) -> float:
+        """Seconds that the credentials live at most: a link dies with those that signed it."""
+        credentials = self._session.get_credentials()
+        if isinstance(credentials, RefreshableCredentials):
+            credentials.get_frozen_credentials()  # renews them when they are about to end
+            ends: datetime = credentials._expiry_time  # botocore has no other way to tell
+            return max(1.0, ends.timestamp() - self._clock.wall())
+        return LONGEST_SESSION if credentials and credentials.token else LONGEST_LINK
 
     def describe(self) -> str:
         return f"s3 bucket {self._bucket} at {self._host}"
@@ -187,6 +250,10 @@ _Answer = dict[str, Any]
 _FAILURES = (boto.ClientError, boto.BotoCoreError, ResponseParserError)
 
 
+_COMPOSITE = re.compile(r"[0-9a-f]{32}-[0-9]+")
+"""The ETag of an object that was put in parts."""
+
+
 class _There(Permanent):
     """The bucket that shall be made is there. Not every store tells ours from another's: putting will."""
 
@@ -195,13 +262,16 @@ class _Missing(Permanent):
     """404 for a key; where a key cannot be missing, the address is wrong."""
 
 
-def _client(config: S3Store) -> Any:  # boto3 makes its classes at run time: there is no type to name
-    session = boto3.session.Session(
+def _session(config: S3Store) -> boto3.session.Session:
+    return boto3.session.Session(
         aws_access_key_id=config.access_key.reveal() if config.access_key else None,
         aws_secret_access_key=config.secret_key.reveal() if config.secret_key else None,
         aws_session_token=config.session_token.reveal() if config.session_token else None,
         region_name=config.region,
     )
+
+
+def _client(config: S3Store, session: boto3.session.Session) -> Any:  # boto3 makes its class at run time
     client = session.client(
         "s3",
         region_name=session.region_name or "us-east-1",
@@ -214,8 +284,8 @@ def _client(config: S3Store) -> Any:  # boto3 makes its classes at run time: the
             read_timeout=READ,
             tcp_keepalive=True,
             s3={"addressing_style": _addressing(config)},
-            request_checksum_calculation=_checksums(config),
-            response_checksum_validation=_checksums(config),
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_supported" if _sdk_checksums(config) else "when_required",
         ),
     )
     client.meta.events.register("before-call.s3.HeadBucket", _no_hunt)
@@ -236,17 +306,25 @@ def _addressing(config: S3Store) -> str:
     return config.addressing
 
 
-def _checksums(config: S3Store) -> str:
+def _sdk_checksums(config: S3Store) -> bool:
     """Beside Content-MD5, which always goes along: many a store other than AWS stumbles over the newer ones."""
-    sdk = config.checksums == "sdk" or (config.checksums == "auto" and config.endpoint is None)
-    return "when_supported" if sdk else "when_required"
+    return config.checksums == "sdk" or (config.checksums == "auto" and config.endpoint is None)
 
 
-def _stored(key: str, answer: _Answer) -> Stored:
-    etag = str(answer.get("ETag", "")).strip('"')
-    told = answer.get("Metadata", {})
-    md5 = None if _sealed(answer) else _md5(etag)
-    return Stored(key, answer.get("ContentLength", -1), etag or None, md5 or told.get("md5"), told.get("sha256"))
+def _etag(answer: _Answer) -> str:
+    return str(answer.get("ETag", "")).strip('"')
+
+
+def _crc32(upload: Upload, progress: Callable[[int], None]) -> str:
+    """The SDK's own checksum, made beforehand. Left to itself it sends it after the body, in chunks of a coding of its
+    own, and what a Content-MD5 of such a body is of, stores do not agree.
+    """
+    crc = 0
+    with opened(upload) as file:
+        while data := file.read(BLOCK):
+            crc = zlib.crc32(data, crc)
+            progress(0)
+    return base64.b64encode(crc.to_bytes(4)).decode()
 
 
 def _sealed(answer: _Answer) -> bool:
@@ -268,9 +346,13 @@ def _error(error: Exception, host: str) -> StoreError:
         status = int(reply.get("HTTPStatusCode", 0))
         if status == 404 and code in ("", "404", "NotFound", "NoSuchKey"):
             return _Missing(f"{host} knows no such address (404)", "check offload.store.endpoint and bucket")
+        if code in ("NoSuchUpload", "InvalidPart", "InvalidPartOrder"):
+            return Forgotten(f"the store has forgotten an upload that was begun ({status} {code})")
         if code in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
             return _There(f"the bucket exists already ({status})")
         return judge(status, code, REFUSALS, key_hint=_KEY, headers=reply.get("HTTPHeaders", {}))
+    if isinstance(error, boto.FlexibleChecksumError):
+        return Transient("the bytes were changed on their way here")
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError):
         return BadCredentials("there are no credentials for the store", "set offload.store.access_key and secret_key")
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError | boto.IncompleteReadError):

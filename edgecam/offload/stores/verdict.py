@@ -64,15 +64,22 @@ def unreachable(host: str, error: BaseException) -> StoreError:
     for cause in _causes(error):
         if isinstance(cause, StoreError):
             return cause
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return BadSettings(
-                f"the certificate of {host} is not to be trusted: {cause.verify_message}", "check offload.store.ca"
-            )
+        if doubt := _doubt(cause):
+            return BadSettings(f"the certificate of {host} is not to be trusted: {doubt}", "check offload.store.ca")
         if isinstance(cause, TimeoutError):
             words = "no answer in time"
         elif isinstance(cause, OSError) and cause.strerror:
             words = cause.strerror
     return Transient(f"{host} cannot be reached: {words or type(error).__name__}")
+
+
+def _doubt(cause: BaseException) -> str | None:
+    """Why the store's certificate is not to be trusted, if it is that. urllib3 compares names itself, and has an error
+    of its own for it.
+    """
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return cause.verify_message
+    return str(cause) if type(cause).__name__ == "CertificateError" else None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,0 +1,314 @@
+"""Large files on their way to S3 (rclone): in parts, and what becomes of one when lines, stores and boxes fail."""
+
+import itertools
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from doorway import LOST, PASS, UNHEARD, Doorway, Rule
+from edgecam.config.secret import Secret, Url
+from edgecam.config.store import S3Store
+from edgecam.offload.deliver import Parcel, deliver
+from edgecam.offload.stores import BadCredentials, Corrupt, Transient
+from edgecam.offload.stores.body import Unlike
+from edgecam.offload.stores.journal import Begun
+from edgecam.offload.stores.s3 import S3
+from peers import S3 as Rclone  # noqa: N811  two things of one name
+from waiting import content, media, parcel
+
+PART = 1 << 20
+SIZE = 3 * PART + 5000
+"""Of the clips here: four parts."""
+
+
+def silent(_: int) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
+    with Rclone(tmp_path_factory.mktemp("large")) as server:
+        server.bucket("birdbox")
+        yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def up(server: Rclone) -> None:
+    """Before the first test, so that no test is blamed for leaving it behind."""
+
+
+@pytest.fixture
+def doorway(server: Rclone) -> Iterator[Doorway]:
+    with Doorway(server.port) as doorway:
+        yield doorway
+
+
+@cache
+def watching(port: int) -> S3:
+    """The bucket as somebody sees it who is not asked to upload."""
+    return opened(port)
+
+
+def opened(port: int) -> S3:
+    """The bucket at `port` as a fresh worker opens it."""
+    config = S3Store(
+        bucket="birdbox",
+        endpoint=Url(f"http://127.0.0.1:{port}"),
+        access_key=Secret(Rclone.access_key),
+        secret_key=Secret(Rclone.secret_key),
+    )
+    return S3(config, whole=PART, part=PART)
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Parcel:
+    """A clip of four parts, under a key that no other test uses."""
+    return parcel(f"cams/garden-pi/birdbox/clip-{next(_numbers)}", tmp_path / "clip.mp4", content(SIZE))
+
+
+def begun(clip: Parcel) -> Begun:
+    assert clip.journal is not None
+    return Begun.model_validate_json(clip.journal.read_bytes())
+
+
+def unfinished(server: Rclone, clip: Parcel) -> list[str]:
+    """Keys of uploads of `clip` that the store still keeps parts of."""
+    found = watching(server.port)._client.list_multipart_uploads(Bucket="birdbox").get("Uploads", ())
+    return [upload["Key"] for upload in found if upload["Key"].startswith(f"{clip.stem}.")]
+
+
+def whole(server: Rclone, clip: Parcel) -> bool:
+    """Whether media and manifest are in the bucket, byte for byte, and no unfinished upload with them."""
+    bucket = server.bucket("birdbox")
+    assert (bucket / f"{clip.stem}.mp4").read_bytes() == clip.file.read_bytes()
+    assert (bucket / f"{clip.stem}.json").read_bytes() == clip.manifest.encode()
+    return unfinished(server, clip) == []
+
+
+def at(number: int, verdict: int) -> Rule:
+    """The rule that does something to part `number`, and lets everything else pass."""
+    return lambda method, path: verdict if f"partNumber={number}&" in f"{path}&" else PASS
+
+
+def completing(verdict: int) -> Rule:
+    return lambda method, path: verdict if method == "POST" and "uploadId=" in path else PASS
+
+
+def test_a_large_file_goes_in_parts_and_is_one_object(server: Rclone, doorway: Doorway, clip: Parcel) -> None:
+    told = list[int]()
+    assert deliver(opened(doorway.port), clip, told.append).sent
+    assert [doorway.count("PUT", f"partNumber={number}") for number in range(1, 6)] == [1, 1, 1, 1, 0]
+    assert max(told) == SIZE
+    assert whole(server, clip)
+
+
+def test_a_file_of_exactly_the_threshold_is_one_put(server: Rclone, doorway: Doorway, tmp_path: Path) -> None:
+    assert deliver(opened(doorway.port), parcel("one-put", tmp_path / "clip.mp4", content(PART)), silent).sent
+    assert doorway.count("POST") == 0
+
+
+@pytest.mark.parametrize("verdict", [LOST, UNHEARD, 503])
+@pytest.mark.parametrize("number", [1, 3, 4])
+def test_a_new_worker_goes_on_with_the_part_at_which_the_line_broke(
+    server: Rclone, doorway: Doorway, clip: Parcel, number: int, verdict: int
+) -> None:
+    doorway.rule = at(number, verdict)
+    with pytest.raises(Transient):
+        deliver(opened(doorway.port), clip, silent)
+    assert len(begun(clip).parts) == number - 1
+    assert not (server.bucket("birdbox") / f"{clip.stem}.mp4").exists()
+    doorway.heal()
+    assert deliver(opened(doorway.port), clip, silent).sent
+    assert [doorway.count("PUT", f"partNumber={n}") for n in range(1, 5)] == [int(n >= number) for n in range(1, 5)]
+    assert whole(server, clip)
+
+
+def test_a_completion_whose_answer_was_lost_is_found_at_once(server: Rclone, doorway: Doorway, clip: Parcel) -> None:
+    doorway.rule = completing(UNHEARD)
+    assert deliver(opened(doorway.port), clip, silent).sent
+    assert doorway.count("POST", "uploadId=") == 1
+    assert whole(server, clip)
+
+
+def test_a_completion_whose_answer_was_lost_with_the_line_is_found_by_the_next_attempt(
+    server: Rclone, doorway: Doorway, clip: Parcel
+) -> None:
+    asked = completing(UNHEARD)
+    doorway.rule = lambda method, path: LOST if method == "HEAD" and doorway.count("POST") > 1 else asked(method, path)
+    with pytest.raises(Transient):
+        deliver(opened(doorway.port), clip, silent)
+    doorway.heal()
+    assert not deliver(opened(doorway.port), clip, silent).sent
+    assert doorway.count("PUT", "partNumber=") == 0
+    assert whole(server, clip)
+
+
+@pytest.mark.parametrize("verdict", [LOST, 500])
+def test_a_completion_that_never_arrived_is_asked_for_again_and_no_part_is_sent_twice(
+    server: Rclone, doorway: Doorway, clip: Parcel, verdict: int
+) -> None:
+    doorway.rule = completing(verdict)
+    with pytest.raises(Transient):
+        deliver(opened(doorway.port), clip, silent)
+    doorway.heal()
+    assert deliver(opened(doorway.port), clip, silent).sent
+    assert doorway.count("PUT", "partNumber=") == 0
+    assert whole(server, clip)
+
+
+def test_a_store_that_forgot_the_upload_gets_it_anew(clip: Parcel, tmp_path: Path) -> None:
+    with Rclone(tmp_path / "forgetful") as server, Doorway(server.port) as doorway:
+        server.bucket("birdbox")
+        doorway.rule = at(4, LOST)
+        with pytest.raises(Transient):
+            deliver(opened(doorway.port), clip, silent)
+        server.down(kill=True)  # rclone keeps parts in memory
+        server.up()
+        doorway.heal()
+        assert deliver(opened(doorway.port), clip, silent).sent
+        assert doorway.count("PUT", "partNumber=1") == 1
+        assert whole(server, clip)
+
+
+@pytest.mark.parametrize("journal", [b"", b"{torn", b'{"store": "elsewhere"}', b"\x00" * 512])
+def test_a_journal_that_makes_no_sense_is_no_journal(server: Rclone, clip: Parcel, journal: bytes) -> None:
+    assert clip.journal is not None
+    clip.journal.write_bytes(journal)
+    assert deliver(opened(server.port), clip, silent).sent
+    assert whole(server, clip)
+
+
+def test_without_a_journal_everything_works_and_nothing_is_noted(server: Rclone, clip: Parcel, tmp_path: Path) -> None:
+    assert deliver(opened(server.port), clip.model_copy(update={"journal": None}), silent).sent
+    assert whole(server, clip)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4"]
+
+
+def test_a_disk_that_takes_no_journal_costs_time_only(server: Rclone, clip: Parcel, tmp_path: Path) -> None:
+    nowhere = clip.model_copy(update={"journal": tmp_path / "no folder" / "clip.parts"})
+    assert deliver(opened(server.port), nowhere, silent).sent
+    assert whole(server, clip)
+
+
+def test_an_upload_that_goes_elsewhere_now_leaves_no_parts_where_it_began(
+    server: Rclone, doorway: Doorway, clip: Parcel
+) -> None:
+    doorway.rule = at(3, LOST)
+    with pytest.raises(Transient):
+        opened(doorway.port).put(media(clip), silent)
+    assert unfinished(server, clip) == [f"{clip.stem}.mp4"]
+    opened(server.port).put(media(clip, f"{clip.stem}-2.mp4"), silent)
+    assert unfinished(server, clip) == []
+    assert not (server.bucket("birdbox") / f"{clip.stem}.mp4").exists()
+
+
+def test_what_will_never_be_sent_is_forgotten_by_the_store(server: Rclone, doorway: Doorway, clip: Parcel) -> None:
+    assert clip.journal is not None
+    doorway.rule = at(3, LOST)
+    with pytest.raises(Transient):
+        deliver(opened(doorway.port), clip, silent)
+    store = opened(server.port)
+    assert unfinished(server, clip) == [f"{clip.stem}.mp4"]
+    store.abandon(clip.journal)
+    assert unfinished(server, clip) == []
+    assert not clip.journal.exists()
+    store.abandon(clip.journal)
+
+
+def test_a_store_that_cannot_be_asked_to_forget_is_no_reason_to_fail(doorway: Doorway, clip: Parcel) -> None:
+    assert clip.journal is not None
+    doorway.rule = at(2, LOST)
+    with pytest.raises(Transient):
+        deliver(opened(doorway.port), clip, silent)
+    doorway.rule = lambda method, path: 403
+    opened(doorway.port).abandon(clip.journal)
+    assert not clip.journal.exists()
+
+
+def test_bytes_that_are_not_the_recorded_ones_leave_nothing_behind(server: Rclone, clip: Parcel) -> None:
+    assert clip.journal is not None
+    for wrong in (content(SIZE, seed=5), content(SIZE - 1), content(SIZE) + b"more"):
+        clip.file.write_bytes(wrong)
+        with pytest.raises(Unlike):
+            opened(server.port).put(media(clip), silent)
+        assert unfinished(server, clip) == []
+        assert not clip.journal.exists()
+        assert not (server.bucket("birdbox") / f"{clip.stem}.mp4").exists()
+
+
+def test_a_store_that_refuses_parts_for_good_keeps_none(server: Rclone, doorway: Doorway, clip: Parcel) -> None:
+    doorway.rule = at(3, 400)
+    with pytest.raises(Exception, match="does not take what we send"):
+        deliver(opened(doorway.port), clip, silent)
+    assert unfinished(server, clip) == []
+
+
+def test_a_key_that_expires_in_the_middle_loses_no_part(server: Rclone, doorway: Doorway, clip: Parcel) -> None:
+    doorway.rule = at(3, 403)
+    with pytest.raises(BadCredentials):
+        deliver(opened(doorway.port), clip, silent)
+    doorway.heal()
+    deliver(opened(doorway.port), clip, silent)
+    assert doorway.count("PUT", "partNumber=") == 2
+    assert whole(server, clip)
+
+
+def test_a_part_that_was_changed_on_its_way_is_sent_once_more(server: Rclone, doorway: Doorway, clip: Parcel) -> None:
+    doorway.spoil = lambda path, body: b"!" + body[1:] if "partNumber=3" in path else body
+    with pytest.raises(Corrupt):
+        deliver(opened(doorway.port), clip, silent)
+    assert len(begun(clip).parts) == 2
+    doorway.heal()
+    deliver(opened(doorway.port), clip, silent)  # rclone has dropped the upload by now
+    assert whole(server, clip)
+
+
+# Keys that may only put
+
+
+def put_only(method: str, path: str) -> int | None:
+    return PASS if method in ("PUT", "POST") else 403
+
+
+def test_a_key_that_may_only_put_brings_everything_and_soon_does_not_ask_any_more(
+    server: Rclone, doorway: Doorway, clip: Parcel
+) -> None:
+    doorway.rule = put_only
+    store = opened(doorway.port)
+    assert deliver(store, clip, silent).sent
+    assert whole(server, clip)
+    asked = doorway.count("HEAD")
+    for _ in range(3):
+        small = clip.model_copy(update={"stem": f"{clip.stem}-again"})
+        assert deliver(store, small, silent).sent
+    assert doorway.count("HEAD") == asked == 2
+    assert doorway.count("GET") == 0
+
+
+def test_a_key_that_may_only_put_repeats_what_it_got_no_answer_to(
+    server: Rclone, doorway: Doorway, clip: Parcel
+) -> None:
+    doorway.rule = lambda method, path: completing(UNHEARD)(method, path) or put_only(method, path)
+    with pytest.raises(Transient):
+        deliver(opened(doorway.port), clip, silent)
+    doorway.rule = put_only
+    assert deliver(opened(doorway.port), clip, silent).sent
+    assert whole(server, clip)
+
+
+def test_a_key_that_may_read_but_not_list_still_asks_for_what_is_there(
+    server: Rclone, doorway: Doorway, clip: Parcel
+) -> None:
+    def unlisted(method: str, path: str) -> int | None:
+        there = (server.bucket("birdbox") / path.partition("?")[0].removeprefix("/birdbox/")).exists()
+        return PASS if there or method in ("PUT", "POST") else 403
+
+    doorway.rule = unlisted
+    store = opened(doorway.port)
+    assert deliver(store, clip, silent).sent
+    assert not deliver(store, clip, silent).sent
+    assert whole(server, clip)

@@ -42,6 +42,7 @@ class Home:
         cameras: Mapping[str, object] | None = None,
         kinds: tuple[str, ...] = ("event",),
         broker: Mosquitto | None = None,
+        environ: Mapping[str, str] | None = None,
         **storage: object,
     ) -> None:
         """`storage`: of that section."""
@@ -56,7 +57,7 @@ class Home:
         }
         if broker:
             config["mqtt"] = {"host": broker.host, "port": broker.port}
-        self.box = Edgecam(folder / "box", config)
+        self.box = Edgecam(folder / "box", config, environ)
         self.clips: list[Sidecar] = []
 
     def __enter__(self) -> Self:
@@ -70,11 +71,11 @@ class Home:
         self.server.down()
 
     def waits(
-        self, count: int, size: int = 100_000, *, kind: MediaKind = MediaKind.EVENT, hours: int = 8
+        self, count: int, size: int = 100_000, *, kind: MediaKind = MediaKind.EVENT, hours: int = 8, last: int = 1
     ) -> list[Sidecar]:
-        """So many clips wait, the oldest first, all of the hour that was so many hours ago."""
+        """So many clips wait, the oldest first, begun so many hours ago and all within the `last` hours from then."""
         begin = int(time.time() - hours * HOUR)  # whole seconds, each once: so are the contents
-        starts = [begin + number * HOUR // count for number in range(count)]
+        starts = [begin + number * last * HOUR // count for number in range(count)]
         found = [save(self.box.library, start=start, size=size, kind=kind) for start in starts]
         self.clips += found
         return found

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from faults import company, disk, killed
+from faults import company, disk, killed, masses
 from faults.crossing import cross
 from faults.rows import Row
 from faults.site import AZURITE, RCLONE
@@ -13,6 +13,10 @@ LARGE = {"files": (2, 3), "size": (16_000_000, 16_000_000)}
 """So large that not all of one is in the kernel's hands at once."""
 
 ROWS: Sequence[Row] = (
+    Row(30, "10 000 files after a week offline", RCLONE, masses.week_offline),
+    Row(30, "one file of 500 MB", RCLONE, partial(masses.large_file, server=RCLONE)),
+    Row(30, "one file of 500 MB", AZURITE, partial(masses.large_file, server=AZURITE)),
+    Row(30, "one file of 500 MB", masses.FOLDER, partial(masses.large_file, server=masses.FOLDER)),
     Row(22, "daemon killed while two cameras record", RCLONE, killed.daemon_dies_recording),
     Row(24, "power cut", RCLONE, killed.power_goes),
     Row(22, "daemon killed in its uploads", RCLONE, killed.daemon_dies),

@@ -54,8 +54,8 @@ def save(
 
 
 def stored_once(bucket: Path, root: Path, clips: Collection[Sidecar], *, node: str) -> None:
-    """These and nothing else lie in the folder `bucket`: each once, whole, with its manifest. Here each has its receipt,
-    no marker, and nothing else about it.
+    """These and nothing else lie in the folder `bucket`: each once, whole, with its manifest. Here each has its receipt
+    and no marker, and nothing else lies about.
     """
     layout = Layout(root)
     keys = {MediaId.parse(clip.id).key("", node): clip for clip in clips}

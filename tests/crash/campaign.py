@@ -57,9 +57,7 @@ class Tally:
 class Campaign:
     """Kills one daemon again and again. Everything wrong is counted, printed and remembered; nothing stops for it."""
 
-    def __init__(
-        self, folder: Path, seed: int, say: Callable[[str], None], server: S3 | None = None
-    ) -> None:
+    def __init__(self, folder: Path, seed: int, say: Callable[[str], None], server: S3 | None = None) -> None:
         """`server`: where it uploads to; without one that is a folder."""
         self._chance, self._say, self._store = random.Random(seed), say, server or folder / "store"
         self._wanted = house.wanted(self._store)

@@ -106,7 +106,7 @@ class Mains:
     """A box on a disk of its own, for one power cut after the other: each begins with what the one before left."""
 
     def __init__(self, folder: Path, seed: int, *, longest: float = 12.0, server: S3 | None = None) -> None:
-        """`longest`: seconds that it records before the power goes; `server`: where it uploads to, if not to a folder."""
+        """`longest`: seconds that it records before the power goes; `server`: where it uploads to, else to a folder."""
         self._folder, self._chance, self._longest = folder, random.Random(seed), longest
         self._store = server or folder / "store"
         self._video = house.film(folder / "robin.mp4", math.ceil(longest) + STARTING)

@@ -20,7 +20,7 @@ MB = 1_000_000
 
 def daemon_dies(trial: Trial) -> Found:
     """22. It is killed again and again, each time in the middle of an upload."""
-    chance, kills = random.Random(trial.seed), 40 if trial.full else 3
+    chance, kills = random.Random(trial.seed), 40 if trial.full else 2
     with Home(trial.folder) as home:
         home.waits(kills + 3, MB)
         home.proxy.suffer(Strike(Fault(rate=4 * MB)))

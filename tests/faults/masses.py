@@ -41,11 +41,13 @@ QUIET = {
 
 def week_offline(trial: Trial) -> Found:
     """30. Everything of a week waits: the newest events go first, and nothing grows with the number of files."""
-    count = 10_000 if trial.full else 120
+    count = 10_000 if trial.full else 80
     notify = trial.folder / "notify"
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
-        Home(trial.folder, cameras=QUIET, kinds=("event", "continuous"), environ={"NOTIFY_SOCKET": str(notify)}) as home,
+        Home(
+            trial.folder, cameras=QUIET, kinds=("event", "continuous"), environ={"NOTIFY_SOCKET": str(notify)}
+        ) as home,
     ):
         manager.bind(str(notify))
         manager.settimeout(60)

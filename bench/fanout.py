@@ -22,12 +22,12 @@ from aiohttp import web
 
 from edgecam.clock import SystemClock
 from edgecam.config.model import Address, Camera, Config
-from edgecam.control import Film, Saved
+from edgecam.control import Film, Mended, Saved
 from edgecam.events import SnapshotTaken
 from edgecam.frame import Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
-from edgecam.media import Layout
+from edgecam.media import Layout, MediaId
 from edgecam.record.disk.library import Library
 
 MARK = b"X-Timestamp: "
@@ -46,6 +46,12 @@ class Nobody:
         raise NotImplementedError
 
     def retry_offload(self) -> None:
+        raise NotImplementedError
+
+    async def mend(self, id: MediaId) -> Mended:
+        raise NotImplementedError
+
+    async def bring_back(self, name: str) -> Mended:
         raise NotImplementedError
 
 

@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("--to", dest="end", metavar="T", help="the same")
     fetch.add_argument("--kind", action="append", default=[], metavar="KIND", help="event, manual, ... (default: all)")
     fetch.add_argument("-o", "--output", type=Path, metavar="DIR", required=True, help="where to; resumes there")
+    fetch.add_argument("--identity", type=Path, metavar="FILE", help="age or SSH key that opens what is sealed")
     fetch.add_argument("--concat", type=Path, metavar="OUT.mp4", help="join it, without re-encoding")
     fetch.add_argument("--delete", action="store_true", help="delete in the store what was verified here")
     fetch.add_argument("--yes", action="store_true", help="do not ask before that")

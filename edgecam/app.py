@@ -21,12 +21,14 @@ from edgecam.hub import FrameHub
 from edgecam.identity import Identity, identify
 from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
+from edgecam.offload.reminder import Reminder
 from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import Worker
 from edgecam.record.coding.transcoder import Transcoder
 from edgecam.record.disk.keeper import Keeper
 from edgecam.record.disk.library import Away, Library
+from edgecam.record.disk.mender import Mender
 from edgecam.record.disk.recovery import Recovered, enter
 from edgecam.record.finisher import Finisher
 from edgecam.record.saver import Saver
@@ -133,7 +135,8 @@ class Daemon:
             clock=clock,
             recovered=recovered,
         )
-        uploader = self._uploader()
+        mender = Mender(self._library, self._wanted)
+        uploader = self._uploader(mender)
         control = Control(
             hubs=self._hubs,
             status=self.health.cameras,
@@ -143,6 +146,7 @@ class Daemon:
             clock=clock,
             pool=pool,
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
+            mender=mender,
             sender=uploader,
         )
         web = Web(
@@ -157,9 +161,10 @@ class Daemon:
             local=local.place(self._state, self._environ),
         )
         self.health.http = await web.bind()
-        self._add_keeper(finisher)
+        self._add_keeper(finisher, uploader)
         if uploader:
             self._add(uploader)
+            self._add_reminder()
         self._add_mqtt(control, pool)
         self._add(finisher)
         house = House(
@@ -183,7 +188,7 @@ class Daemon:
     def _add(self, component: Component) -> None:
         self._rooms.append(room(component))
 
-    def _add_keeper(self, finisher: Finisher) -> None:
+    def _add_keeper(self, finisher: Finisher, uploader: Uploader | None) -> None:
         keeper = Keeper(
             config=self._config.storage,
             cameras=self._config.cameras,
@@ -192,12 +197,19 @@ class Daemon:
             clock=self._clock,
             status=self.health.disk,
             back=finisher.take,
+            carrying=lambda: uploader.carrying if uploader else None,
         )
         library, settings = self._library, self._settings
         self.health.storage_trouble = lambda: library.full or keeper.trouble or finisher.trouble or settings.trouble
         self._add(keeper)
 
-    def _uploader(self) -> Uploader | None:
+    def _add_reminder(self) -> None:
+        assert self._config.offload is not None
+        reminder = Reminder(self._config.offload.store, self._clock)
+        self.health.store_warning = reminder.warning
+        self._add(reminder)
+
+    def _uploader(self, mender: Mender) -> Uploader | None:
         if self._config.offload is None:
             return None
         return Uploader(
@@ -211,6 +223,8 @@ class Daemon:
             status=self.health.spool,
             cameras_status=self.health.cameras,
             clock=self._clock,
+            may_go=lambda camera: self._settings.on(camera, "offload"),
+            mend=mender.mend,
         )
 
     def _add_mqtt(self, control: Control, pool: Executor) -> None:

@@ -1,10 +1,10 @@
 """What people can ask of the running daemon, from wherever they ask: HTTP, MQTT or a button."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from edgecam import aside
 from edgecam.clock import Clock
@@ -13,9 +13,10 @@ from edgecam.events import Bus, ClipSaved, SnapshotTaken
 from edgecam.frame import Frame
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Want
-from edgecam.media import Sidecar
+from edgecam.media import MediaId, Sidecar
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Unavailable(Exception):
@@ -41,6 +42,16 @@ class Saved:
     end: float
     note: str | None
     """What a person should know, such as that less than asked was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What became of a piece of media, or of what is told of it, that was not as it should be; in words."""
+
+    done: str | None = None
+    """None: nothing had to be done, or nothing could be."""
+    left: str | None = None
+    """Why it stays as it is."""
 
 
 class Film(Protocol):
@@ -83,6 +94,20 @@ class Sender(Protocol):
 
     def retry(self) -> None: ...
 
+    def look(self) -> None:
+        """Something waits that nobody told of."""
+        ...
+
+
+class Mender(Protocol):
+    """Mends what was lost of the disk. Blocking; raises OSError."""
+
+    def mend(self, id: MediaId) -> Mended: ...
+
+    def bring_back(self, name: str) -> Mended:
+        """Of `spool/bad`."""
+        ...
+
 
 class Control:
     """Loop thread only."""
@@ -101,19 +126,39 @@ class Control:
         clock: Clock,
         pool: Executor,
         quality: Mapping[str, int],
+        mender: Mender,
         sender: Sender | None = None,
     ) -> None:
         """`quality`: of JPEGs that have to be coded, by camera. `sender`: None without a store."""
         self._hubs, self._status, self._shelf, self._clips = hubs, status, shelf, clips
         self._pool, self._quality = pool, quality
         self._bus, self._clock = bus, clock
-        self._sender = sender
+        self._mender, self._sender = mender, sender
 
     def retry_offload(self) -> None:
         """Try the store now, however long it is to be left alone. Raises Unavailable without a store."""
         if self._sender is None:
             raise Unavailable("there is no `offload` section: nothing leaves this box")
         self._sender.retry()
+
+    async def mend(self, id: MediaId) -> Mended:
+        """See that nothing of a piece of media is missing but what it tells itself. Raises Unavailable."""
+        return await self._mended(self._mender.mend, id)
+
+    async def bring_back(self, name: str) -> Mended:
+        """Bring media of `spool/bad` back, if it is sound. Raises Unavailable."""
+        return await self._mended(self._mender.bring_back, name)
+
+    async def _mended(self, work: Callable[[T], Mended], what: T) -> Mended:
+        try:
+            mended = await aside.run(work, what)
+        except OSError as error:
+            raise Unavailable(f"the disk refuses: {error.strerror}") from error
+        if mended.done:
+            log.warning("library: %s: %s", what, mended.done)
+            if self._sender:
+                self._sender.look()
+        return mended
 
     async def take_snapshot(self, camera: str) -> SnapshotTaken:
         """A picture captured after the call, kept on disk and told to everybody.

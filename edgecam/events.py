@@ -137,6 +137,14 @@ class ClipLost(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyTaken(Event):
+    """Somebody else's finished object has the key of `media` in the store; ours lies at `key`."""
+
+    media: Sidecar
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SettingChanged(Event):
     """A live setting has a new effective value (see settings.py)."""
 

@@ -3,12 +3,14 @@
 Knows the rooms that do the work (offload fetches, record cuts); nothing is deleted before all else is on disk.
 """
 
+import fcntl
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -18,13 +20,14 @@ from typing import Protocol, TypeVar
 from edgecam import durable, joining
 from edgecam.config.model import Config
 from edgecam.media import MediaKind, iso
-from edgecam.offload import fetch
+from edgecam.offload import age, fetch
+from edgecam.offload.age import Identities
 from edgecam.offload.fetch import Outcome, State
-from edgecam.offload.listing import Listing, Prefixes, Wanted, select, starts
+from edgecam.offload.listing import Listing, Prefixes, Thing, Wanted, select, starts
 from edgecam.offload.pipe import scrubbed
 from edgecam.offload.stores import Store, StoreError, Transient, open_store
 
-DONE, FAILED, USAGE, INCOMPLETE = 0, 1, 2, 3
+DONE, FAILED, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 PAUSES = (2.0, 10.0)
 """Seconds before the store is asked again, when it may answer the next time."""
 
@@ -36,6 +39,10 @@ T = TypeVar("T")
 
 class Unusable(ValueError):
     """What was asked for makes no sense; the text says what does."""
+
+
+class Busy(Exception):
+    """Another fetch is at work in the same folder."""
 
 
 class Typed(Protocol):
@@ -51,6 +58,7 @@ class Typed(Protocol):
     delete: bool
     yes: bool
     json: bool
+    identity: Path | None
 
 
 @dataclass(slots=True)
@@ -60,6 +68,7 @@ class Report:
     store: str
     outcomes: list[Outcome] = field(default_factory=list)
     unfinished: Sequence[str] = ()
+    undated: Sequence[str] = ()
     joined: Sequence[joining.Joined] = ()
     unread: Sequence[str] = ()
     deleted: int = 0
@@ -75,24 +84,41 @@ class Report:
 
 
 def main(config: Config, typed: Typed, *, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Do what was typed. The exit code: 0 all, 3 some missing or bad, 2 usage, 1 the store or our disk failed."""
+    """Do what was typed. The exit code: 0 all, 3 some missing or bad, 2 usage, 1 the store or our disk failed, 130 a
+    person had enough; whatever it is, the next run goes on from there.
+    """
     try:
         wanted, prefixes = _asked(config, typed)
+        identities = age.identities(typed.identity) if typed.identity else None
         assert config.offload is not None
         store = open_store(config.offload.store)
-    except Unusable as error:
+    except (Unusable, age.Unreadable) as error:
         return _say(f"edgecam fetch: {error}", USAGE)
     except StoreError as error:
         return _say(f"edgecam fetch: {scrubbed(_told(error), config.secrets())}", FAILED)
     report = Report(store.describe())
+
+    def rest(error: Transient, pause: float) -> None:
+        text = scrubbed(f"{report.store}: {_told(error)}", config.secrets())
+        _say(f"edgecam fetch: {text}; trying again in {pause:.0f} s")
+        sleep(pause)
+
     try:
-        _work(store, wanted, prefixes, typed, report, sleep)
+        _work(store, wanted, prefixes, typed, report, rest, identities)
     except Unusable as error:
         return _say(f"edgecam fetch: {error}", USAGE)
     except StoreError as error:
         report.error = scrubbed(f"{report.store}: {_told(error)}", config.secrets())
     except OSError as error:
         report.error = f"{error.filename or typed.output}: {error.strerror or error}; the next run goes on from here"
+    except Busy:
+        return _say(
+            f"edgecam fetch: another fetch is at work in {typed.output}: wait for it, or choose another", FAILED
+        )
+    except KeyboardInterrupt:
+        report.error = "interrupted; the next run goes on from here"
+        _end(report, typed)
+        return INTERRUPTED
     return _end(report, typed)
 
 
@@ -132,40 +158,100 @@ def _moment(option: str, text: str | None, otherwise: float) -> float:
     raise Unusable(f"{option} must be a time such as 2026-11-21T07:15:30Z; without an offset, local time")
 
 
+Rest = Callable[[Transient, float], None]
+"""Told why the store is asked again, and for how many seconds to rest before."""
+
+
 def _work(
-    store: Store, wanted: Wanted, prefixes: Prefixes, typed: Typed, report: Report, sleep: Callable[[float], None]
+    store: Store,
+    wanted: Wanted,
+    prefixes: Prefixes,
+    typed: Typed,
+    report: Report,
+    rest: Rest,
+    identities: Identities | None,
 ) -> None:
-    listing = _patiently(partial(_listed, store, wanted, prefixes), sleep)
-    report.unfinished = listing.unfinished
+    listing = _patiently(partial(_listed, store, wanted, prefixes), rest)
+    report.unfinished, report.undated = listing.unfinished, listing.undated
     if typed.concat and len(cameras := sorted({f"{thing.node}/{thing.id.camera}" for thing in listing.things})) > 1:
         raise Unusable(f"--concat joins one camera, here are {', '.join(cameras)}: choose with --node and --camera")
-    durable.make_folder(typed.output)
-    with _bar(sum(thing.size for thing in listing.things)) as advance:
-        for thing in listing.things:
-            outcome = _patiently(partial(fetch.fetch, store, thing, typed.output, wanted.begin), sleep)
-            if outcome:
-                report.outcomes.append(outcome)
-            advance(thing.size)
-    if typed.concat:
-        report.joined, report.unread = joining.join(_clips(report.whole), typed.concat)
-    if typed.delete and report.whole and not report.unread and _confirmed(report, typed):
-        for outcome in report.whole:
-            _patiently(partial(fetch.delete, store, outcome), sleep)
-            report.deleted += 1
+    if not (listing.things or listing.unfinished or listing.undated):
+        _say(f"edgecam fetch: nothing of that is there ({_sought(wanted, prefixes)})")
+    _make(typed.output)
+    with _alone(typed.output):
+        with _bar(sum(thing.size for thing in listing.things)) as advance:
+            for thing in listing.things:
+                with _swept(typed.output, thing):
+                    call = partial(fetch.fetch, store, thing, typed.output, wanted.begin, identities)
+                    outcome = _patiently(call, rest)
+                if outcome:
+                    report.outcomes.append(outcome)
+                advance(thing.size)
+        if typed.concat:
+            report.joined, report.unread = joining.join(_clips(report.whole), typed.concat)
+        if typed.delete and report.whole and not report.unread and _confirmed(report, typed):
+            for outcome in report.whole:
+                _patiently(partial(fetch.delete, store, outcome), rest)
+                report.deleted += 1
+
+
+def _make(folder: Path) -> None:
+    """Raises Unusable for a place where nothing can be written."""
+    try:
+        durable.make_folder(folder)
+    except OSError as error:
+        raise Unusable(f"-o {folder} cannot be made: {error.filename}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Unusable(f"-o {folder} cannot be written by you: choose another folder")
+
+
+def _sought(wanted: Wanted, prefixes: Prefixes) -> str:
+    """Where nothing was, for who has mistyped it."""
+    cameras = ", ".join(sorted(wanted.cameras)) or "any"
+    return f"prefix: {prefixes.common or 'none'}, node: {wanted.node or 'any'}, camera: {cameras}"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two that write the same file would spoil it. Raises Busy. Where a folder cannot be locked, nobody is kept out."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy from None
+        except OSError:  # some network file systems
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _swept(folder: Path, thing: Thing) -> Iterator[None]:
+    """What is half here when it goes wrong would cost room, on a full disk at that."""
+    try:
+        yield
+    except BaseException:
+        for place in (folder, folder / thing.id.camera / thing.id.day):
+            for path in place.glob(f"{thing.name}.*{fetch.NEW}*"):
+                with suppress(OSError):
+                    path.unlink()
+        raise
 
 
 def _listed(store: Store, wanted: Wanted, prefixes: Prefixes) -> Listing:
-    objects = (stored for start in starts(prefixes, wanted) for stored in store.list(start))
+    objects = (stored for start in starts(prefixes, wanted, time.time()) for stored in store.list(start))
     return select(objects, prefixes, wanted)
 
 
-def _patiently(call: Callable[[], T], sleep: Callable[[float], None]) -> T:
+def _patiently(call: Callable[[], T], rest: Rest) -> T:
     """What `call` gives; once more, and once again, where the store may think better of it."""
     for pause in PAUSES:
         try:
             return call()
         except Transient as error:
-            sleep(min(error.retry_after or pause, 60.0))
+            rest(error, min(error.retry_after or pause, 60.0))
     return call()
 
 
@@ -202,11 +288,17 @@ def _bar(total: int) -> Iterator[Callable[[int], None]]:
 def _end(report: Report, typed: Typed) -> int:
     """Tell it; the exit code."""
     sys.stdout.write(f"{json.dumps(_facts(report), indent=1) if typed.json else _summary(report)}\n")
+    sealed = 0 if typed.identity else report.count(State.SEALED)
     for outcome in report.outcomes:
-        if not outcome.whole:
+        if not outcome.whole and not (sealed and outcome.state is State.SEALED):
             _say(f"{outcome.state}: {outcome.thing.stem}: {outcome.reason}")
+    if sealed:
+        _say(f"{_things(sealed)} sealed with age: give --identity FILE")
     for key in report.unfinished:
         _say(f"unfinished: {key} has no manifest yet and was left alone")
+    if report.undated:
+        count = _things(len(report.undated))
+        _say(f"undated: {count} of a clock that was not set, so of unknown time: fetched without --from and --to only")
     for text in report.unread:
         _say(text)
     if report.error:
@@ -221,7 +313,7 @@ def _end(report: Report, typed: Typed) -> int:
 def _summary(report: Report) -> str:
     lines = [f"{report.count(State.FETCHED)} fetched from {report.store}, {report.count(State.ALREADY)} already here"]
     if lost := len(report.outcomes) - len(report.whole):
-        lines[0] += f", {lost} missing or bad"
+        lines[0] += f", {lost} missing, bad or sealed"
     lines += [f"{film.file}: {iso(film.begin)} to {iso(film.end)}, {len(film.gaps)} gaps" for film in report.joined]
     if report.deleted:
         lines.append(f"{_things(report.deleted)} deleted there")
@@ -245,6 +337,7 @@ def _facts(report: Report) -> Mapping[str, object]:
             for outcome in report.outcomes
         ],
         "unfinished": list(report.unfinished),
+        "undated": list(report.undated),
         "joined": [
             {
                 "file": str(film.file),

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 
 from edgecam import __version__
@@ -116,7 +117,12 @@ class SpoolStatus:
     stored: int = 0
     lost: int = 0
     conflicts: int = 0
+    """Keys that held somebody else's finished object."""
+    torn: int = 0
+    """Torn uploads of ours that were replaced."""
     bad: int = 0
+    failing: float | None = None
+    """Since when the store does not work, unix seconds; None while it does."""
 
 
 @dataclass(slots=True)
@@ -161,6 +167,8 @@ class Health:
     """The address that is really bound, as a URL."""
     storage_trouble: Callable[[], str | None] = lambda: None
     """What is wrong with the disk, in words; the library's owner sets it."""
+    store_warning: Callable[[], str | None] = lambda: None
+    """What will be wrong with the store soon, in words."""
     started: float = 0.0
     vitals: Sequence[Vitals] = ()
     """Of all components but the captures, which tell of themselves."""
@@ -177,14 +185,22 @@ class Health:
         found += [f"{id}: {camera.problem}" for id, camera in self.cameras.items() if camera.problem]
         if self.spool.state in (StoreState.BLOCKED, StoreState.FULL):
             found.append(f"store: {self.spool.reason}")
-        if self.spool.state is StoreState.RETRYING and self.clock.wall() - (self.spool.oldest or 0) > LONG_AWAY:
-            found.append(f"store: {self.spool.reason}; {self.spool.files} wait, nothing is lost")
+        elif soon := self.store_warning():
+            found.append(f"store: {soon}")
+        if self._long_away():
+            safe = f"; {self.spool.files} wait, nothing is lost" if self.spool.files else ""
+            found.append(f"store: {self.spool.reason}{safe}")
         if self.spool.bad:
             found.append(f"store: {self.spool.bad} damaged things lie in spool/bad")
         now = self.clock.monotonic()
         found += [f"{vitals.name}: {why}" for vitals in self.vitals if (why := vitals.trouble(now))]
         found += [f"mqtt: {why}" for why in (self.mqtt.trouble, self.mqtt.rival) if why]
         return found
+
+    def _long_away(self) -> bool:
+        """Something waits too long for a store that is tried again, or the store itself is away that long."""
+        moments = [moment for moment in (self.spool.oldest, self.spool.failing) if moment is not None]
+        return self.spool.state is StoreState.RETRYING and self.clock.wall() - min(moments, default=inf) > LONG_AWAY
 
     def snapshot(self) -> dict[str, object]:
         """The whole as plain JSON data; times as ISO 8601."""
@@ -198,7 +214,7 @@ class Health:
             "memory": {"rss": _rss(), "cma_free": cma_free()},
             "temperature": temperature(),
             "disk": asdict(self.disk),
-            "spool": _plain(self.spool, "oldest", "last_stored"),
+            "spool": _plain(self.spool, "oldest", "last_stored", "failing"),
             "mqtt": asdict(self.mqtt),
             "cameras": {id: camera_json(camera) for id, camera in self.cameras.items()},
             "problems": self.problems(),

@@ -17,6 +17,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _STILL = ".jpg"
+JOURNAL = ".parts"
+"""Ends the name of a store's notes of an upload."""
 _ID = re.compile(
     r"(([0-9]{8})T([01][0-9]|2[0-3])([0-5][0-9])([0-5][0-9][0-9]{3})Z-([a-z0-9_]{1,32})"
     r"-(event|manual|continuous|timelapse|snapshot)-[a-z2-7]{6})(\.jpg)?"
@@ -131,6 +133,18 @@ class Receipt(BaseModel):
     at: Time
 
 
+class Sealed(BaseModel):
+    """The media as it lies in the store when it was encrypted before it left. Hashes in hex, of the encrypted bytes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int
+    sha256: str
+    md5: str
+    recipients: int
+    """How many keys open it."""
+
+
 class Picture(BaseModel):
     """The best picture of an event, which lies beside its clip."""
 
@@ -180,6 +194,8 @@ class Sidecar(BaseModel):
     """What a person should know, such as why a clip stayed MJPEG."""
     picture: Picture | None = None
     """Of an event's clip."""
+    sealed: Sealed | None = None
+    """In the store's manifest only."""
     receipt: Receipt | None = None
 
     @property
@@ -191,6 +207,25 @@ class Sidecar(BaseModel):
     def is_news(self) -> bool:
         """A clip that people hear of one by one; segments and pictures are only counted."""
         return self.kind in _NEWS and self.codec != "jpeg"
+
+    @classmethod
+    def unknown(cls, id: MediaId, size: int = 0) -> "Sidecar":
+        """The sidecar of something whose own cannot be read: what its name says."""
+        return cls(
+            id=id.text,
+            camera=id.camera,
+            kind=id.kind,
+            start=id.start,
+            end=id.start,
+            duration=0.0,
+            codec="jpeg" if id.still else "unknown",
+            width=0,
+            height=0,
+            size=size,
+            sha256="",
+            md5="",
+            cause="unknown",
+        )
 
     def dump(self) -> bytes:
         return self.model_dump_json(indent=1).encode() + b"\n"
@@ -223,6 +258,11 @@ class Layout:
         return self.root / "spool" / "bad"
 
     @property
+    def seals(self) -> Path:
+        """Waiting media that was encrypted, as every attempt sends the same bytes; goes with the markers."""
+        return self.root / "spool" / "sealed"
+
+    @property
     def rooms(self) -> tuple[Path, ...]:
         """Where finished media lies, below each `<camera>/<YYYY-MM-DD>/`."""
         return self.root / "recordings", self.root / "snapshots"
@@ -253,7 +293,15 @@ class Layout:
 
     def journal(self, id: MediaId) -> Path:
         """What a store noted of an upload that is not complete."""
-        return self.wait / f"{id.name}.parts"
+        return self.wait / (id.name + JOURNAL)
+
+    def sealed(self, id: MediaId) -> Path:
+        """Waiting media as it was encrypted for the store."""
+        return self.seals / f"{id.name}.age"
+
+    def seal(self, id: MediaId) -> Path:
+        """What that is, and for whom."""
+        return self.seals / f"{id.name}.json"
 
     def marker(self, id: MediaId) -> Path:
         """It is empty, but for an event's picture."""

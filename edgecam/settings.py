@@ -64,6 +64,7 @@ class Number:
 SETTINGS: Mapping[str, Switch | Number] = {
     "motion_detection": Switch(),
     "recording": Switch(),
+    "offload": Switch(),
     "privacy": Switch(),
     "sensitivity": Number(1, 100),
 }
@@ -73,6 +74,7 @@ def _of_file(camera: Camera) -> dict[str, Value]:
     return {
         "motion_detection": camera.motion.enabled,
         "recording": camera.record.enabled,
+        "offload": bool(camera.offload),
         "privacy": camera.privacy,
         "sensitivity": camera.motion.sensitivity,
     }

@@ -3,19 +3,23 @@
 import sys
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 from pydantic import BaseModel
 
+from edgecam import verifying
 from edgecam.config.model import Config
 from edgecam.local import Away, Daemon, Refusal
-from edgecam.media import Layout, MediaKind, Time
+from edgecam.media import Layout, MediaId, MediaKind, Time
 from edgecam.offload import inspect
 from edgecam.offload.spool import Spool
 from edgecam.record.disk.mount import mounted
 
 OK, FAILED, BAD = 0, 1, 3
+SHOWN = 40
+"""Lines of one sort that a person is shown."""
+_UNTOLD = "nobody wrote down why"
 
 
 class Report(BaseModel):
@@ -26,16 +30,16 @@ class Report(BaseModel):
 
 
 def main(what: str, config: Config, environ: Mapping[str, str], daemon: Daemon, *, as_json: bool) -> int:
-    """Returns the exit code: 0 done, 1 failed, 3 when `verify` found something that is not what was recorded."""
+    """Returns the exit code: 0 done, 1 failed, 3 when `verify` found what is not as recorded and cannot be mended."""
     layout = Layout(config.storage_path(environ))
     try:
         if what == "status":
             found: Report = status(daemon, config, layout)
         elif what == "retry":
-            found = Retried.model_validate(daemon.ask("POST", "api/spool/retry"))
+            found = retry(daemon, layout)
         else:
             _check(config, layout)
-            found = listing(config, layout) if what == "list" else verify(layout)
+            found = listing(config, layout) if what == "list" else verify(daemon, config, layout)
     except (Away, Refusal) as error:
         return _failed(str(error))
     except OSError as error:
@@ -105,13 +109,36 @@ def status(daemon: Daemon, config: Config, layout: Layout) -> Standing:
     return Standing.model_validate({"running": True} | (told if isinstance(told, dict) else {}))
 
 
+class Stays(BaseModel):
+    file: str
+    """In spool/bad."""
+    reason: str
+
+
 class Retried(Report):
-    """The daemon tries the store now."""
+    """The daemon tries the store now, also with what was set aside and is sound."""
 
     files: int
+    back: list[str] = []
+    """Media that is back in the library."""
+    stays: list[Stays] = []
 
     def lines(self) -> Iterator[str]:
+        yield from _head([f"{file}: back in its place" for file in self.back])
+        yield from _head([f"spool/bad/{one.file} stays: {one.reason}" for one in self.stays])
         yield f"the store is tried now ({_files(self.files)} waiting); `edgecam spool status` says how it went"
+
+
+def retry(daemon: Daemon, layout: Layout) -> Retried:
+    """Have brought back what was set aside, but for what is not what was recorded. Raises Away, Refusal, OSError."""
+    back, stays = list[str](), list[Stays]()
+    for one in inspect.set_aside(layout):
+        told = daemon.ask("POST", "api/spool/retry", {"file": one.file})
+        if told.get("done"):
+            back.append(one.file)
+        elif told.get("left"):
+            stays.append(Stays(file=one.file, reason=str(told["left"])))
+    return Retried(**(dict(daemon.ask("POST", "api/spool/retry")) | {"back": back, "stays": stays}))
 
 
 class Waits(BaseModel):
@@ -130,11 +157,12 @@ class Listing(Report):
     bad: list[inspect.SetAside]
 
     def lines(self) -> Iterator[str]:
-        for thing in self.waiting:
+        for thing in self.waiting[:SHOWN]:
             name = thing.id + (".jpg" if thing.still else "")
             yield f"{name}  {thing.kind}  {_size(thing.size)}  {_age(thing.start)}"
-        for one in self.bad:
-            yield f"spool/bad/{one.file}  {_size(one.size)}  {one.reason or 'nobody wrote down why'}"
+        if rest := self.waiting[SHOWN:]:
+            yield f"... and {_files(len(rest))} more, {_size(sum(one.size for one in rest))}; --json has them all"
+        yield from _head([f"spool/bad/{one.file}  {_size(one.size)}  {one.reason or _UNTOLD}" for one in self.bad])
         if not self.waiting and not self.bad:
             yield "nothing waits"
 
@@ -152,58 +180,35 @@ def listing(config: Config, layout: Layout) -> Listing:
     )
 
 
-class Damage(BaseModel):
-    file: str
-    """Below `storage.path`."""
-    problem: str
-    waits: bool
-    """For the store: it will not be uploaded, but set aside."""
-
-
-class Verified(Report):
-    """What was read, and what of it is not what was recorded."""
-
-    files: int = 0
-    bytes: int = 0
-    damaged: list[Damage] = []
+class Verified(Report, verifying.Found):
+    """What was read, what of it is not what was recorded, and what was mended."""
 
     def lines(self) -> Iterator[str]:
         for one in self.damaged:
-            yield f"{one.file}: {one.problem}{'; it waits for the store' if one.waits else ''}"
-        bad = f"{len(self.damaged)} bad" if self.damaged else "all as recorded"
-        yield f"{_files(self.files)}, {_size(self.bytes)}: {bad}"
+            waits = "; it waits for the store" if one.waits else ""
+            yield f"{one.file}: {one.problem}{f'; not mended: {one.left}' if one.left else ''}{waits}"
+        yield from _head([f"mended: {one.file}: {one.problem}; {one.done}" for one in self.mended])
+        yield from _head([f"{file}: not ours; nobody looks at it" for file in self.strangers])
+        told = [f"{len(self.damaged)} bad"] * bool(self.damaged) + [f"{len(self.mended)} mended"] * bool(self.mended)
+        yield f"{_files(self.files)}, {_size(self.bytes)}: {', '.join(told) or 'all as recorded'}"
 
 
-def verify(layout: Layout) -> Verified:
-    """Read all that has a hash. Raises OSError."""
-    found = Verified(damaged=[])
-    with _bar(layout) as show:
-        for piece in inspect.pieces(layout):
-            if isinstance(piece, inspect.Piece):
-                problem = inspect.examine(piece)
-                found.bytes += piece.size
-            else:
-                problem = piece.problem
-            found.files += 1
-            show(found.files)
-            if problem:
-                file = str(piece.file.relative_to(layout.root))
-                found.damaged.append(Damage(file=file, problem=problem, waits=piece.waits))
-    return found
+def verify(daemon: Daemon, config: Config, layout: Layout) -> Verified:
+    """Read all that has a hash, and have mended what can be. Raises OSError."""
+    wanted = partial(_wanted, config)
+    hands = verifying.Hands(daemon, layout, wanted, require_mount=config.storage.require_mount)
+    return Verified(**dict(verifying.verify(layout, wanted, hands)))
 
 
-@contextmanager
-def _bar(layout: Layout) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+def _wanted(config: Config, id: MediaId) -> bool:
+    return id.kind in config.offload_kinds(id.camera)
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=inspect.count(layout))
-        yield lambda done: bar.update(task, completed=done)
+
+def _head(lines: list[str]) -> Iterator[str]:
+    """As many as a person reads; JSON has them all."""
+    yield from lines[:SHOWN]
+    if len(lines) > SHOWN:
+        yield f"... and {len(lines) - SHOWN} more; --json has them all"
 
 
 def _files(count: int) -> str:

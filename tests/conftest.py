@@ -8,9 +8,12 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import pytest_asyncio
+
+T = TypeVar("T")
 
 PATIENCE = 2.0
 """Seconds that something which is already ending may still need. Only a test that left something waits at all."""
@@ -130,3 +133,13 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         time.tzset()
         yield
     time.tzset()
+
+
+@pytest.fixture
+def disk_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disk work is done in line: a fake clock cannot wait for threads."""
+
+    async def at_once(work: Callable[..., T], *args: object) -> T:
+        return work(*args)
+
+    monkeypatch.setattr("edgecam.aside.run", at_once)

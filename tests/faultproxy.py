@@ -14,8 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -78,19 +76,6 @@ class Fault:
     """The same, but this arrives."""
     headers: Callable[[Headers], Headers] = lambda told: told
     """The answer's headers as they arrive."""
-
-
-def later(seconds: float) -> Callable[[Headers], Headers]:
-    """For `Fault.headers`: the server's clock is ahead by so much."""
-
-    def shifted(told: Headers) -> Headers:
-        return tuple((name, _moved(value, seconds) if name.lower() == "date" else value) for name, value in told)
-
-    return shifted
-
-
-def _moved(date: str, seconds: float) -> str:
-    return format_datetime(parsedate_to_datetime(date) + timedelta(seconds=seconds), usegmt=True)
 
 
 def without(*beginnings: str) -> Callable[[Headers], Headers]:

@@ -11,7 +11,20 @@ ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "edgecam"
 FILES = sorted(path for path in HOUSE.rglob("*.py") if "ha_discovery" not in path.parts)
 
-HEAVY = ("cv2", "av", "boto3", "botocore", "azure", "picamera2", "simplejpeg", "numpy", "paho", "amqtt", "rich")
+HEAVY = (
+    "cv2",
+    "av",
+    "boto3",
+    "botocore",
+    "azure",
+    "picamera2",
+    "simplejpeg",
+    "numpy",
+    "paho",
+    "amqtt",
+    "rich",
+    "pyrage",
+)
 
 
 def imports(path: Path) -> set[str]:

@@ -15,7 +15,7 @@ import aiohttp
 import numpy as np
 
 from edgecam.config.model import Config
-from edgecam.control import NothingRecorded, Saved, Unavailable
+from edgecam.control import Mended, NothingRecorded, Saved, Unavailable
 from edgecam.events import SnapshotTaken
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
@@ -23,6 +23,7 @@ from edgecam.hub import FrameHub, Ring
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.pixels import Planes
 from edgecam.record.disk.library import Library
+from edgecam.record.disk.mender import Mender
 from edgecam.web import Web
 from fakes import FakeClock, settle, until
 from pictures import jpeg
@@ -71,11 +72,23 @@ class Shutter:
         """Where pictures are kept."""
         self.retried = 0
         self.has_store = True
+        self.mender: Mender | None = None
+        """Mends what was lost; None: the disk refuses."""
 
     def retry_offload(self) -> None:
         if not self.has_store:
             raise Unavailable("there is no `offload` section: nothing leaves this box")
         self.retried += 1
+
+    async def mend(self, id: MediaId) -> Mended:
+        if self.mender is None:
+            raise Unavailable("the disk refuses: Input/output error")
+        return self.mender.mend(id)
+
+    async def bring_back(self, name: str) -> Mended:
+        if self.mender is None:
+            raise Unavailable("the disk refuses: Input/output error")
+        return self.mender.bring_back(name)
 
     async def save_clip(self, camera: str, last: float) -> Saved:
         if self.trouble:

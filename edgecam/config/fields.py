@@ -32,6 +32,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
 from edgecam.config import cron, units
+from edgecam.config.recipient import recipient
 from edgecam.config.unbuilt import not_built
 
 T = TypeVar("T")
@@ -143,6 +144,16 @@ def _of_a_key(prefix: str) -> str:
 KeyPrefix = Annotated[str, AfterValidator(_of_a_key)]
 """The beginning of an object's key; the slash at its end is the user's to write."""
 
+
+def _somebody(recipients: tuple[str, ...]) -> tuple[str, ...]:
+    if not recipients:
+        raise ValueError("must name a recipient; to encrypt nothing, leave it out")
+    return recipients
+
+
+Recipients = Annotated[tuple[Annotated[str, AfterValidator(recipient)], ...], AfterValidator(_somebody)]
+"""Whom media is sealed for, by their public keys."""
+
 Coordinate = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[tuple[tuple[Coordinate, Coordinate], ...], Field(min_length=3)]
 """Corners in 0..1, `(0, 0)` is top left."""
@@ -208,6 +219,9 @@ SWITCH = (
 
 SEVERAL = BeforeValidator(_one_or_more)
 """One thing is a list of one."""
+
+SEVERAL_OR_NONE = BeforeValidator(lambda value: None if value is None else _one_or_more(value))
+"""The same where null means that there are none."""
 
 Kinds = Annotated[
     Annotated[bool, Tag("switch")] | Annotated[tuple[MediaKind, ...], Tag("list")],

@@ -153,6 +153,8 @@ def doubts(config: Config) -> Iterator[Finding]:
         yield (("mqtt", "password"), "travels unencrypted; consider mqtt.tls when others share this network")
     if mqtt and mqtt.tls and not mqtt.tls.verify:
         yield (("mqtt", "tls", "verify"), "the broker is not checked: anybody on the way can read the password")
+    if config.offload and config.offload.encrypt and "link_expiry" in config.offload.model_fields_set:
+        yield (("offload", "link_expiry"), "has no effect: what is sealed (offload.encrypt) has no links")
     http = config.http
     if http.auth == "none" and (http.users or http.tokens):
         yield (("http", "auth"), "none has no effect: users or tokens exist, so everybody must log in")

@@ -4,7 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from edgecam.config.fields import Duration, KeyPrefix, MediaKind, Place, Rate, Section, Word
+from edgecam.config.fields import (
+    SEVERAL_OR_NONE,
+    UNQUOTED,
+    AlsoTakes,
+    Duration,
+    KeyPrefix,
+    MediaKind,
+    Place,
+    Rate,
+    Recipients,
+    Section,
+    Word,
+)
 from edgecam.config.secret import Secret, Url
 
 
@@ -69,4 +81,8 @@ class Offload(Section):
         "events-first", description="What goes first when much waits."
     )
     link_expiry: Duration | None = Field(24 * 3600, description="Life of presigned links in events; null: no links.")
-    encrypt: tuple[Word, ...] | None = Field(None, description="age recipients; then there are no links.")
+    encrypt: Annotated[
+        Recipients | None,
+        SEVERAL_OR_NONE,
+        AlsoTakes({"type": "string", "description": UNQUOTED}),
+    ] = Field(None, description="age recipients (age1... or SSH public keys); then there are no links.")

@@ -24,7 +24,6 @@ NOT_BUILT = frozenset(
         "Http.base_path",
         "Http.trusted_proxies",
         "Offload.bandwidth",
-        "Offload.encrypt",
     }
 )
 

@@ -1,6 +1,15 @@
 """Facts of this house in the words of the contract (section 5): plain JSON data. Pure."""
 
-from edgecam.events import ClipLost, Motion, MotionEnded, MotionPicture, MotionStarted, MotionUpdated, SnapshotTaken
+from edgecam.events import (
+    ClipLost,
+    KeyTaken,
+    Motion,
+    MotionEnded,
+    MotionPicture,
+    MotionStarted,
+    MotionUpdated,
+    SnapshotTaken,
+)
 from edgecam.health import CameraStatus
 from edgecam.media import Sidecar, iso
 
@@ -75,7 +84,12 @@ def snapshot_taken(event: SnapshotTaken) -> Json:
 
 def offload_dropped(event: ClipLost) -> Json:
     said = {"event_type": "offload_dropped", "camera": event.camera, "time": iso(event.at)}
-    return {**said, "id": event.media.id, "reason": event.why}
+    return {**said, "id": event.media.media.name, "size": event.media.size, "reason": event.why}
+
+
+def offload_conflict(event: KeyTaken) -> Json:
+    said = {"event_type": "offload_conflict", "camera": event.camera, "time": iso(event.at)}
+    return {**said, "id": event.media.media.name, "size": event.media.size, "key": event.key}
 
 
 def snapshot_attributes(camera: str, at: float, size: tuple[int, int], url: str) -> Json:

@@ -98,7 +98,8 @@ class Publisher:
         for camera in self._config.cameras:
             moving = self._health.cameras[camera].moving
             self._mqtt.set(self._topics.camera(camera).motion, payloads.on_off(moving))
-            for key in SETTINGS:
+            absent = set[str]() if self._config.offload_kinds(camera) else discovery.NEEDS_STORE
+            for key in (key for key in SETTINGS if key not in absent):
                 self._story.setting(camera, key, self._settings.get(camera, key))
         self._states.look()
         self._mqtt.complete([*messages, *self._topics.retained(self._config.cameras)])

@@ -10,6 +10,7 @@ from edgecam.events import (
     ClipLost,
     ClipSaved,
     ClipStored,
+    KeyTaken,
     Motion,
     MotionEnded,
     MotionPicture,
@@ -51,6 +52,7 @@ class Story:
             bus.on(ClipSaved, lambda event: self._clip("clip_saved", event)),
             bus.on(ClipStored, self._stored),
             bus.on(ClipLost, self._lost),
+            bus.on(KeyTaken, self._key_taken),
             bus.on(SettingChanged, lambda event: self.setting(event.camera, event.key, event.value)),
         ]
 
@@ -115,3 +117,6 @@ class Story:
 
     def _lost(self, event: ClipLost) -> None:
         self._mqtt.send(self._topics.event, compact(payloads.offload_dropped(event)))
+
+    def _key_taken(self, event: KeyTaken) -> None:
+        self._mqtt.send(self._topics.event, compact(payloads.offload_conflict(event)))

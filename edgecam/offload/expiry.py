@@ -67,5 +67,5 @@ def _date(at: float) -> str:
 
 def _in_words(seconds: float) -> str:
     if seconds < 2 * 3600:
-        return f"in {max(1, round(seconds / 60))} minutes"
+        return "within two hours"
     return f"in {round(seconds / 3600)} hours" if seconds < 2 * DAY else f"in {round(seconds / DAY)} days"

@@ -1,6 +1,7 @@
 """Fetch: brings things from a store to a folder, verified, and deletes there what was verified.
 
 The folder is laid out as on the box: `<camera>/<day>/<id>.mp4` with `<id>.json`, which is written last here, too.
+What is sealed (`<id>.mp4.age`) is opened: what lies here is the plain media, and is what was recorded.
 May be killed at any moment and run again: what is there and whole is not fetched twice.
 """
 
@@ -13,7 +14,9 @@ from pydantic import ValidationError
 
 from edgecam import durable
 from edgecam.digest import digest
-from edgecam.media import Sidecar
+from edgecam.media import Sealed, Sidecar
+from edgecam.offload import age
+from edgecam.offload.age import SUFFIX, Identities
 from edgecam.offload.listing import Thing
 from edgecam.offload.stores import Store
 
@@ -30,6 +33,8 @@ class State(StrEnum):
     """It was here, whole."""
     MISSING = "missing"
     BAD = "bad"
+    SEALED = "sealed"
+    """It is there, and cannot be opened here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,22 @@ class Outcome:
         return self.state in (State.FETCHED, State.ALREADY)
 
 
-def fetch(store: Store, thing: Thing, folder: Path, begin: float) -> Outcome | None:
-    """Bring it into `folder`, or None when it ended before `begin` (unix seconds). Blocking.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The media of a thing, or its picture, as the manifest tells of it. The hash is hex."""
 
-    Raises StoreError, and OSError of our own disk.
+    suffix: str
+    size: int
+    sha256: str
+    sealed: Sealed | None = None
+
+
+def fetch(
+    store: Store, thing: Thing, folder: Path, begin: float, identities: Identities | None = None
+) -> Outcome | None:
+    """Bring it into `folder`, or None when it ended before `begin` (unix seconds). `identities` open what is sealed.
+
+    Blocking. Raises StoreError, and OSError of our own disk.
     """
     place = folder / thing.id.camera / thing.id.day
     raw = _manifest(store, thing, place / f"{thing.name}.json", folder)
@@ -70,23 +87,30 @@ def fetch(store: Store, thing: Thing, folder: Path, begin: float) -> Outcome | N
     if sidecar.start < begin >= sidecar.end:
         return None
     durable.make_folder(place)
-    parts = [(media.suffix, sidecar.size, sidecar.sha256)]
+    parts = [_Part(media.suffix, sidecar.size, sidecar.sha256, sidecar.sealed)]
     if sidecar.picture:
-        parts.append((media.picture.suffix, sidecar.picture.size, sidecar.picture.sha256))
+        parts.append(_Part(media.picture.suffix, sidecar.picture.size, sidecar.picture.sha256))
     states = dict[str, State]()
-    for suffix, size, sha256 in parts:
-        states[suffix] = _bring(store, thing, suffix, place / f"{thing.name}{suffix}", (size, sha256))
-    file = place / f"{thing.name}{media.suffix}"
+    for part in parts:
+        states[part.suffix] = _bring(store, thing, part, place / f"{thing.name}{part.suffix}", identities)
     for suffix, state in states.items():
-        if state in (State.MISSING, State.BAD):
-            what = (
-                "is not in the store" if state is State.MISSING else "is not what its manifest says: the hash differs"
-            )
-            return Outcome(thing, state, f"{thing.name}{suffix} {what}", sidecar)
+        if state not in (State.FETCHED, State.ALREADY):
+            return Outcome(thing, state, f"{thing.name}{suffix} {_why(state, identities)}", sidecar)
     durable.write(place / f"{thing.name}.json", raw)
-    fresh = State.FETCHED in states.values()
-    keys = tuple(thing.objects[suffix].key for suffix in (*reversed(states), ".json") if suffix in thing.objects)
-    return Outcome(thing, State.FETCHED if fresh else State.ALREADY, None, sidecar, file, keys)
+    forms = [form for suffix in reversed(states) for form in (suffix, suffix + SUFFIX)]
+    keys = tuple(thing.objects[form].key for form in (*forms, ".json") if form in thing.objects)
+    whole = State.FETCHED if State.FETCHED in states.values() else State.ALREADY
+    return Outcome(thing, whole, None, sidecar, place / f"{thing.name}{media.suffix}", keys)
+
+
+def _why(state: State, identities: Identities | None) -> str:
+    if state is State.MISSING:
+        return "is not in the store"
+    if state is State.BAD:
+        return "is not what its manifest says: the hash differs"
+    return (
+        "is sealed with age" if identities is None else "is sealed with age, and no key in the identity file opens it"
+    )
 
 
 def delete(store: Store, outcome: Outcome) -> None:
@@ -116,28 +140,65 @@ def _manifest(store: Store, thing: Thing, here: Path, folder: Path) -> bytes | N
     return raw
 
 
-def _bring(store: Store, thing: Thing, suffix: str, file: Path, expected: tuple[int, str]) -> State:
-    if _matches(file, expected):
+def _bring(store: Store, thing: Thing, part: _Part, file: Path, identities: Identities | None) -> State:
+    if _matches(file, part):
         return State.ALREADY
-    if suffix not in thing.objects:
+    sealed = part.sealed or part.suffix not in thing.objects
+    there = thing.objects.get(part.suffix + SUFFIX if sealed else part.suffix)
+    if there is None:
         return State.MISSING
-    part = file.with_name(file.name + NEW)
+    if sealed:
+        return _open(store, there.key, part, file, identities)
+    new = file.with_name(file.name + NEW)
     for _ in range(ATTEMPTS):
-        if store.get(thing.objects[suffix].key, part) is None:
+        if store.get(there.key, new) is None:
             return State.MISSING
-        if _matches(part, expected):
-            durable.rename(part, file)
+        if _matches(new, part):
+            durable.rename(new, file)
             return State.FETCHED
-    part.unlink()
+    new.unlink()
     return State.BAD
 
 
-def _matches(path: Path, expected: tuple[int, str]) -> bool:
+def _open(store: Store, key: str, part: _Part, file: Path, identities: Identities | None) -> State:
+    """The same for what is sealed. What an earlier run has got of it, and did not come to open, is used."""
+    if identities is None:
+        return State.SEALED
+    got = file.with_name(file.name + SUFFIX + NEW)
+    for _ in range(ATTEMPTS):
+        if not (part.sealed and _matches(got, part.sealed)) and store.get(key, got) is None:
+            return State.MISSING
+        state = _opened(got, part, file, identities)
+        got.unlink()
+        if state is not State.BAD:
+            return state
+    return State.BAD
+
+
+def _opened(got: Path, part: _Part, file: Path, identities: Identities) -> State:
+    new = file.with_name(file.name + NEW)
+    try:
+        with got.open("rb") as source, durable.create(new) as out:
+            age.decrypt(source, out, identities)
+            durable.flush(out)
+        if _matches(new, part):
+            durable.rename(new, file)
+            return State.FETCHED
+    except age.Closed:
+        return State.SEALED
+    except age.Broken:
+        return State.BAD
+    finally:
+        new.unlink(missing_ok=True)
+    return State.BAD
+
+
+def _matches(path: Path, expected: _Part | Sealed) -> bool:
     """Size and SHA-256; the size is asked first, as it costs nothing."""
     try:
-        if path.stat().st_size != expected[0]:
+        if path.stat().st_size != expected.size:
             return False
         with path.open("rb") as file:
-            return digest(file).sha256 == expected[1]
+            return digest(file).sha256 == expected.sha256
     except FileNotFoundError:
         return False

@@ -6,8 +6,8 @@ Reads the disk as it is, while a daemon works there or without one, and changes 
 import contextlib
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -37,18 +37,22 @@ class SetAside:
 class Piece:
     """Media, and what it must be."""
 
+    id: MediaId
     file: Path
     told_by: Path
     """The sidecar, or the marker of an event's picture."""
     size: int
     sha256: str
     waits: bool
+    unmarked: bool = False
+    """A store wants it, nothing says that the store has it, and yet it does not wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """Something that is not what it should be."""
+    """Something of which nobody knows what it should be."""
 
+    id: MediaId
     file: Path
     problem: str
     waits: bool
@@ -57,7 +61,7 @@ class Wrong:
 def waiting(layout: Layout, order: Order) -> list[Waiting]:
     """What waits and has its media in place, the most urgent first."""
     found = Spool(layout).census().new
-    return sorted(found, key=lambda thing: (*urgency(thing.id, order), not thing.id.still))
+    return sorted(found, key=lambda thing: urgency(thing.id, order))
 
 
 def set_aside(layout: Layout) -> list[SetAside]:
@@ -79,21 +83,28 @@ def _reason(path: Path) -> str | None:
     return None
 
 
-def pieces(layout: Layout) -> Iterator[Piece | Wrong]:
-    """All media that waits, then what lies in the library with its sidecar, the oldest day first."""
-    spool, names = Spool(layout), _names(layout.wait)
-    for name in sorted(names):
-        with contextlib.suppress(ValueError, Gone):
-            id = MediaId.parse(name)
-            try:
-                facts = spool.sidecar(id)
-            except Damaged as error:
-                yield Wrong(layout.media(id), str(error), waits=True)
-            else:
-                yield Piece(layout.media(id), layout.sidecar(id), facts.size, facts.sha256, waits=True)
+def pieces(layout: Layout, wanted: Callable[[MediaId], bool]) -> Iterator[Piece | Wrong]:
+    """All media that waits, then what lies in the library, the oldest day first. `wanted`: by the store.
+
+    The names of one day are held at once, not those of all.
+    """
+    spool = Spool(layout)
+    for name in _scanned(layout.wait):
+        if id := _id(name):
+            yield from _waiting(layout, spool, id)
     for day in _days(layout):
-        for path in sorted(day.glob("*.json")):
-            yield from _described(layout, path, names)
+        names = _names(day)
+        for name in sorted(names):
+            if id := _lying(layout, day, name, names):
+                yield from _described(layout, id, wanted)
+
+
+def strangers(layout: Layout) -> Iterator[Path]:
+    """What lies in the spool and is not ours: nobody will ever look at it."""
+    for folder in (layout.open, layout.wait):
+        for name in _scanned(folder):
+            if not name.endswith(".tmp") and _id(name.partition(".")[0]) is None:
+                yield folder / name
 
 
 def count(layout: Layout) -> int:
@@ -101,23 +112,61 @@ def count(layout: Layout) -> int:
     return sum(name.endswith(MEDIA) for day in _days(layout) for name in _names(day))
 
 
-def _described(layout: Layout, path: Path, waiting: frozenset[str]) -> Iterator[Piece | Wrong]:
-    """What a sidecar of the library tells of, but for what waits."""
+def _waiting(layout: Layout, spool: Spool, id: MediaId) -> Iterator[Piece | Wrong]:
+    """What a marker tells of."""
     try:
-        facts = Sidecar.model_validate_json(path.read_bytes())
-        id = facts.media
-    except FileNotFoundError:  # deleted since it was listed
+        facts = _about(id, spool.sidecar(id))
+    except Damaged as error:
+        yield Wrong(id, layout.media(id), str(error), waits=True)
+    except Gone:
+        if _is_old(layout.marker(id), time.time()) and not layout.part(id).exists():
+            yield Wrong(id, layout.media(id), "is not there, only its marker", waits=True)
+    else:
+        yield Piece(id, layout.media(id), layout.sidecar(id), facts.size, facts.sha256, waits=True)
+
+
+def _described(layout: Layout, id: MediaId, wanted: Callable[[MediaId], bool]) -> Iterator[Piece | Wrong]:
+    """What the sidecar of a finished thing tells of, but for what waits."""
+    path, waits = layout.sidecar(id), layout.marker(id).exists()
+    try:
+        facts = _about(id, Sidecar.model_validate_json(path.read_bytes()))
+    except FileNotFoundError:
+        if layout.media(id).exists() and not waits:
+            yield Wrong(id, layout.media(id), f"{id} has lost its sidecar, so its hash is not known", waits=False)
         return
-    except ValueError:
-        if path.stem not in waiting:
-            yield Wrong(path, f"the sidecar of {path.stem} is unreadable, so its hash is not known", waits=False)
+    except (ValidationError, Damaged):
+        if not waits:
+            yield Wrong(id, path, f"the sidecar of {id} is unreadable, so its hash is not known", waits=False)
         return
     told: list[tuple[MediaId, Sidecar | Picture]] = [(id, facts)]
     if facts.picture is not None:
         told.append((id.picture, facts.picture))
     for one, known in told:
-        if one.name not in waiting:
-            yield Piece(layout.media(one), path, known.size, known.sha256, waits=False)
+        if not layout.marker(one).exists():
+            unmarked = facts.receipt is None and wanted(one)
+            yield Piece(one, layout.media(one), path, known.size, known.sha256, waits=False, unmarked=unmarked)
+
+
+def _about(id: MediaId, facts: Sidecar) -> Sidecar:
+    """Raises Damaged when it is told of something else."""
+    if (facts.id, facts.codec == "jpeg") != (id.text, id.still):
+        raise Damaged(f"the sidecar of {id} is that of {facts.id}, so its hash is not known")
+    return facts
+
+
+def _lying(layout: Layout, day: Path, name: str, names: Collection[str]) -> MediaId | None:
+    """What a file of the library is, or is told by. None for a sidecar that has its media, for the picture of an event,
+    which its clip's sidecar tells of, and for strangers.
+    """
+    stem, _, suffix = name.rpartition(".")
+    id = _id(name if suffix == "jpg" else stem)
+    if id is None or id.beside or suffix not in ("mp4", "jpg", "json"):
+        return None
+    if suffix == "json":
+        id = replace(id, still=day.parents[1] == layout.rooms[1])
+        if layout.media(id).name in names:
+            return None
+    return id if layout.folder(id) == day and (suffix == "json" or layout.media(id).name == name) else None
 
 
 def examine(piece: Piece, now: float | None = None) -> str | None:
@@ -125,6 +174,7 @@ def examine(piece: Piece, now: float | None = None) -> str | None:
     try:
         with piece.file.open("rb") as file:
             found = digest(file)
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # what others read often shall stay in memory
     except FileNotFoundError:
         return _missing(piece, time.time() if now is None else now)
     except OSError as error:
@@ -135,10 +185,16 @@ def examine(piece: Piece, now: float | None = None) -> str | None:
 
 
 def _missing(piece: Piece, now: float) -> str | None:
-    with contextlib.suppress(FileNotFoundError):
-        if now - piece.told_by.stat().st_mtime > YOUNG and not piece.file.exists():
-            return f"is not there, only {piece.told_by.name} that tells of it"
+    if _is_old(piece.told_by, now) and not piece.file.exists():
+        return f"is not there, only {piece.told_by.name} that tells of it"
     return None
+
+
+def _is_old(path: Path, now: float) -> bool:
+    """Whether nobody is just finishing or deleting what `path` tells of."""
+    with contextlib.suppress(FileNotFoundError):
+        return now - path.stat().st_mtime > YOUNG
+    return False
 
 
 def _days(layout: Layout) -> list[Path]:
@@ -146,7 +202,15 @@ def _days(layout: Layout) -> list[Path]:
 
 
 def _names(folder: Path) -> frozenset[str]:
-    try:
-        return frozenset(os.listdir(folder))  # noqa: PTH208  ten thousand names, not ten thousand Paths
-    except FileNotFoundError:
-        return frozenset()
+    return frozenset(_scanned(folder))
+
+
+def _scanned(folder: Path) -> Iterator[str]:
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries)
+
+
+def _id(text: str) -> MediaId | None:
+    with contextlib.suppress(ValueError):
+        return MediaId.parse(text)
+    return None

@@ -24,10 +24,16 @@ _MOST_DAYS = 400
 """So many days are listed one by one; more are listed at once."""
 
 _KEY = re.compile(
-    r"(?P<head>.*)/(?P<camera>[a-z0-9_]+)/[0-9]{4}/[0-9]{2}/[0-9]{2}/"
-    r"(?P<id>[^/.]+-[a-z2-7]{6})(?:-[0-9]+)?(?P<suffix>\.mp4|\.jpg|\.json)"
+    r"(?P<head>.*)/(?P<camera>[a-z0-9_]+)/(?P<day>[0-9]{4}/[0-9]{2}/[0-9]{2}|unsynced)/"
+    r"(?P<id>[^/.]+-[a-z2-7]{6})(?:-[0-9]+)?(?P<suffix>(\.mp4|\.jpg)(\.age)?|\.json)"
 )
 """A number behind the id: another's media was at our key (see deliver.py)."""
+
+_FILM = (".mp4", ".mp4.age")
+
+
+UNDATED = "unsynced"
+"""The day of what was taken while the clock was wrong, and could not be dated before it was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,10 @@ class Wanted:
     kinds: frozenset[MediaKind] = frozenset(MediaKind)
     begin: float = -math.inf
     end: float = math.inf
+
+    @property
+    def is_timed(self) -> bool:
+        return (self.begin, self.end) != (-math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,34 +94,41 @@ class Listing:
     """In the order of node, camera and time."""
     unfinished: tuple[str, ...]
     """Keys of media without a manifest."""
+    undated: tuple[str, ...] = ()
+    """Keys, without their suffixes, of what is left out because a time was asked for and nobody knows theirs."""
 
 
-def starts(prefixes: Prefixes, wanted: Wanted) -> Sequence[str]:
-    """The beginnings of keys to list: the fewest objects that hold all that is wanted."""
+def starts(prefixes: Prefixes, wanted: Wanted, now: float) -> Sequence[str]:
+    """The beginnings of keys to list: the fewest objects that hold all that is wanted. `now`: unix seconds."""
     lapse = MediaKind.TIMELAPSE in wanted.kinds
     if wanted.node is None or not wanted.cameras or (lapse and not wanted.cameras <= prefixes.lapse.keys()):
         return [prefixes.common]
     bases = {(prefixes.common, camera) for camera in wanted.cameras}
     bases |= {(prefixes.lapse[camera], camera) for camera in wanted.cameras if lapse}
     folders = sorted(f"{base}{wanted.node}/{camera}/" for base, camera in bases)
-    return [folder + day for folder in folders for day in _days(wanted)]
+    return [folder + day for folder in folders for day in _days(wanted, now)]
 
 
 def select(objects: Iterable[Stored], prefixes: Prefixes, wanted: Wanted) -> Listing:
     """What is wanted among `objects`. Of what began before, only its manifest tells whether it is: see `EARLIER`."""
     found: dict[str, tuple[str, MediaId, dict[str, Stored]]] = {}
+    undated = set[str]()
     for stored in objects:
         match = _KEY.fullmatch(stored.key)
         id = _parsed(match["id"]) if match else None
         if match is None or id is None or id.camera != match["camera"]:
             continue
         node = prefixes.node(match["head"], id)
-        if _wants(wanted, node, id):
-            stem = stored.key.removesuffix(match["suffix"])
+        stem, dated = stored.key.removesuffix(match["suffix"]), match["day"] != UNDATED
+        if not dated and wanted.is_timed and _chosen(wanted, node, id):
+            undated.add(stem)
+        elif _chosen(wanted, node, id) and (not dated or _in_time(wanted, id)):
             found.setdefault(stem, (node, id, {}))[2][match["suffix"]] = stored
     whole = [Thing(node, id, stem, parts) for stem, (node, id, parts) in found.items() if ".json" in parts]
     loose = [stored.key for _, _, parts in found.values() if ".json" not in parts for stored in parts.values()]
-    return Listing(tuple(sorted(_reaching(whole, wanted.begin), key=_place)), tuple(sorted(loose)))
+    return Listing(
+        tuple(sorted(_reaching(whole, wanted.begin), key=_place)), tuple(sorted(loose)), tuple(sorted(undated))
+    )
 
 
 def _parsed(text: str) -> MediaId | None:
@@ -121,14 +138,16 @@ def _parsed(text: str) -> MediaId | None:
         return None
 
 
-def _wants(wanted: Wanted, node: str, id: MediaId) -> bool:
-    reach = _DAY if id.kind is MediaKind.TIMELAPSE else REACH
+def _chosen(wanted: Wanted, node: str, id: MediaId) -> bool:
+    """By all but its time."""
     return (
-        wanted.node in (None, node)
-        and (not wanted.cameras or id.camera in wanted.cameras)
-        and id.kind in wanted.kinds
-        and wanted.begin - reach < id.start < wanted.end
+        wanted.node in (None, node) and (not wanted.cameras or id.camera in wanted.cameras) and id.kind in wanted.kinds
     )
+
+
+def _in_time(wanted: Wanted, id: MediaId) -> bool:
+    reach = _DAY if id.kind is MediaKind.TIMELAPSE else REACH
+    return wanted.begin - reach < id.start < wanted.end
 
 
 def _reaching(things: Iterable[Thing], begin: float) -> Iterable[Thing]:
@@ -140,20 +159,21 @@ def _reaching(things: Iterable[Thing], begin: float) -> Iterable[Thing]:
 
 
 def _sort(thing: Thing) -> tuple[str, str, str, bool, float]:
-    return thing.node, thing.id.camera, thing.id.kind, ".mp4" in thing.objects, thing.id.start
+    return thing.node, thing.id.camera, thing.id.kind, not thing.objects.keys().isdisjoint(_FILM), thing.id.start
 
 
 def _place(thing: Thing) -> tuple[str, str, float, str]:
     return thing.node, thing.id.camera, thing.id.start, thing.stem
 
 
-def _days(wanted: Wanted) -> Sequence[str]:
-    """`2026/11/21/` and so on; just "" where the time has no bounds."""
-    if not wanted.end - wanted.begin < _MOST_DAYS * _DAY:
+def _days(wanted: Wanted, now: float) -> Sequence[str]:
+    """`2026/11/21/` and so on, up to tomorrow; just "" where there are very many."""
+    end = min(wanted.end, now + _DAY)
+    if not end - wanted.begin < _MOST_DAYS * _DAY:
         return [""]
     day = datetime.fromtimestamp(wanted.begin - _DAY, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    days = []
-    while day.timestamp() < wanted.end:
+    days = [f"{UNDATED}/"]
+    while day.timestamp() < end:
         days.append(f"{day:%Y/%m/%d}/")
         day += timedelta(days=1)
     return days

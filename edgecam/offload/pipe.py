@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from edgecam.config.secret import REDACTED, Secret, Url
 from edgecam.config.store import StoreConfig
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
+from edgecam.offload.probe import Tried
 from edgecam.offload.stores import (
     BadClock,
     BadCredentials,
@@ -53,6 +54,16 @@ class Abandon(BaseModel):
     journal: Path
 
 
+class Try(BaseModel):
+    """See probe.probe."""
+
+    op: Literal["try"] = "try"
+    key: str
+
+
+Task = Deliver | MakeLink | Try | Abandon
+
+
 class Job(BaseModel):
     """A line to the child."""
 
@@ -60,7 +71,7 @@ class Job(BaseModel):
 
     store: dict[str, object]
     """The store's section of the configuration as plain data, secrets included."""
-    task: Annotated[Deliver | MakeLink | Abandon, Field(discriminator="op")]
+    task: Annotated[Task, Field(discriminator="op")]
 
 
 class Failure(BaseModel):
@@ -90,6 +101,7 @@ class Answer(BaseModel):
     """Bytes of the object that have left so far: the job goes on."""
     delivered: Delivered | None = None
     link: tuple[str, float] | None = None
+    tried: Tried | None = None
     failed: Failure | None = None
 
 

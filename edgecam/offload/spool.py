@@ -5,16 +5,17 @@ to do. Everything here blocks on the disk and raises OSError.
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from edgecam import durable
-from edgecam.media import Layout, MediaId, Receipt, Sidecar
+from edgecam.media import JOURNAL, Layout, MediaId, Receipt, Sidecar
 from edgecam.offload.backlog import Waiting
 from edgecam.offload.deliver import Damaged, Gone, Parcel
+from edgecam.offload.seal import Seal
 
 _TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg"}
 
@@ -65,13 +66,17 @@ class Spool:
         except ValidationError:
             raise Damaged(f"the sidecar of {id} is unreadable, so its hash is not known") from None
 
-    def parcel(self, sidecar: Sidecar, *, node: str, prefix: str) -> Parcel:
-        """The thing as it travels. The manifest is the sidecar without a receipt; an event's picture has none."""
+    def parcel(self, sidecar: Sidecar, *, node: str, prefix: str, recipients: Sequence[str] = ()) -> Parcel:
+        """The thing as it travels. The manifest is the sidecar without a receipt; an event's picture has none.
+
+        `recipients`: for whom it is sealed; nobody: it goes as it is.
+        """
         id = sidecar.media
         told = sidecar.model_dump(mode="json", include={"id", "camera", "kind", "start", "duration", "clock"})
         return Parcel(
             file=self._layout.media(id),
             stem=id.key(prefix, node),
+            suffix=id.suffix,
             size=sidecar.size,
             md5=sidecar.md5,
             sha256=sidecar.sha256,
@@ -79,7 +84,11 @@ class Spool:
             metadata={name: str(value) for name, value in told.items()} | {"sha256": sidecar.sha256},
             manifest="" if id.beside else sidecar.model_copy(update={"receipt": None}).dump().decode(),
             journal=self._layout.journal(id),
+            seal=self._seal(id, recipients) if recipients else None,
         )
+
+    def _seal(self, id: MediaId, recipients: Sequence[str]) -> Seal:
+        return Seal(file=self._layout.sealed(id), facts=self._layout.seal(id), recipients=tuple(recipients))
 
     def done(self, sidecar: Sidecar, receipt: Receipt) -> Sidecar:
         """The store has it: first the receipt, durable, then the marker goes. Returns the sidecar with its receipt.
@@ -90,13 +99,21 @@ class Spool:
         stored = sidecar.model_copy(update={"receipt": receipt})
         if self._layout.media(id).exists() and not id.beside:
             durable.write(self._layout.sidecar(id), stored.dump())
+        durable.remove(self._layout.journal(id))
         self.release(id)
         return stored
 
     def release(self, id: MediaId) -> None:
         """It waits no longer; the media stays where it is."""
-        durable.remove(self._layout.journal(id))
+        for path in (self._layout.seal(id), self._layout.sealed(id)):
+            durable.remove(path)
         durable.remove(self._layout.marker(id))
+
+    def orphans(self) -> list[Path]:
+        """Journals of uploads that nobody will complete: what they were for waits no longer, and did not arrive."""
+        names = set(_names(self._layout.wait))
+        found = sorted(name for name in names if name.endswith(JOURNAL) and name.removesuffix(JOURNAL) not in names)
+        return [self._layout.wait / name for name in found]
 
     def bad(self, id: MediaId, why: str) -> None:
         """Set it aside in spool/bad, with the reason in its sidecar, for a person to look at. Deletes nothing."""

@@ -1,25 +1,32 @@
 """Uploader: the one retry loop between the spool and the store. One thing at a time, patient without end.
 
 A thing leaves the spool only after the store has media and manifest, whole, and the receipt is durable in the sidecar.
+At the start, when nothing waits, the store is tried with an object of our own, so that a mistake is known at once.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config.store import Offload, StoreConfig
-from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
+from edgecam.events import Bus, ClipStored, KeyTaken
 from edgecam.health import CameraStatus, SpoolStatus, StoreState
 from edgecam.media import MediaId, Receipt, Sidecar
-from edgecam.offload.backlog import Backlog, Waiting
+from edgecam.offload import words
+from edgecam.offload.age import SUFFIX
+from edgecam.offload.backlog import Waiting
+from edgecam.offload.blame import STRIKES, Blame
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
+from edgecam.offload.intake import Intake
 from edgecam.offload.patience import Patience
-from edgecam.offload.spool import Census, Spool
-from edgecam.offload.stores import StoreError
+from edgecam.offload.probe import Tried
+from edgecam.offload.spool import Spool
+from edgecam.offload.stores import Corrupt, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +41,8 @@ class Carrier(Protocol):
 
     async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered: ...
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None: ...
+    async def abandon(self, store: StoreConfig, journal: Path) -> None: ...
+    async def probe(self, store: StoreConfig, key: str) -> Tried: ...
     async def close(self) -> None: ...
 
 
@@ -57,107 +66,134 @@ class Uploader:
         clock: Clock,
         patience: Patience | None = None,
         hold: Callable[[], str | None] = lambda: None,
+        may_go: Callable[[str], bool] = lambda camera: True,
+        mend: Callable[[MediaId], object] = lambda _: None,
     ) -> None:
         """`wanted`: whether the store takes a thing; `prefix`: what stands before the node in its key; `hold`: why
-        nothing may go now, in words.
+        nothing may go now, in words; `may_go`: whether a camera's switch is on; `mend` makes anew, if the media is
+        sound, what was lost of a thing's facts, and blocks.
         """
-        self._config, self._wanted, self._node, self._prefix = config, wanted, node, prefix
+        self._config, self._node, self._prefix = config, node, prefix
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
-        self._backlog, self._patience, self._hold = Backlog(config.order), patience or Patience(), hold
-        self._news, self._hurry = asyncio.Event(), asyncio.Event()
+        self._patience, self._hold, self._mend = patience or Patience(), hold, mend
+        self._intake = Intake(
+            order=config.order,
+            wanted=wanted,
+            off=[camera for camera in cameras_status if not may_go(camera)],
+            spool=spool,
+            status=status,
+            changed=self._tell,
+        )
+        self._backlog, self._news, self._hurry = self._intake.backlog, self._intake.news, asyncio.Event()
+        self._proved = self._stale = False
+        """Whether the store worked since the start, or since somebody asked; whether something may wait unknown."""
         status.state = StoreState.OK
+
+    @property
+    def carrying(self) -> str | None:
+        """Name of what is on its way now: who makes room had better take something else. Any thread."""
+        return self._intake.carrying
 
     async def run(self) -> None:
         """One life. Raises OSError when our own disk fails."""
-        deaf = [self._bus.on(ClipSaved, self._saved), self._bus.on(ClipLost, self._lost)]
+        leave = self._intake.listen(self._bus)
         try:
-            await self._look()
+            await self._intake.look()
             while True:
                 await self._turn()
         finally:
-            for leave in deaf:
-                leave()
+            leave()
             await self._worker.close()
 
     def retry(self) -> None:
         """Somebody mended the store: try it now, however long it is to be left alone."""
+        self._proved = False
         self._hurry.set()
+        self._news.set()
+
+    def look(self) -> None:
+        """Something waits that nobody told of."""
+        self._stale = True
+        self._news.set()
 
     async def _turn(self) -> None:
-        """Bring the next thing to the store, or wait for one."""
-        if why := self._hold():
-            self._status.state, self._status.reason = StoreState.HELD, why
-            await self._wait(HELD)
+        """Bring the next thing to the store, or try it, or wait for something to bring."""
+        while self._stale:
+            self._stale = False
+            await self._intake.look()
+        if self._hold():
+            self._tell()
+            await self._wait(HELD, self._hurry)
             return
         thing = self._backlog.probe() if self._patience.open else self._backlog.next()
-        if thing is None:
-            await self._wait_for_news()
-            return
-        try:
-            await self._bring(thing.id)
-        except Gone:
-            self._backlog.remove(thing.id.name)
-        except Damaged as error:
-            await self._set_aside(thing.id, error)
-        except StoreError as error:
-            await self._pause(thing, error)
+        if thing is not None:
+            await self._carry(thing)
+        elif self._proved and not self._patience.open:
+            if not await self._wait(TICK, self._news):
+                await self._intake.look()
+                await self._sweep()
+        else:
+            await self._prove()
         self._tell()
 
-    # What waits
-
-    async def _look(self) -> None:
-        """Compare what is known with the directory, which is the truth."""
-        before = self._backlog.ids
-        census = await aside.run(self._spool.census, before)
-        wanted = [thing for thing in census.new if self._wanted(thing.id)]
-        self._backlog.update(before, census.ids, wanted)
-        self._status.bad = census.bad
-        await self._release(census)
-        self._tell()
-
-    async def _release(self, census: Census) -> None:
-        """What the configuration does not send any more would wait, and fill the disk, for ever."""
-        unwanted = [thing.id for thing in census.new if not self._wanted(thing.id)]
-        for id in unwanted:
-            await aside.run(self._spool.release, id)
-        if unwanted:
-            log.info("offload: %d of the waiting clips are not to be sent any more; they stay here", len(unwanted))
-
-    async def _wait_for_news(self) -> None:
-        self._news.clear()
+    async def _wait(self, seconds: float, event: asyncio.Event) -> bool:
+        """Until `event`, for so long at most; whether it came."""
+        event.clear()
         try:
-            await aside.within(self._clock, TICK, self._news.wait())
+            return await aside.within(self._clock, seconds, event.wait())
         except TimeoutError:
-            await self._look()
+            return False
 
-    def _saved(self, event: ClipSaved) -> None:
-        id = event.media.media
-        if self._wanted(id):
-            self._backlog.add(Waiting(id, event.media.size))
-            self._news.set()
-            self._tell()
-
-    def _lost(self, event: ClipLost) -> None:
-        self._backlog.remove(event.media.media.name)
-        self._status.lost += 1
-        self._tell()
+    async def _sweep(self) -> None:
+        """What was dropped, deleted or set aside in the middle of its upload: the store need not keep parts of it."""
+        for journal in await aside.run(self._spool.orphans):
+            with contextlib.suppress(StoreError):  # later, then
+                await self._worker.abandon(self._config.store, journal)
 
     def _tell(self) -> None:
         """Health sees what is true now."""
         status, backlog = self._status, self._backlog
         status.files, status.bytes, status.oldest = len(backlog), backlog.bytes, backlog.oldest
         status.state, status.reason = self._patience.state, self._patience.reason
+        if why := self._hold():
+            status.state, status.reason = StoreState.HELD, why
+        elif status.state is StoreState.OK and len(backlog) and backlog.next() is None:
+            status.state, status.reason = StoreState.HELD, words.switched_off(self._intake.off)
+        if not self._patience.open:
+            status.failing = None
+        elif status.failing is None:
+            status.failing = self._clock.wall()
 
     # One thing
 
+    async def _carry(self, thing: Waiting) -> None:
+        """One attempt, and a pause after one that failed."""
+        name = thing.id.name
+        try:
+            with self._intake.carried(name):
+                await self._bring(thing.id)
+        except Gone:
+            self._backlog.remove(name)
+        except Damaged as error:
+            await self._set_aside(thing.id, str(error))
+            log.error("offload: %s; %s%s", error, words.ASIDE, words.cure(error))
+        except Corrupt as error:
+            await self._spoiled(thing, error)
+        except StoreError as error:
+            self._backlog.failed(name, probe=self._patience.open)
+            await self._pause(error, self._hurry)
+
     async def _bring(self, id: MediaId) -> None:
-        sidecar = await aside.run(self._spool.sidecar, id)
-        receipt = sidecar.receipt  # there, when we were killed between receipt and marker
+        sidecar = await self._facts(id)
+        receipt, sent = sidecar.receipt, False  # there, when we were killed between receipt and marker
         if receipt is None:
-            parcel = self._spool.parcel(sidecar, node=self._node, prefix=self._prefix(id))
+            parcel = self._spool.parcel(
+                sidecar, node=self._node, prefix=self._prefix(id), recipients=self._config.encrypt or ()
+            )
             delivered = await self._worker.deliver(self._config.store, parcel)
-            self._worked(id, delivered)
+            self._delivered(sidecar, delivered)
+            sent = delivered.sent
             receipt = Receipt(
                 store=delivered.where,
                 key=delivered.key,
@@ -167,8 +203,17 @@ class Uploader:
             )
         link, ends = await self._link(receipt.key) or (None, None)
         stored = await aside.run(self._spool.done, sidecar, receipt)
-        self._backlog.remove(id.name)
+        self._intake.arrived(id.name, sent=sent)
         self._announce(stored, link, ends)
+
+    async def _facts(self, id: MediaId) -> Sidecar:
+        """What is known of it. Raises Gone, and Damaged when the media cannot tell it either."""
+        try:
+            return await aside.run(self._spool.sidecar, id)
+        except Damaged as error:
+            log.warning("offload: %s; it is made anew from the media", error)
+            await aside.run(self._mend, id)
+            return await aside.run(self._spool.sidecar, id)
 
     def _announce(self, stored: Sidecar, link: str | None, ends: float | None) -> None:
         now = self._clock.wall()
@@ -182,60 +227,80 @@ class Uploader:
         self._bus.publish(ClipStored(camera=stored.camera, at=now, media=stored, link=link, link_expires=ends))
 
     async def _link(self, key: str) -> tuple[str, float] | None:
-        if self._config.link_expiry is None:
+        if self._config.link_expiry is None or self._config.encrypt or key.endswith(SUFFIX):
             return None
         with contextlib.suppress(StoreError):  # the clip is safe; a link is comfort
             return await self._worker.link(self._config.store, key, self._config.link_expiry)
         return None
 
-    def _worked(self, id: MediaId, delivered: Delivered) -> None:
-        attempts = self._patience.worked()
-        if attempts:
-            self._backlog.recovered()
-            log.info(
-                "offload: the store works again after %d attempts; %s", attempts, _so_many_wait(len(self._backlog))
-            )
+    def _delivered(self, sidecar: Sidecar, delivered: Delivered) -> None:
+        self._worked()
         if delivered.torn:
+            self._status.torn += 1
             log.warning("offload: %s held a torn upload of ours; it was replaced", delivered.key)
         if delivered.conflicts:
             self._status.conflicts += delivered.conflicts
-            log.error("offload: another finished object has the key of %s; ours is %s", id, delivered.key)
+            log.error("offload: another finished object has the key of %s; ours is %s", sidecar.id, delivered.key)
+            now = self._clock.wall()
+            self._bus.publish(KeyTaken(camera=sidecar.camera, at=now, media=sidecar, key=delivered.key))
+
+    def _worked(self) -> None:
+        self._proved = True
+        if absence := self._patience.worked(self._clock.monotonic()):
+            self._backlog.recovered()
+            log.info(words.works_again(absence, len(self._backlog)))
+
+    # Nothing waits
+
+    async def _prove(self) -> None:
+        """Nobody knows whether the store works: try it, unless something comes that can tell as well."""
+        self._news.clear()
+        key = f"{self._config.store.prefix}_edgecam/probe-{self._node}"
+        trial = asyncio.create_task(self._worker.probe(self._config.store, key), name="offload tries the store")
+        news = asyncio.create_task(self._news.wait(), name="offload news")
+        try:
+            await asyncio.wait({trial, news}, return_when=asyncio.FIRST_COMPLETED)
+            if not trial.done():
+                return
+            tried = trial.result()
+        except StoreError as error:
+            if await self._pause(error, self._news):
+                self._patience.afresh()
+            else:
+                await self._intake.look()
+        else:
+            self._worked()
+            log.info(words.works(tried.where, asked=tried.asked, deleted=tried.deleted))
+        finally:
+            trial.cancel()
+            news.cancel()
+            await asyncio.gather(trial, news, return_exceptions=True)
 
     # What goes wrong
 
-    async def _set_aside(self, id: MediaId, error: Damaged) -> None:
-        await aside.run(self._spool.bad, id, str(error))
+    async def _set_aside(self, id: MediaId, why: str) -> None:
+        await aside.run(self._spool.bad, id, why)
         self._backlog.remove(id.name)
         self._status.bad += 1
-        log.error("offload: %s; it was not uploaded and lies in spool/bad now%s", error, _cure(error))
 
-    async def _pause(self, thing: Waiting, error: StoreError) -> None:
-        self._backlog.failed(thing.id.name, probe=self._patience.open)
-        pause = self._patience.failed(error)
+    async def _spoiled(self, thing: Waiting, error: Corrupt) -> None:
+        """Its bytes did not arrive as they are here. Another thing goes next, where there is one that may tell why."""
+        blame = self._backlog.spoiled(thing.id.name)
+        if blame is Blame.THING:
+            why = f"the store refused its bytes {STRIKES} times, though the file here is as recorded"
+            await self._set_aside(thing.id, why)
+            log.error("offload: %s: %s; %s; %s", thing.id.name, why, words.ASIDE, words.TAKE_UP)
+        elif blame is Blame.LINE or self._backlog.next() in (thing, None):
+            await self._pause(error, self._hurry if blame is Blame.LINE else self._news)
+        else:
+            log.warning("offload: %s: %s; it goes again after the others", thing.id.name, error)
+
+    async def _pause(self, error: StoreError, unless: asyncio.Event) -> bool:
+        """Leave the store alone, and say so when that is news. Returns whether `unless` came."""
+        pause = self._patience.failed(error, self._clock.monotonic())
         self._tell()
+        state, attempts = self._patience.state, self._patience.attempts
         if pause.news:
-            blocked = self._patience.state is not StoreState.RETRYING
-            log.log(
-                logging.ERROR if blocked else logging.WARNING,
-                "offload: %s; %s, nothing is lost%s; %s in %.0f s",
-                error,
-                _so_many_wait(len(self._backlog)),
-                _cure(error),
-                "next probe" if blocked else "trying again",
-                pause.seconds,
-            )
-        await self._wait(pause.seconds)
-
-    async def _wait(self, seconds: float) -> None:
-        """Or until somebody asks for a retry."""
-        self._hurry.clear()
-        with contextlib.suppress(TimeoutError):
-            await aside.within(self._clock, seconds, self._hurry.wait())
-
-
-def _so_many_wait(count: int) -> str:
-    return "1 clip waits" if count == 1 else f"{count} clips wait"
-
-
-def _cure(error: StoreError) -> str:
-    return f"; {error.hint}" if error.hint else ""
+            level = logging.WARNING if state is StoreState.RETRYING else logging.ERROR
+            log.log(level, words.trouble(error, state, pause, attempts=attempts, waiting=len(self._backlog)))
+        return await self._wait(pause.seconds, unless)

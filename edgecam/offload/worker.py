@@ -24,12 +24,11 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
 from edgecam.offload.deliver import Delivered, Parcel, deliver
-from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, MakeLink, plain, scrubbed
+from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, MakeLink, Task, Try, plain, scrubbed
+from edgecam.offload.probe import Tried, probe
 from edgecam.offload.stores import Permanent, Store, StoreError, Transient, open_store
 
 log = logging.getLogger(__name__)
-
-Task = Deliver | MakeLink | Abandon
 
 IDLE = 60.0
 STALL = 120.0
@@ -85,6 +84,13 @@ class Worker:
     async def abandon(self, store: StoreConfig, journal: Path) -> None:
         """See Store.abandon."""
         await self._do(store, Abandon(journal=journal))
+
+    async def probe(self, store: StoreConfig, key: str) -> Tried:
+        """See probe.probe."""
+        answer = await self._do(store, Try(key=key))
+        if answer.tried is None:
+            raise Transient("the offload worker answered something else")
+        return answer.tried
 
     async def close(self) -> None:
         """Let the child go, whatever it is doing."""
@@ -227,6 +233,8 @@ class Clerk:
             return Answer()
         if isinstance(task, MakeLink):
             return Answer(link=self._store.link(task.key, task.expiry))
+        if isinstance(task, Try):
+            return Answer(tried=probe(self._store, task.key))
         size = task.parcel.size
         return Answer(delivered=deliver(self._store, task.parcel, lambda sent: self._progress(sent, sent >= size)))
 

@@ -6,10 +6,9 @@ Putting is all that the daemon needs. What a key is not allowed besides is told 
 import asyncio
 import io
 import json
-import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,10 +19,11 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.model import Config
 from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
-from edgecam.digest import digest
 from edgecam.media import token
+from edgecam.offload import age
 from edgecam.offload.pipe import scrubbed
-from edgecam.offload.stores import Permanent, Store, StoreError, Transient, Upload, open_store
+from edgecam.offload.probe import IN_BETWEEN, ask, lost, small
+from edgecam.offload.stores import Permanent, Store, StoreError, Transient, open_store
 
 T = TypeVar("T")
 
@@ -68,21 +68,31 @@ def main(config: Config, environ: Mapping[str, str], *, create: bool, as_json: b
         sys.stderr.write("edgecam test storage: there is no `offload` section: nothing leaves this box\n")
         return 2
     log.setup(config.log.level, "text", tuple(config.secrets()), config.log.modules, environ=environ)
-    report = asyncio.run(trial(config.offload.store, SystemClock(), create=create))
+    report = asyncio.run(
+        trial(config.offload.store, SystemClock(), create=create, recipients=config.offload.encrypt or ())
+    )
     sys.stdout.write(json.dumps(asdict(report), indent=2) if as_json else "\n".join(told(report)))
     sys.stdout.write("\n")
     return 1 if report.failed else 0
 
 
 async def trial(
-    config: StoreConfig, clock: Clock, *, create: bool = False, opener: Callable[[StoreConfig], Store] = open_store
+    config: StoreConfig,
+    clock: Clock,
+    *,
+    create: bool = False,
+    recipients: Sequence[str] = (),
+    opener: Callable[[StoreConfig], Store] = open_store,
 ) -> Report:
-    """One round trip; no secret is in the report. Raises nothing. Takes PATIENCE for each step at most."""
+    """One round trip; no secret is in the report. Raises nothing. Takes PATIENCE for each step at most.
+
+    `recipients`: whom media is sealed for, which is tried as well.
+    """
     secrets = [text for text in secrets_in(config) if text]
     report = Report(config.type, f"{config.prefix}_edgecam/probe-{token()}")
     round_trip = _RoundTrip(report, clock, secrets)
     try:
-        await round_trip.go(partial(opener, config), create=create)
+        await round_trip.go(partial(opener, config), create=create, recipients=recipients)
     except StoreError as error:
         report.problem, report.hint = scrubbed(str(error), secrets), error.hint
     except Exception as error:  # whatever a store's library raises is what is asked for here
@@ -97,17 +107,19 @@ class _RoundTrip:
 
     def __init__(self, report: Report, clock: Clock, secrets: Iterable[str]) -> None:
         self._report, self._clock, self._secrets = report, clock, secrets
-        self._data = b"edgecam was here to test the store: this may be deleted\n" + os.urandom(16).hex().encode()
+        self._upload = small(report.key)
 
-    async def go(self, opener: Callable[[], Store], *, create: bool) -> None:
+    async def go(self, opener: Callable[[], Store], *, create: bool, recipients: Sequence[str]) -> None:
         """Raises StoreError for what keeps media from being stored."""
         report, key = self._report, self._report.key
         store = await self._step("opening", opener)
         report.store = store.describe()
+        if recipients:
+            await self._step("sealing", partial(self._seal, recipients))
         if create:
             await self._allowed("making", store.make)
-        await self._step("putting", partial(store.put, _upload(key, self._data), lambda _: None))
-        await self._allowed("asking", partial(self._ask, store))
+        await self._step("putting", partial(store.put, self._upload, lambda _: None))
+        await self._allowed("asking", partial(ask, store, self._upload))
         await self._allowed("getting", partial(self._get, store))
         await self._allowed("deleting", partial(store.delete, key))
 
@@ -129,32 +141,17 @@ class _RoundTrip:
             seconds = round(self._clock.monotonic() - began, 3)
             self._report.steps.append(Step(name, seconds, scrubbed(str(error), self._secrets)))
 
-    def _ask(self, store: Store) -> None:
-        there = store.stat(self._report.key)
-        if there is None:
-            raise _lost()
-        if there.size != len(self._data):
-            raise Transient(f"{len(self._data)} bytes were put, {there.size} are there", _IN_BETWEEN)
+    def _seal(self, recipients: Sequence[str]) -> None:
+        assert isinstance(self._upload.body, bytes)
+        age.encrypt(io.BytesIO(self._upload.body), io.BytesIO(), recipients, lambda: None)
 
     def _get(self, store: Store) -> None:
         with tempfile.TemporaryDirectory(prefix="edgecam-") as folder:
             file = Path(folder) / "probe"
             if store.get(self._report.key, file) is None:
-                raise _lost()
-            if file.read_bytes() != self._data:
-                raise Transient("what came back is not what was put", _IN_BETWEEN)
-
-
-_IN_BETWEEN = "does a cache or a proxy answer instead of the store?"
-
-
-def _lost() -> Transient:
-    return Transient("the store took the object, and does not have it", _IN_BETWEEN)
-
-
-def _upload(key: str, data: bytes) -> Upload:
-    size, md5, sha256 = digest(io.BytesIO(data))
-    return Upload(data, key, size, md5, sha256, "text/plain", {"sha256": sha256})
+                raise lost()
+            if file.read_bytes() != self._upload.body:
+                raise Transient("what came back is not what was put", IN_BETWEEN)
 
 
 def told(report: Report) -> Iterator[str]:
@@ -174,4 +171,11 @@ def told(report: Report) -> Iterator[str]:
         yield f"  {report.hint}"
 
 
-_WORDS = {"making": "make", "putting": "put", "asking": "head", "getting": "get", "deleting": "delete"}
+_WORDS = {
+    "sealing": "seal",
+    "making": "make",
+    "putting": "put",
+    "asking": "head",
+    "getting": "get",
+    "deleting": "delete",
+}

@@ -146,6 +146,7 @@ class Web:
         get("/api/cameras/{camera}/export.mp4", self._cuts.export)
         post("/api/cameras/{camera}/clips", self._cuts.save)
         post("/api/spool/retry", self._api.retry)
+        post("/api/spool/verify", self._api.verify)
         get("/api/health", self._api.health)
         get("/healthz", self._api.healthz, name="healthz")
         get("/metrics", self._api.metrics, name="metrics")

@@ -1,16 +1,16 @@
 """`/api/…` and `/metrics`: what is known, as data, and what can be asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from aiohttp import web
 
 from edgecam.clock import Clock
-from edgecam.control import Unavailable
+from edgecam.control import Mended, Unavailable
 from edgecam.events import SnapshotTaken
 from edgecam.health import Health, camera_json
-from edgecam.media import iso
-from edgecam.web import metrics
+from edgecam.media import MediaId, iso
+from edgecam.web import metrics, query
 from edgecam.web.answers import Refused, as_json
 from edgecam.web.door import visitor
 from edgecam.web.live import Live, find
@@ -29,6 +29,14 @@ class Asked(Shutter, Protocol):
 
     def retry_offload(self) -> None:
         """Try the store now. Raises Unavailable."""
+        ...
+
+    async def mend(self, id: MediaId) -> Mended:
+        """Make anew what was lost of it. Raises Unavailable."""
+        ...
+
+    async def bring_back(self, name: str) -> Mended:
+        """Bring media of `spool/bad` back. Raises Unavailable."""
         ...
 
 
@@ -79,13 +87,25 @@ class Api:
         )
 
     async def retry(self, request: web.Request) -> web.Response:
-        """Have the store tried at once. Raises Refused (409) without one."""
+        """Have the store tried at once, or one thing that was set aside brought back. Raises Refused: 409, 503."""
         _whole()
+        sent = await query.body(request, _FILE) if request.can_read_body else {}
+        if "file" in sent:
+            return await _mended(self._control.bring_back(str(sent["file"])))
         try:
             self._control.retry_offload()
         except Unavailable as error:
             raise Refused(409, "no_store", str(error)) from error
         return as_json({"files": self._health.spool.files}, status=202)
+
+    async def verify(self, request: web.Request) -> web.Response:
+        """Make anew what was lost of one thing's facts, or of its marker. Raises Refused: 400, 503."""
+        _whole()
+        try:
+            id = MediaId.parse(str((await query.body(request, _ID)).get("id")))
+        except ValueError:
+            raise Refused(400, "bad_request", f"id must be that of a thing, such as in {_ID}") from None
+        return await _mended(self._control.mend(id))
 
     async def health(self, request: web.Request) -> web.Response:
         """The whole box, for those who may see all of it."""
@@ -114,6 +134,18 @@ class Api:
             "stream_url": f"cameras/{live.id}/stream.mjpg",
             "snapshot_url": f"cameras/{live.id}/snapshot.jpg",
         }
+
+
+_ID = '{"id": "20261121T071530123Z-birdbox-event-k3x5qa"}'
+_FILE = '{"file": "20261121T071530123Z-birdbox-event-k3x5qa.mp4"}'
+
+
+async def _mended(work: Awaitable[Mended]) -> web.Response:
+    try:
+        mended = await work
+    except Unavailable as error:
+        raise Refused(503, "no_disk", str(error), retry_after=5) from error
+    return as_json({"done": mended.done, "left": mended.left})
 
 
 def _whole() -> None:

@@ -107,8 +107,7 @@ def test_a_large_file_goes_in_blocks_and_is_one_blob(
     assert lies_there(server, clip, tmp_path)
 
 
-@pytest.mark.parametrize("verdict", [LOST, UNHEARD, 503])
-@pytest.mark.parametrize("before", [0, 2, 3])
+@pytest.mark.parametrize(("before", "verdict"), [(0, 503), (2, LOST), (2, UNHEARD), (3, LOST)])
 def test_a_new_worker_goes_on_with_the_block_at_which_the_line_broke(
     server: Azurite, doorway: Doorway, clip: Parcel, before: int, verdict: int, tmp_path: Path
 ) -> None:

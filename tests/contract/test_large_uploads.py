@@ -1,13 +1,18 @@
 """Large files on their way to S3 (rclone): in parts, and what becomes of one when lines, stores and boxes fail."""
 
 import itertools
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from doorway import LOST, PASS, UNHEARD, Doorway, Rule
+from edgecam.clock import SystemClock
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import S3Store
 from edgecam.offload.deliver import Parcel, deliver
@@ -15,6 +20,7 @@ from edgecam.offload.stores import BadCredentials, Corrupt, Transient
 from edgecam.offload.stores.body import Unlike
 from edgecam.offload.stores.journal import Begun
 from edgecam.offload.stores.s3 import S3
+from edgecam.offload.worker import Worker
 from peers import S3 as Rclone  # noqa: N811  two things of one name
 from waiting import content, media, parcel
 
@@ -50,15 +56,18 @@ def watching(port: int) -> S3:
     return opened(port)
 
 
-def opened(port: int) -> S3:
-    """The bucket at `port` as a fresh worker opens it."""
-    config = S3Store(
+def config(port: int) -> S3Store:
+    return S3Store(
         bucket="birdbox",
         endpoint=Url(f"http://127.0.0.1:{port}"),
         access_key=Secret(Rclone.access_key),
         secret_key=Secret(Rclone.secret_key),
     )
-    return S3(config, whole=PART, part=PART)
+
+
+def opened(port: int) -> S3:
+    """The bucket at `port` as a fresh worker opens it."""
+    return S3(config(port), whole=PART, part=PART)
 
 
 _numbers = itertools.count(1)
@@ -77,7 +86,10 @@ def begun(clip: Parcel) -> Begun:
 
 def unfinished(server: Rclone, clip: Parcel) -> list[str]:
     """Keys of uploads of `clip` that the store still keeps parts of."""
-    found = watching(server.port)._client.list_multipart_uploads(Bucket="birdbox").get("Uploads", ())
+    try:
+        found = watching(server.port)._client.list_multipart_uploads(Bucket="birdbox").get("Uploads", ())
+    except ClientError:  # how rclone says that there never was one
+        return []
     return [upload["Key"] for upload in found if upload["Key"].startswith(f"{clip.stem}.")]
 
 
@@ -111,8 +123,7 @@ def test_a_file_of_exactly_the_threshold_is_one_put(server: Rclone, doorway: Doo
     assert doorway.count("POST") == 0
 
 
-@pytest.mark.parametrize("verdict", [LOST, UNHEARD, 503])
-@pytest.mark.parametrize("number", [1, 3, 4])
+@pytest.mark.parametrize(("number", "verdict"), [(1, 503), (3, LOST), (3, UNHEARD), (4, LOST)])
 def test_a_new_worker_goes_on_with_the_part_at_which_the_line_broke(
     server: Rclone, doorway: Doorway, clip: Parcel, number: int, verdict: int
 ) -> None:
@@ -174,7 +185,7 @@ def test_a_store_that_forgot_the_upload_gets_it_anew(clip: Parcel, tmp_path: Pat
         assert whole(server, clip)
 
 
-@pytest.mark.parametrize("journal", [b"", b"{torn", b'{"store": "elsewhere"}', b"\x00" * 512])
+@pytest.mark.parametrize("journal", [b"{torn", b"\x00" * 512])
 def test_a_journal_that_makes_no_sense_is_no_journal(server: Rclone, clip: Parcel, journal: bytes) -> None:
     assert clip.journal is not None
     clip.journal.write_bytes(journal)
@@ -182,16 +193,42 @@ def test_a_journal_that_makes_no_sense_is_no_journal(server: Rclone, clip: Parce
     assert whole(server, clip)
 
 
-def test_without_a_journal_everything_works_and_nothing_is_noted(server: Rclone, clip: Parcel, tmp_path: Path) -> None:
-    assert deliver(opened(server.port), clip.model_copy(update={"journal": None}), silent).sent
+async def test_a_killed_worker_is_replaced_by_one_that_goes_on(
+    server: Rclone, doorway: Doorway, clip: Parcel, tmp_path: Path
+) -> None:
+    child = "from edgecam.offload import worker; from edgecam.offload.stores.s3 import S3;"
+    child += f"worker.main(lambda config: S3(config, whole={PART}, part={PART}))"
+    worker = Worker(clock=SystemClock(), command=[sys.executable, "-c", child])
+
+    def kill(method: str, path: str) -> int | None:
+        if "partNumber=3" in path and worker.pid and doorway.count("PUT", "partNumber=3") == 1:
+            os.kill(worker.pid, signal.SIGKILL)
+            return LOST
+        return PASS
+
+    doorway.rule = kill
+    with pytest.raises(Transient, match="killed by SIGKILL"):
+        await worker.deliver(config(doorway.port), clip)
+    assert len(begun(clip).parts) == 2
+    assert (await worker.deliver(config(doorway.port), clip)).sent
+    await worker.close()
+    assert [doorway.count("PUT", f"partNumber={number}") for number in range(1, 5)] == [1, 1, 2, 1]
+    assert whole(server, clip)
+
+
+@pytest.mark.parametrize("journal", [None, "no such folder/clip.mp4.parts"])
+def test_without_a_journal_everything_works_and_a_cut_line_leaves_no_parts(
+    server: Rclone, doorway: Doorway, clip: Parcel, journal: str | None, tmp_path: Path
+) -> None:
+    clip = clip.model_copy(update={"journal": journal and tmp_path / journal})
+    doorway.rule = at(3, LOST)
+    with pytest.raises(Transient):
+        deliver(opened(doorway.port), clip, silent)
+    assert unfinished(server, clip) == []
+    doorway.heal()
+    assert deliver(opened(doorway.port), clip, silent).sent
     assert whole(server, clip)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4"]
-
-
-def test_a_disk_that_takes_no_journal_costs_time_only(server: Rclone, clip: Parcel, tmp_path: Path) -> None:
-    nowhere = clip.model_copy(update={"journal": tmp_path / "no folder" / "clip.parts"})
-    assert deliver(opened(server.port), nowhere, silent).sent
-    assert whole(server, clip)
 
 
 def test_an_upload_that_goes_elsewhere_now_leaves_no_parts_where_it_began(
@@ -219,13 +256,20 @@ def test_what_will_never_be_sent_is_forgotten_by_the_store(server: Rclone, doorw
     store.abandon(clip.journal)
 
 
-def test_a_store_that_cannot_be_asked_to_forget_is_no_reason_to_fail(doorway: Doorway, clip: Parcel) -> None:
+def test_a_store_that_cannot_be_asked_to_forget_is_asked_later_and_one_that_refuses_is_not(
+    doorway: Doorway, clip: Parcel
+) -> None:
     assert clip.journal is not None
     doorway.rule = at(2, LOST)
     with pytest.raises(Transient):
         deliver(opened(doorway.port), clip, silent)
+    store = opened(doorway.port)
+    doorway.rule = lambda method, path: 503
+    with pytest.raises(Transient):
+        store.abandon(clip.journal)
+    assert clip.journal.exists()
     doorway.rule = lambda method, path: 403
-    opened(doorway.port).abandon(clip.journal)
+    store.abandon(clip.journal)
     assert not clip.journal.exists()
 
 
@@ -274,9 +318,11 @@ def put_only(method: str, path: str) -> int | None:
     return PASS if method in ("PUT", "POST") else 403
 
 
+@pytest.mark.parametrize("size", [1000, SIZE])
 def test_a_key_that_may_only_put_brings_everything_and_soon_does_not_ask_any_more(
-    server: Rclone, doorway: Doorway, clip: Parcel
+    server: Rclone, doorway: Doorway, clip: Parcel, size: int
 ) -> None:
+    clip = parcel(clip.stem, clip.file, content(size))
     doorway.rule = put_only
     store = opened(doorway.port)
     assert deliver(store, clip, silent).sent

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from clips import opened
+from edgecam import spool
 from edgecam.__main__ import main
 from edgecam.health import StoreState
 from edgecam.local import NAME
-from edgecam.media import Layout, MediaKind, Picture, Sidecar
+from edgecam.media import Layout, MediaKind, Picture, Receipt, Sidecar
 from edgecam.offload.spool import Spool
+from edgecam.record.disk.mender import Mender
+from lost import CASES, HURT, events, spoil
 from waiting import NOON, content, save
 from webhouse import House
 
@@ -56,7 +60,7 @@ def old(tmp_path: Path, **how: object) -> Sidecar:
 
 
 def stored(tmp_path: Path, clip: Sidecar) -> Path:
-    Spool(Layout(tmp_path)).release(clip.media)
+    Spool(Layout(tmp_path)).done(clip, Receipt(store="nas", key="k.mp4", size=clip.size, at=NOON))
     return Layout(tmp_path).media(clip.media)
 
 
@@ -139,7 +143,6 @@ def test_what_is_not_as_recorded_is_named(config: Path, tmp_path: Path, capsys: 
     picture = Picture(time=NOON, width=64, height=48, size=500, sha256=flipped.sha256, md5=flipped.md5)
     pictured = old(tmp_path, start=NOON + 9).model_copy(update={"picture": picture})
     stored(tmp_path, pictured)
-    layout.sidecar(pictured.media).write_bytes(pictured.dump())
     layout.media(pictured.media.picture).write_bytes(data)
     assert asked(config, "verify", "--json") == 3
     found = json.loads(capsys.readouterr().out)
@@ -150,12 +153,119 @@ def test_what_is_not_as_recorded_is_named(config: Path, tmp_path: Path, capsys: 
     } == {
         (f"{day}/{flipped.id}.mp4", True): "is not what was recorded: its hash differs",
         (f"{day}/{short.id}.mp4", False): "holds 1 of 1000 bytes",
-        (f"{day}/{gone.id}.mp4", True): f"is not there, only {gone.id}.json that tells of it",
+        (f"{day}/{gone.id}.mp4", False): f"is not there, only {gone.id}.json that tells of it; its marker is dropped",
         (f"{day}/{mute.id}.mp4", True): f"{mute.id} has lost its sidecar",
         (f"{day}/{garbled.id}.json", False): f"the sidecar of {garbled.id} is unreadable",
         (f"{day}/{pictured.id}.jpg", False): "is not what was recorded: its hash differs",
     }
     assert found["files"] == 7
+    assert {one["left"] for one in found["damaged"]} == {
+        None,
+        "it is not a video of ours, so nothing can be made anew from it",
+    }
+
+
+def spoiled(tmp_path: Path) -> list[tuple[Sidecar, Sidecar]]:
+    """Events whose markers and sidecars were lost in every way, one for each."""
+    found = events(tmp_path, len(CASES))
+    for (clip, _), (thing, fate) in zip(found, CASES, strict=True):
+        spoil(tmp_path, clip, thing, fate)
+    return found
+
+
+def all_waits(tmp_path: Path, found: list[tuple[Sidecar, Sidecar]]) -> bool:
+    """Each thing once, as it was."""
+    spool = Spool(Layout(tmp_path))
+    hashes = {thing.id.name: spool.sidecar(thing.id).sha256 for thing in spool.census().new}
+    return hashes == {facts.media.name: facts.sha256 for event in found for facts in event}
+
+
+def test_without_the_daemon_what_was_lost_is_made_anew_once(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = spoiled(tmp_path)
+    assert asked(config, "verify", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["mended"]) == len(HURT)
+    assert all_waits(tmp_path, found)
+    assert asked(config, "verify") == 0
+    assert capsys.readouterr().out.endswith(": all as recorded\n"), "a second time finds nothing to do"
+
+
+async def test_the_running_daemon_mends_when_it_is_asked(
+    house: House, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = spoiled(tmp_path)
+    with opened(tmp_path) as library:  # it has the lock
+        async with house.open():
+            assert await asyncio.to_thread(asked, config, "verify") == 3
+            assert "not mended: the disk refuses: Input/output error" in capsys.readouterr().out
+            house.shutter.mender = Mender(library, lambda _: True)
+            assert await asyncio.to_thread(asked, config, "verify") == 0
+    assert all_waits(tmp_path, found)
+    assert f"{len(HURT)} mended" in capsys.readouterr().out
+
+
+def test_a_daemon_that_cannot_be_asked_is_not_disturbed(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ((clip, _),) = events(tmp_path, 1)
+    Layout(tmp_path).sidecar(clip.media).unlink()
+    with opened(tmp_path):
+        assert asked(config, "verify") == 3
+    told = capsys.readouterr().out
+    assert "has lost its sidecar" in told
+    assert "is in use by another edgecam" in told
+    assert "edgecam is not running" in told
+    assert not Layout(tmp_path).sidecar(clip.media).exists()
+
+
+def test_strangers_in_the_spool_are_named_and_left(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ((clip, _),) = events(tmp_path, 1)
+    for name in ("wait/holiday", "open/holiday.mp4", f"wait/{clip.id}.parts", f"open/{clip.id}.part.mp4"):
+        (tmp_path / "spool" / name).write_bytes(b"")
+    assert asked(config, "verify", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["strangers"] == ["spool/open/holiday.mp4", "spool/wait/holiday"]
+    assert asked(config, "verify") == 0
+    assert "spool/wait/holiday: not ours; nobody looks at it" in capsys.readouterr().out
+    assert (tmp_path / "spool/wait/holiday").exists()
+
+
+async def test_a_retry_brings_back_what_is_sound_and_says_why_the_rest_stays(
+    house: House, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (refused, _), (rotten, _) = events(tmp_path, 2)
+    layout = Layout(tmp_path)
+    layout.media(rotten.media).write_bytes(b"x")
+    for clip in (refused, rotten):
+        Spool(layout).bad(clip.media, "the store refused it 3 times")
+    with opened(tmp_path) as library:
+        house.shutter.mender = Mender(library, lambda _: True)
+        async with house.open():
+            assert await asyncio.to_thread(asked, config, "retry") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[:2] == [
+        f"{refused.id}.mp4: back in its place",
+        f"spool/bad/{rotten.id}.mp4 stays: it is not what was recorded: its hash differs",
+    ]
+    assert layout.media(refused.media).exists()
+    assert layout.marker(refused.media).exists()
+    assert house.shutter.retried == 1
+
+
+def test_of_very_many_things_a_person_is_shown_the_first(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for at in range(spool.SHOWN + 2):
+        save(tmp_path, start=NOON + at)
+    assert asked(config, "list") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == spool.SHOWN + 1
+    assert told[-1] == "... and 2 files more, 2.0 kB; --json has them all"
+    assert asked(config, "list", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["waiting"]) == spool.SHOWN + 2
 
 
 def test_the_picture_of_an_event_is_listed_and_verified_by_what_its_marker_tells(
@@ -196,8 +306,11 @@ async def test_a_retry_reaches_the_daemon(house: House, config: Path, capsys: py
 @pytest.mark.parametrize(("token", "status"), [("robot", 202), ("wall", 403), ("gate", 403), ("nobody", 401)])
 async def test_only_an_admin_of_the_whole_box_may_ask_for_a_retry(house: House, token: str, status: int) -> None:
     headers = {"Authorization": f"Bearer {token}-token"}
-    async with house.open() as client, client.post("/api/spool/retry", headers=headers) as answer:
-        assert answer.status == status
+    async with house.open() as client:
+        async with client.post("/api/spool/retry", headers=headers) as answer:
+            assert answer.status == status
+        async with client.post("/api/spool/verify", headers=headers, json={"id": "x"}) as answer:
+            assert answer.status == (400 if status == 202 else status)
     assert house.shutter.retried == (status == 202)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from edgecam.offload.stores.memory import Memory
 from edgecam.trial import storage
 from fakes import FakeClock
 from peers import S3, Azurite, free_port
+from sealing import Key
 
 CAMERAS = "cameras:\n  birdbox:\n    source: synthetic\n"
 WRONG = "d3ad-be3f-wrong-secret"
@@ -161,6 +163,20 @@ def test_a_folder_that_is_not_mounted(tmp_path: Path, capsys: pytest.CaptureFixt
         assert tried(tmp_path, store, *words) == 1
         assert f"nothing is mounted at {tmp_path}/nas" in capsys.readouterr().out
     assert not (tmp_path / "nas").exists()
+
+
+def test_whether_media_can_be_sealed_is_tried_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = f"{{type: folder, path: {tmp_path / 'nas'}}}, encrypt: {Key().recipient}"
+    assert tried(tmp_path, store) == 0
+    assert lines(capsys)[1].split()[:2] == ["seal:", "ok,"]
+    monkeypatch.setitem(sys.modules, "pyrage", None)
+    assert tried(tmp_path, store) == 1
+    assert lines(capsys)[-2:] == [
+        "FAILED at sealing: the Python package 'pyrage' is missing, offload.encrypt needs it",
+        "  pip install 'edgecam[encrypt]'",
+    ]
 
 
 def test_without_a_store_it_is_a_matter_of_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """Runs the uploader until nothing waits at ROOT, or until it dies by SIGKILL before its STEP-th change on disk.
 
 `offload_child.py ROOT STEP` works on a folder store inside this process, so that the store's own steps count as well;
+`offload_child.py ROOT STEP RECIPIENT` seals what it brings, and counts the steps of that only;
 `offload_child.py ROOT URL` uses the real worker and the bucket `birdbox` of the S3 server at URL, and just runs.
 """
 
@@ -9,7 +10,7 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgecam.clock import SystemClock
@@ -19,6 +20,7 @@ from edgecam.events import Bus, ClipStored
 from edgecam.health import SpoolStatus
 from edgecam.media import Layout
 from edgecam.offload.deliver import Delivered, Parcel, deliver
+from edgecam.offload.probe import Tried, probe
 from edgecam.offload.spool import Spool
 from edgecam.offload.stores.folder import Folder
 from edgecam.offload.uploader import Carrier, Uploader
@@ -28,8 +30,8 @@ from peers import S3
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
 
 
-def die_at(step: int, root: Path) -> None:
-    """SIGKILL before the `step`-th change below `root`, whichever thread makes it."""
+def die_at(step: int, place: Path) -> None:
+    """SIGKILL before the `step`-th change below `place`, whichever thread makes it."""
     count = itertools.count(1)
 
     def watch(event: str, details: tuple[object, ...]) -> None:
@@ -37,7 +39,7 @@ def die_at(step: int, root: Path) -> None:
             changes = isinstance(details[2], int) and bool(details[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         else:
             changes = event in CHANGES
-        if changes and str(details[0]).startswith(str(root)) and next(count) == step:
+        if changes and str(details[0]).startswith(str(place)) and next(count) == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
@@ -53,14 +55,19 @@ class InProcess:
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None:
         return None
 
+    async def abandon(self, store: StoreConfig, journal: Path) -> None: ...
+
+    async def probe(self, store: StoreConfig, key: str) -> Tried:
+        assert isinstance(store, FolderStore)
+        return probe(Folder(store), key)
+
     async def close(self) -> None: ...
 
 
-async def upload(root: Path, config: StoreConfig, carrier: Carrier, told: Callable[[str], None]) -> None:
-    """Until nothing waits; `told` hears of each thing that is stored."""
+async def upload(root: Path, config: StoreConfig, carrier: Carrier, recipients: Sequence[str] = ()) -> None:
     bus, layout = Bus(), Layout(root)
     uploader = Uploader(
-        config=Offload(store=config, link_expiry=None),
+        config=Offload(store=config, link_expiry=None, encrypt=tuple(recipients) or None),
         wanted=lambda _: True,
         node="garden-pi",
         prefix=lambda _: config.prefix,
@@ -74,7 +81,7 @@ async def upload(root: Path, config: StoreConfig, carrier: Carrier, told: Callab
     waiting, done = {path.name for path in layout.wait.iterdir()}, asyncio.Event()
 
     def tell(event: ClipStored) -> None:
-        told(event.media.id)
+        print(event.media.id, flush=True)  # noqa: T201  the test listens
         waiting.discard(event.media.id)
         if not waiting:
             done.set()
@@ -86,20 +93,16 @@ async def upload(root: Path, config: StoreConfig, carrier: Carrier, told: Callab
     await asyncio.wait({life})
 
 
-def say(id: str) -> None:
-    print(id, flush=True)  # noqa: T201  the test listens
-
-
-def main(root: Path, how: str) -> None:
+def main(root: Path, how: str, *recipients: str) -> None:
     if how.isdecimal():
-        die_at(int(how), root)
-        asyncio.run(upload(root, FolderStore(path=root / "nas"), InProcess(), say))
+        die_at(int(how), Layout(root).seals if recipients else root)
+        asyncio.run(upload(root, FolderStore(path=root / "nas"), InProcess(), recipients))
         return
     config = S3Store(
         bucket="birdbox", endpoint=Url(how), access_key=Secret(S3.access_key), secret_key=Secret(S3.secret_key)
     )
-    asyncio.run(upload(root, config, Worker(clock=SystemClock()), say))
+    asyncio.run(upload(root, config, Worker(clock=SystemClock())))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -39,7 +39,9 @@ def stored(folder: Path, root: Path) -> list[str]:
     waiting = {path.name for path in (root / "spool" / "wait").iterdir()}
     found, seen = list[str](), dict[str, Path]()
     for path in sorted(folder.rglob("*")):
-        if path.is_dir() or path.stem in waiting or path.name in waiting:
+        if path.is_dir() or path.parent.name == "_edgecam":  # what a store was tried with
+            continue
+        if path.stem in waiting or path.name in waiting:
             continue
         if path.name in seen:
             found.append(f"{path} is in the store twice, also as {seen[path.name]}")

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 
 from faults import local, network
@@ -42,7 +43,8 @@ def campaign(rows: Sequence[Row], *, jobs: int, seed: int) -> list[Outcome]:
     context = multiprocessing.get_context("spawn")
     with (
         tempfile.TemporaryDirectory(prefix="faults-") as folder,
-        ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool,
+        ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1, initializer=end_when_told) as pool,
+        _together(pool),
     ):
         running = []
         for number, row in enumerate(rows):
@@ -53,6 +55,23 @@ def campaign(rows: Sequence[Row], *, jobs: int, seed: int) -> list[Outcome]:
             found.append(done.result())
             sys.stderr.write(f"{len(found)}/{len(rows)} {line(found[-1])}\n")
     return sorted(found, key=lambda outcome: (outcome.row, outcome.server, outcome.fault))
+
+
+def end_when_told() -> None:
+    """On SIGTERM, but not without clearing up."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+
+
+@contextmanager
+def _together(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Whoever ends us ends the rows as well."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
 
 
 def line(outcome: Outcome) -> str:
@@ -92,7 +111,7 @@ def main() -> None:
     parser.add_argument("--rows", type=lambda text: {int(number) for number in text.split(",")}, help="such as 5,6")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # not without clearing up
+    end_when_told()
     rows = [row for row in ROWS if given.rows is None or row.number in given.rows]
     began = time.monotonic()
     outcomes = campaign(rows, jobs=given.jobs, seed=given.seed)

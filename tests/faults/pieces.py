@@ -66,7 +66,7 @@ def _no_piece_twice(crossing: Crossing, words: str, size: int) -> str:
     sent = [request for request in crossing.proxy.asked("PUT", words) if request.passed == request.size]
     expected = sum(-(-clip.size // size) for clip in crossing.clips)
     assert len(sent) == expected, f"{len(sent)} pieces sent whole, not {expected}"
-    return f"{expected} pieces, none sent twice"
+    return f"{expected} pieces, none sent twice, the worker held {crossing.courier.memory} MB at most"
 
 
 def _md5_set(crossing: Crossing) -> str:

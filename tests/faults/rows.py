@@ -1,6 +1,7 @@
 """Rows of the fault matrix: one fault before one server, and what must be true when it is over."""
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,5 +76,6 @@ def play(row: Row, trial: Trial) -> Outcome:
     except Unable as why:
         found, passed = Found(0, str(why)), None
     except Exception as error:
-        found, passed = Found(0, f"{type(error).__name__}: {error}"), False
+        words = str(error) or traceback.extract_tb(error.__traceback__)[-1].line
+        found, passed = Found(0, f"{type(error).__name__}: {words}"), False
     return Outcome(row.number, row.fault, row.server, found.files, found.text, passed, time.monotonic() - began)

@@ -58,19 +58,23 @@ class Witness:
         manifest = self._see(thing, *thing.manifest)
         media = self._see(thing, *thing.media)
         if manifest and not media:
-            self.wrong.append(f"{thing.manifest[0]} was there before its media")
+            self._complain(f"{thing.manifest[0]} was there before its media")
         if gone and media and manifest:
             self._things = [other for other in self._things if other is not thing]
         elif gone:
-            self.wrong.append(f"{thing.marker.name} had left the spool before it was whole in the store")
+            self._complain(f"{thing.marker.name} had left the spool before it was whole in the store")
 
     def _see(self, thing: Thing, key: str, whole: bytes) -> bool:
         """Whether it is there, whole."""
         found = self._site.seen(key)
         self.looks += 1
         if found is not None and found != whole and found not in thing.before:
-            self.wrong.append(f"{key} was seen with {len(found)} bytes that are not the {len(whole)} of the clip")
+            self._complain(f"{key} was seen with {len(found)} bytes that are not the {len(whole)} of the clip")
         return found == whole
+
+    def _complain(self, what: str) -> None:
+        if what not in self.wrong:
+            self.wrong.append(what)
 
     def begin(self) -> None:
         self._thread.start()

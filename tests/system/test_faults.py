@@ -32,7 +32,9 @@ def configuration(broker: Mosquitto, store: S3, source: object) -> dict[str, obj
 
 
 def objects(store: S3) -> list[str]:
-    return sorted(path.name for path in store.bucket("birdbox").rglob("*") if path.is_file())
+    """But for the object with which the store was tried when it went away."""
+    names = (path for path in store.bucket("birdbox").rglob("*") if path.is_file())
+    return sorted(path.name for path in names if path.parent.name != "_edgecam")
 
 
 def told(ear: Ear, topic: str, payload: bytes, within: float = 20.0) -> None:

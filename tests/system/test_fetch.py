@@ -1,10 +1,12 @@
 """`edgecam fetch` as a person types it: from rclone's S3 and from a folder, with real recordings."""
 
+import fcntl
 import hashlib
 import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,9 +23,12 @@ from edgecam.config.store import FolderStore, S3Store
 from edgecam.frame import Frame
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.offload.deliver import Parcel, deliver
-from edgecam.offload.stores import open_store
+from edgecam.offload.seal import Seal
+from edgecam.offload.stores import Store, open_store
 from edgecam.record.mp4 import Mp4
+from mounts import tmpfs
 from peers import S3
+from sealing import Key
 
 pytestmark = pytest.mark.system
 
@@ -87,6 +92,7 @@ def upload(
     kind: MediaKind = MediaKind.EVENT,
     camera: str = "birdbox",
     node: str = "garden",
+    recipients: Sequence[str] = (),
 ) -> str:
     """Frames `first` to `stop` as the daemon records and delivers them. Gives the object key without its suffix."""
     file, shown = io.BytesIO(), frames[first:stop]
@@ -117,12 +123,16 @@ def upload(
     parcel = Parcel(
         file=path,
         stem=stem,
+        suffix=".mp4",
         size=sidecar.size,
         md5=sidecar.md5,
         sha256=sidecar.sha256,
         content_type="video/mp4",
         metadata={},
         manifest=sidecar.dump().decode(),
+        seal=Seal(file=folder / f"{id}.age", facts=folder / f"{id}.age.json", recipients=tuple(recipients))
+        if recipients
+        else None,
     )
     deliver(place.store, parcel, lambda _: None)
     return stem
@@ -150,6 +160,38 @@ def test_all_is_fetched_joined_and_then_deleted(
     assert (counters(film), probe(film).complaints) == (list(range(45)), "")
     assert len(list(out.glob("birdbox/2026-09-21/*.mp4"))) == len(list(out.glob("birdbox/2026-09-21/*.json"))) == 3
     assert remote(place) == []
+
+
+def test_what_is_sealed_is_opened_joined_and_then_deleted(
+    place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, identity, film = Key(), tmp_path / "identity", tmp_path / "all.mp4"
+    identity.write_text(f"# public key: {key.recipient}\n{key.identity}\n")
+    sealed = upload(place, tmp_path, H264, 0, 15, recipients=[key.recipient])
+    upload(place, tmp_path, H264, 15, 30)
+    upload(place, tmp_path, H264, 30, 45, recipients=[key.recipient])
+    assert remote(place)[:2] == [f"{Path(sealed).name}.json", f"{Path(sealed).name}.mp4.age"]
+    assert typed(place, tmp_path / "out", "--delete", "--yes") == 3
+    said = capsys.readouterr()
+    assert "2 recordings sealed with age: give --identity FILE" in said.err
+    assert "1 fetched" in said.out
+    assert len(remote(place)) == 4
+    assert typed(place, tmp_path / "out", "--identity", identity, "--concat", film, "--delete", "--yes") == 0
+    assert (len(list((tmp_path / "out").rglob("*.mp4"))), remote(place)) == (3, [])
+    assert (counters(film), probe(film).complaints) == ([*range(15), *range(30, 45)], "")
+
+
+def test_a_key_that_opens_nothing_or_is_none_is_told(
+    place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = tmp_path / "identity"
+    stem = upload(place, tmp_path, H264, 0, 15, recipients=[Key().recipient])
+    identity.write_text(Key().identity)
+    assert typed(place, tmp_path / "out", "--identity", identity) == 3
+    assert f"sealed: {stem}: {Path(stem).name}.mp4 is sealed with age, and no key" in capsys.readouterr().err
+    identity.write_text(Key().recipient)
+    assert typed(place, tmp_path / "out", "--identity", identity) == 2
+    assert f"edgecam fetch: {identity} is no identity file" in capsys.readouterr().err
 
 
 def test_a_second_run_fetches_only_what_is_new(
@@ -280,6 +322,74 @@ def test_a_recording_that_cannot_be_joined_is_told_and_keeps_all_from_being_dele
     assert len(remote(place)) == 4
 
 
+def test_who_stops_it_is_told_how_far_it_came_and_nothing_half_is_left(
+    place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for first in (0, 15, 30):
+        upload(place, tmp_path, H264, first, first + 15)
+    store, get, seen = type(place.store), type(place.store).get, list[str]()
+
+    def stopped(self: Store, key: str, file: Path) -> object:
+        """A person presses Ctrl-C in the middle of the second film."""
+        seen.append(key)
+        if sum(key.endswith(".mp4") for key in seen) == 2:
+            file.with_name(f"{file.name}.part").write_bytes(b"half")
+            signal.raise_signal(signal.SIGINT)
+        return get(self, key, file)
+
+    monkeypatch.setattr(store, "get", stopped)
+    assert typed(place, tmp_path / "out", "--json") == 130
+    said = capsys.readouterr()
+    assert [media["state"] for media in json.loads(said.out)["media"]] == ["fetched"]
+    assert "interrupted; the next run goes on from here" in said.err
+    assert len([path for path in (tmp_path / "out").rglob("*") if path.is_file()]) == 2
+    monkeypatch.undo()
+    assert typed(place, tmp_path / "out") == 0
+    assert "2 fetched" in capsys.readouterr().out
+
+
+def test_two_at_once_in_one_folder_do_not_spoil_each_other(
+    place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload(place, tmp_path, H264, 0, 15)
+    (out := tmp_path / "out").mkdir()
+    other = os.open(out, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    assert typed(place, out) == 1
+    assert "another fetch is at work in" in capsys.readouterr().err
+    assert list(out.iterdir()) == []
+    os.close(other)
+    assert typed(place, out) == 0
+
+
+def test_a_full_disk_here_is_not_blamed_on_the_store_and_stays_as_empty_as_it_was(
+    place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload(place, tmp_path, H264, 0, 60)
+    with tmpfs(tmp_path / "small", 40_000) as small:
+        assert typed(place, small / "out") == 1
+        assert "No space left on device; the next run goes on from here" in capsys.readouterr().err
+        assert [path for path in (small / "out").rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_that_cannot_be_made_is_told_as_that(
+    place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload(place, tmp_path, H264, 0, 15)
+    (tmp_path / "file").touch()
+    assert typed(place, tmp_path / "file") == 2
+    assert f"-o {tmp_path}/file cannot be made" in capsys.readouterr().err
+
+
+def test_where_nothing_is_a_person_is_told_where_it_was_sought(
+    place: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload(place, tmp_path, H264, 0, 15)
+    assert typed(place, tmp_path / "out", "--node", "gardn", "--camera", "birdbox") == 0
+    said = capsys.readouterr().err
+    assert f"nothing of that is there (prefix: {place.prefix}, node: gardn, camera: birdbox)" in said
+
+
 @pytest.mark.parametrize(("answer", "left"), [("y", 0), ("n", 2), ("", 2)])
 def test_a_person_is_asked_before_anything_is_deleted(place: Outside, tmp_path: Path, answer: str, left: int) -> None:
     upload(place, tmp_path, H264, 0, 15)
@@ -373,6 +483,7 @@ def test_a_store_that_is_away_is_asked_again_before_it_is_given_up(
     assert (code, pauses) == (1, [2.0, 10.0])
     assert "nothing is mounted at" in (said := capsys.readouterr().err)
     assert "mount it" in said
+    assert "trying again in 2 s" in said
 
 
 class Words:
@@ -387,3 +498,4 @@ class Words:
         self.kind: Sequence[str] = ()
         self.concat: Path | None = None
         self.delete = self.yes = self.json = False
+        self.identity: Path | None = None

@@ -27,6 +27,7 @@ def test_one_run_says_everything_that_is_wrong(tmp_path: Path) -> None:
 
 
 CAMERA = "cameras: {a: {source: synthetic}}\n"
+SEALED = "offload: {store: {type: folder, path: /nas}, encrypt:"
 
 
 @pytest.mark.parametrize(
@@ -213,6 +214,11 @@ def test_keys_that_cannot_work_together(tmp_path: Path, text: str, said: str) ->
         ("mqtt: {keepalive: 1s}", "mqtt.keepalive: must be at least 5s"),
         ("storage: {limit: 0}", "storage.limit: must be more than 0B"),
         ("defaults: {stream: {fps: 1000}}", "defaults.stream.fps: must be at most 240"),
+        (f"{SEALED} []}}", "offload.encrypt: must name a recipient; to encrypt nothing, leave it out"),
+        (
+            f"{SEALED} AGE-SECRET-KEY-1X}}",
+            "offload.encrypt[0]: is a secret key: write the public one, from `age-keygen -y FILE`",
+        ),
         ("defaults: {source: {rotate: 90}}", "defaults.source.rotate: must be 0 or 180"),
         ("defaults: {stream: {rewind: 10s}}", "defaults.stream.rewind: is not built yet; leave it out for now"),
         ("defaults: {source: {color: red}}", "defaults.source.color: unknown option for type synthetic"),

@@ -12,6 +12,7 @@ from edgecam.config.load import ConfigErrors, Loaded, load
 from edgecam.config.model import Camera, Config, MjpegSource, Size, SyntheticSource
 
 CAMERA = "cameras: {birdbox: {source: synthetic}}\n"
+AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 
 
 def loaded(folder: Path, text: str, *overrides: str, **environ: str) -> Loaded:
@@ -210,6 +211,10 @@ def test_a_secret_in_a_file_that_others_can_read_is_a_warning(tmp_path: Path) ->
         ("mqtt: {host: h, password: x}\n" + CAMERA, "1:27: mqtt.password: travels unencrypted"),
         ("mqtt: {tls: {verify: false}}\n" + CAMERA, "1:22: mqtt.tls.verify: the broker is not checked"),
         ("http: {auth: none, users: {a: {password: x}}}\n" + CAMERA, "1:14: http.auth: none has no effect"),
+        (
+            f"offload: {{store: {{type: folder, path: /nas}}, encrypt: {AGE}, link_expiry: 1h}}\n{CAMERA}",
+            "1:132: offload.link_expiry: has no effect: what is sealed (offload.encrypt) has no links",
+        ),
         ("cameras: {a: {source: synthetic, offload: [event]}}", "1:34: cameras.a.offload: has no effect without"),
         (
             'cameras: {a: {source: {type: mjpeg, url: "http://c", fps: 5}}}',
@@ -240,6 +245,8 @@ def test_what_is_seldom_meant_is_a_warning(tmp_path: Path, text: str, said: str)
         "offload: {store: {type: azure, container: c, account: a, sas_token: t}}",
         "offload: {store: {type: s3, bucket: b, access_key: k, secret_key: s, session_token: t}}",
         "offload: {store: {type: azure, container: c, connection_string: x}}",
+        f"offload: {{store: {{type: folder, path: /nas}}, encrypt: {AGE}}}",
+        f"offload: {{store: {{type: folder, path: /nas}}, encrypt: [{AGE}, {AGE}]}}",
     ],
 )
 def test_what_is_fine_is_not_commented(tmp_path: Path, text: str) -> None:

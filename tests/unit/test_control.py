@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from edgecam.control import Control, Film, Saved, Unavailable
+from edgecam.control import Control, Film, Mended, Saved, Unavailable
 from edgecam.events import Bus, ClipSaved, SnapshotTaken
 from edgecam.frame import Frame, Kind
 from edgecam.health import CameraState, CameraStatus
@@ -49,9 +49,35 @@ class Cutter:
         raise Unavailable("nothing was recorded then")
 
 
+class Mender:
+    """Mends all that it is asked for, unless the disk refuses."""
+
+    def __init__(self) -> None:
+        self.refuses = False
+
+    def mend(self, id: MediaId) -> Mended:
+        if self.refuses:
+            raise OSError(5, "Input/output error")
+        return Mended("its marker is made anew")
+
+    def bring_back(self, name: str) -> Mended:
+        return Mended(None, "it is not what was recorded")
+
+
+class Sender:
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def retry(self) -> None: ...
+
+    def look(self) -> None:
+        self.looked += 1
+
+
 class House:
     def __init__(self) -> None:
         self.clock, self.bus, self.shelf = FakeClock(), Bus(), Shelf()
+        self.mender, self.sender = Mender(), Sender()
         self.hub, self.status = FrameHub("birdbox", Ring(1.0)), CameraStatus("Bird box")
         self.heard: list[SnapshotTaken] = []
         self.bus.on(SnapshotTaken, self.heard.append)
@@ -66,6 +92,8 @@ class House:
             clock=self.clock,
             pool=AtOnce(),
             quality={"birdbox": 80},
+            mender=self.mender,
+            sender=self.sender,
         )
 
     def frame(self, number: int) -> None:
@@ -144,3 +172,14 @@ async def test_a_camera_that_gives_nothing_says_why(house: House) -> None:
 async def test_an_unknown_camera_is_an_error_of_the_one_who_asks(house: House) -> None:
     with pytest.raises(KeyError):
         await house.control.take_snapshot("nobody")
+
+
+async def test_what_is_mended_is_told_to_who_brings_it_to_the_store(house: House) -> None:
+    id = MediaId.new(1.79e9, "birdbox", MediaKind.EVENT)
+    assert await house.control.bring_back("x.mp4") == Mended(None, "it is not what was recorded")
+    assert house.sender.looked == 0
+    assert (await house.control.mend(id)).done
+    assert house.sender.looked == 1
+    house.mender.refuses = True
+    with pytest.raises(Unavailable, match="the disk refuses: Input/output error"):
+        await house.control.mend(id)

@@ -71,7 +71,7 @@ def test_only_keys_that_every_home_assistant_knows(told: dict[str, discovery.Jso
         assert set(origin) == {"name", "sw", "url"}
         assert "~" not in json.dumps(message).replace("~=", "")
         for entity in entities(message).values():
-            assert not set(entity) & {"obj_id", "object_id", "def_ent_id", "exp_aft", "sa", "e", "en"}
+            assert not set(entity) & {"obj_id", "object_id", "def_ent_id", "exp_aft", "sa", "e"}
 
 
 def test_every_id_is_unique_and_made_of_configured_ids(told: dict[str, discovery.Json]) -> None:
@@ -125,7 +125,7 @@ def test_primary_is_what_people_look_at_the_rest_is_config_or_diagnostic(told: d
     birdbox = entities(told[BIRDBOX])
     primary = {key for key, entity in birdbox.items() if "ent_cat" not in entity}
     assert primary == {"camera", "motion", "last_motion_picture", "event", "take_snapshot", "save_clip"}
-    assert len(birdbox) <= 15
+    assert sum(entity.get("en", True) is True for entity in birdbox.values()) <= 15
     for entity in birdbox.values():
         if entity["p"] in {"sensor", "binary_sensor"}:
             assert entity.get("ent_cat", "diagnostic") == "diagnostic"

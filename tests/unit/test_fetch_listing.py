@@ -78,6 +78,27 @@ def test_of_what_began_before_only_the_last_are_asked_whether_they_reach_into_th
     assert [thing.stem for thing in listing.things] == segments[7:]
 
 
+UNDATED = "cams/garden/birdbox/unsynced/unsynced-0a1b2c3d-00000042-birdbox-event-aaaaaa"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "undated"),
+    [
+        (Wanted(), (UNDATED, GARDEN), ()),
+        (Wanted(begin=NOON - 1), (GARDEN,), (UNDATED,)),
+        (Wanted(end=NOON + 1), (GARDEN,), (UNDATED,)),
+        (Wanted(begin=NOON - 1, kinds=frozenset({MediaKind.CONTINUOUS})), (), ()),
+        (Wanted(cameras=frozenset({"yard"})), (), ()),
+    ],
+)
+def test_what_a_wrong_clock_took_is_found_and_told_where_a_time_is_asked_for(
+    wanted: Wanted, found: Sequence[str], undated: Sequence[str]
+) -> None:
+    listing = select(keys(GARDEN, UNDATED), PREFIXES, wanted)
+    assert {thing.stem for thing in listing.things} == set(found)
+    assert listing.undated == undated
+
+
 def test_things_come_in_the_order_of_time() -> None:
     listing = select(keys(stem(NOON + 9), GARDEN, stem(NOON + 5, kind="manual")), PREFIXES, Wanted())
     assert [thing.id.start for thing in listing.things] == [NOON, NOON + 5, NOON + 9]
@@ -97,10 +118,15 @@ EVENTS = frozenset({MediaKind.EVENT})
         (Wanted("garden", frozenset({"yard"}), EVENTS), ["cams/garden/yard/"]),
         (
             Wanted("garden", BIRDBOX, EVENTS, NOON, NOON + 3600),
-            ["cams/garden/birdbox/2026/09/20/", "cams/garden/birdbox/2026/09/21/"],
+            [f"cams/garden/birdbox/{day}/" for day in ("unsynced", "2026/09/20", "2026/09/21")],
         ),
+        (
+            Wanted("garden", BIRDBOX, EVENTS, NOON),  # until now, or a little later by that box's clock
+            [f"cams/garden/birdbox/{day}/" for day in ("unsynced", "2026/09/20", "2026/09/21", "2026/09/22")],
+        ),
+        (Wanted("garden", BIRDBOX, EVENTS, end=NOON), ["cams/garden/birdbox/"]),
         (Wanted("garden", BIRDBOX, EVENTS, NOON - 1e9, NOON), ["cams/garden/birdbox/"]),
     ],
 )
 def test_as_little_is_listed_as_the_question_allows(wanted: Wanted, listed: list[str]) -> None:
-    assert starts(PREFIXES, wanted) == listed
+    assert starts(PREFIXES, wanted, NOON + 60) == listed

@@ -1,5 +1,6 @@
 """Health: what is wrong is named, and what this box cannot know is null."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,23 @@ def test_a_store_that_is_tried_again_is_no_problem_yet(box: Health) -> None:
     assert box.problems() == []
     box.spool.oldest -= 2
     assert box.problems() == ["store: connection refused; 2 wait, nothing is lost"]
+
+
+def test_what_will_be_wrong_with_the_store_is_told_until_it_is(box: Health) -> None:
+    box.store_warning = lambda: "the SAS token ends in 3 days"
+    assert box.problems() == ["store: the SAS token ends in 3 days"]
+    box.spool.state, box.spool.reason = StoreState.BLOCKED, "the SAS token ended"
+    assert box.problems() == ["store: the SAS token ended"]
+
+
+def test_a_store_that_stays_away_is_a_problem_also_while_nothing_waits(box: Health) -> None:
+    box.spool.state, box.spool.reason = StoreState.RETRYING, "no such host"
+    assert box.problems() == []
+    box.spool.failing = box.clock.wall() - 599
+    assert box.problems() == []
+    box.spool.failing -= 2
+    assert box.problems() == ["store: no such host"]
+    assert json.loads(json.dumps(box.snapshot()))["spool"]["failing"].endswith("Z")
 
 
 def test_a_camera_that_cannot_record_has_a_problem_while_its_picture_lives(box: Health) -> None:

@@ -60,6 +60,7 @@ class House:
         self.library, self.clock, self.bus = library, RestingClock(), Bus()
         self.free, self.total = 10**12, 10**13
         self.lost: list[str] = []
+        self.carrying: str | None = None
         self.status = DiskStatus()
         self.back: list[Recovered] = []
         self.bus.on(ClipLost, lambda event: self.lost.append(event.media.media.name))
@@ -76,6 +77,7 @@ class House:
             status=self.status,
             back=self.back.append,
             space=lambda _: Space(self.total, self.free),
+            carrying=lambda: self.carrying,
         )
 
     async def look(self, seconds: float = WATCH) -> None:
@@ -361,6 +363,46 @@ async def test_what_people_delete_makes_room_at_once_and_by_hand_a_little_later(
         await house.look()
         assert house.keeper.bytes == 200 * KB
         assert house.status.removed == 0
+
+
+async def test_what_people_delete_before_a_store_has_it_is_told_as_lost(library: Library) -> None:
+    waits = put(library, MediaKind.EVENT, FakeClock().wall() - 60, waiting=True)
+    stored = put(library, MediaKind.EVENT, FakeClock().wall() - 30)
+    async with at_work(library) as house:
+        for clip in (waits, stored):
+            library.remove(MediaId.parse(clip.id))
+        await house.look()
+        await house.look()
+        assert house.lost == [waits.id]
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_what_people_delete_on_its_way_to_the_store_is_lost_only_if_it_does_not_arrive(
+    library: Library, arrives: bool
+) -> None:
+    clip = put(library, MediaKind.EVENT, FakeClock().wall() - 60, waiting=True)
+    async with at_work(library) as house:
+        house.carrying = clip.id
+        library.remove(MediaId.parse(clip.id))
+        await house.look()
+        assert house.lost == []
+        if arrives:
+            house.bus.publish(ClipStored(camera="cam", at=house.now, media=clip, link=None, link_expires=None))
+        house.carrying = None
+        await house.look()
+        assert house.lost == ([] if arrives else [clip.id])
+
+
+async def test_room_is_made_of_something_else_than_what_is_on_its_way_to_the_store(library: Library) -> None:
+    now = FakeClock().wall()
+    carried, other = (put(library, MediaKind.EVENT, now - n, waiting=True) for n in (60, 30))
+    async with at_work(library, reserve=10**6) as house:
+        house.carrying, house.free = carried.id, 0
+        await house.look()
+        assert (house.there(carried, other), house.lost) == ("x-", [other.id])
+        house.carrying = None
+        await house.look()
+        assert (house.there(carried), house.lost) == ("-", [other.id, carried.id])
 
 
 async def test_new_clips_push_out_old_ones(library: Library) -> None:

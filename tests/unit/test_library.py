@@ -19,6 +19,7 @@ from edgecam.frame import Frame, Kind
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.record import boxes
 from edgecam.record.disk.library import Away, Library
+from edgecam.record.disk.recovery import recover
 from edgecam.record.draft import Draft
 from edgecam.record.mp4 import Mp4
 from edgecam.supervisor import Fatal
@@ -327,6 +328,28 @@ def test_what_a_person_pins_and_deletes(offloading: Library) -> None:
     assert names(library.layout.wait) == []
     with pytest.raises(FileNotFoundError):
         library.pin(id, True)
+
+
+def test_what_was_sealed_for_the_store_goes_with_what_is_deleted(offloading: Library) -> None:
+    layout, id = offloading.layout, MediaId.parse(offloading.finish(begun(offloading, h264(2))).id)
+    layout.seals.mkdir()
+    for one in (id, id.picture):
+        layout.sealed(one).touch()
+        layout.seal(one).touch()
+    offloading.remove(id)
+    assert names(layout.seals) == []
+
+
+def test_at_start_what_was_sealed_and_waits_no_more_goes(offloading: Library) -> None:
+    layout = offloading.layout
+    waiting, stored = (MediaId.parse(offloading.finish(begun(offloading, h264(2))).id) for _ in range(2))
+    layout.seals.mkdir()
+    for one in (waiting, waiting.picture, stored):
+        for path in (layout.sealed(one), layout.seal(one), layout.seals / f"{one.name}.age.new"):
+            path.touch()
+    layout.marker(stored).unlink()
+    recover(offloading)
+    assert names(layout.seals) == [f"{waiting}.age", f"{waiting}.age.new", f"{waiting}.json"]
 
 
 def test_a_full_disk_does_not_keep_the_lock_from_being_taken(tmp_path: Path) -> None:

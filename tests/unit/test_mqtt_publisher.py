@@ -19,6 +19,7 @@ from edgecam.events import (
     ClipLost,
     ClipSaved,
     ClipStored,
+    KeyTaken,
     MotionEnded,
     MotionPicture,
     MotionStarted,
@@ -107,9 +108,9 @@ class Shutter:
 class House:
     """Everything a publisher needs, with two cameras."""
 
-    def __init__(self, folder: Path, mqtt: dict[str, object], birdbox: dict[str, object]) -> None:
+    def __init__(self, folder: Path, mqtt: dict[str, object], birdbox: dict[str, object], **sections: object) -> None:
         cameras = {"birdbox": {"source": "synthetic", **birdbox}, "gate": {"source": "synthetic"}}
-        self.config = model.Config.model_validate({"mqtt": {"host": "broker", **mqtt}, "cameras": cameras})
+        self.config = model.Config.model_validate({"mqtt": {"host": "broker", **mqtt}, "cameras": cameras, **sections})
         self.board, self.clock, self.bus, self.shutter = Board(), FakeClock(), Bus(), Shutter()
         self.status = {id: CameraStatus(id) for id in cameras}
         self.health = Health("pi", "a1b2c3", self.clock, self.status)
@@ -311,7 +312,36 @@ async def test_clips_are_announced_with_what_proves_them(furnish: Furnish) -> No
         assert (said["event_type"], said["event_id"], said["key"]) == ("clip_stored", "e1", "pi/birdbox/x")
         assert (said["link"], said["link_expires"]) == ("https://s3/x", "2026-09-21T14:15:00.000Z")
         house.bus.publish(ClipLost(camera="birdbox", at=3.0, media=stored, why="the disk is full"))
-        assert board.json("edgecam/pi/event")["reason"] == "the disk is full"
+        assert board.json("edgecam/pi/event") == {
+            "event_type": "offload_dropped",
+            "camera": "birdbox",
+            "time": "1970-01-01T00:00:03.000Z",
+            "id": stored.id,
+            "size": 12345,
+            "reason": "the disk is full",
+        }
+        house.bus.publish(KeyTaken(camera="birdbox", at=4.0, media=stored, key="pi/birdbox/x-2"))
+        assert board.json("edgecam/pi/event") == {
+            "event_type": "offload_conflict",
+            "camera": "birdbox",
+            "time": "1970-01-01T00:00:04.000Z",
+            "id": stored.id,
+            "size": 12345,
+            "key": "pi/birdbox/x-2",
+        }
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_the_offload_has_a_switch_where_something_leaves_the_box(tmp_path: Path, leaves: bool) -> None:
+    more = {"offload": {"store": {"type": "folder", "path": "/mnt/nas"}}} if leaves else {}
+    house = House(tmp_path, {}, {}, **more)
+    async with living(house) as board:
+        assert board.now.get(f"{BASE}/offload") == ("ON" if leaves else None)
+        assert f"{BASE}/offload" in board.owned
+        if leaves:
+            board.command("birdbox/offload", b"OFF")
+            await settle()
+            assert board.now[f"{BASE}/offload"] == "OFF"
 
 
 @pytest.mark.parametrize(

@@ -26,3 +26,11 @@ def test_what_is_pinned_while_room_is_made_is_not_given_up_for_it(tmp_path: Path
     assert next(given_up)[1].id == first
     layout.pin(second).touch()
     assert list(given_up) == []  # of this round
+
+
+def test_what_was_sealed_for_a_store_takes_room_too(tmp_path: Path) -> None:
+    layout, shelf = Layout(tmp_path), Shelf(Layout(tmp_path))
+    before = shelf.beside()
+    layout.seals.mkdir(parents=True)
+    layout.sealed(MediaId.new(1.79e9, "cam", MediaKind.EVENT)).write_bytes(bytes(1000))
+    assert shelf.beside() == before + 1000

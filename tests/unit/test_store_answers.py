@@ -1,18 +1,18 @@
 """What S3 and Azure may answer, from a server that says exactly what it is told, and what edgecam makes of it."""
 
-import hashlib
+import errno
+import os
 import ssl
 import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from answering import CLIP, MD5, PAGE, Answers, answering, s3, xml
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import AzureStore, FolderStore, S3Store, StoreConfig
 from edgecam.offload.stores import (
@@ -25,65 +25,16 @@ from edgecam.offload.stores import (
     StoreError,
     StoreFull,
     Transient,
-    Upload,
     open_store,
 )
 from edgecam.offload.stores.body import Body
 from edgecam.offload.stores.verdict import judge, retry_after, unreachable
 
-MD5 = hashlib.md5(b"a clip", usedforsecurity=False).hexdigest()
-CLIP = Upload(b"a clip", "cams/clip.mp4", 6, MD5, hashlib.sha256(b"a clip").hexdigest(), "video/mp4", {})
-
-
-class Answers(ThreadingHTTPServer):
-    """Gives the next of `answers` (status, headers, body) to each request, the last one again and again."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answering)
-        self.answers: deque[tuple[int, dict[str, str], bytes]] = deque()
-        self.asked: list[tuple[str, str, dict[str, str]]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Answering(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Answers
-
-    def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.asked.append((self.command, self.path, dict(self.headers)))
-        answers = self.server.answers
-        status, headers, body = answers.popleft() if len(answers) > 1 else answers[0]
-        self.send_response(status)
-        for name, value in ({"Content-Length": str(len(body))} | headers).items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    do_PUT = do_GET = do_HEAD = _answer  # noqa: N815  the names are http.server's
-
-    def log_message(self, format: str, *args: object) -> None: ...
-
 
 @pytest.fixture
 def server() -> Iterator[Answers]:
-    with Answers() as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with answering() as server:
         yield server
-        server.shutdown()
-        thread.join()
-
-
-def s3(url: str, **more: object) -> S3Store:
-    config = S3Store(
-        bucket="birdbox", endpoint=Url(url), access_key=Secret("AKIAKNOWN"), secret_key=Secret("s3cr3t-s3cr3t")
-    )
-    return config.changed(**more)
 
 
 def azure(url: str) -> AzureStore:
@@ -99,13 +50,6 @@ def answer_to_put(config: StoreConfig) -> StoreError:
     with pytest.raises(StoreError) as caught:
         put(open_store(config))
     return caught.value
-
-
-def xml(code: str) -> bytes:
-    return f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>so there</Message></Error>'.encode()
-
-
-PAGE = b"<html><body>Please log in to the hotel's network</body></html>"
 
 
 @pytest.mark.parametrize("make", [s3, azure])
@@ -183,6 +127,28 @@ def test_each_attempt_is_one_request_with_the_md5_of_the_body(server: Answers) -
     server.answers = deque([(500, {}, b"")])
     answer_to_put(s3(server.url))
     assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(("checksums", "crc32"), [("auto", None), ("md5", None), ("sdk", "P8+ZIw==")])
+def test_content_md5_always_goes_along_and_the_sdks_checksum_where_it_is_wanted(
+    server: Answers, checksums: str, crc32: str | None
+) -> None:
+    server.answers.append((200, {"ETag": f'"{MD5}"'}, b""))
+    put(open_store(s3(server.url, checksums=checksums)))
+    [(_, _, headers)] = server.asked
+    assert headers["Content-MD5"] == "rKAJF22nKv3nOZSssQs7eQ=="
+    assert headers.get("x-amz-checksum-crc32") == crc32
+    assert "aws-chunked" not in headers.get("Content-Encoding", "")
+    assert "Transfer-Encoding" not in headers
+
+
+def test_a_download_whose_checksum_differs_is_no_file(server: Answers, tmp_path: Path) -> None:
+    headers = {"ETag": f'"{MD5}"', "x-amz-checksum-crc32": "AAAAAA=="}
+    server.answers.append((200, headers, b"a clip"))
+    with pytest.raises(Transient, match="changed on their way here"):
+        open_store(s3(server.url, checksums="sdk")).get("cams/clip.mp4", tmp_path / "clip.mp4")
+    assert not (tmp_path / "clip.mp4").exists()
+    open_store(s3(server.url)).get("cams/clip.mp4", tmp_path / "clip.mp4")
 
 
 def test_another_md5_than_ours_is_another_object_unless_it_is_sealed(server: Answers) -> None:
@@ -312,6 +278,32 @@ def test_a_store_that_must_be_mounted_waits_for_its_mount(tmp_path: Path) -> Non
         assert not (tmp_path / "nas").exists()
     shm = FolderStore(path=Path("/dev/shm"), require_mount=True)  # noqa: S108  a mount that every Linux has
     assert open_store(shm).stat("edgecam-no-such-key") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict", "hint"),
+    [
+        (errno.EIO, Transient, ""),
+        (errno.ESTALE, Transient, ""),  # of a server that was restarted
+        (errno.ETIMEDOUT, Transient, ""),
+        (errno.ENOSPC, StoreFull, "make room"),
+        (errno.EDQUOT, StoreFull, "quota"),
+        (errno.EROFS, BadSettings, "read-only"),
+        (errno.EACCES, BadCredentials, "let edgecam's user write"),
+    ],
+)
+def test_what_a_mounted_folder_says_at_the_last_moment_is_understood_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, verdict: type[StoreError], hint: str
+) -> None:
+    def refuse(_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("os.fsync", refuse)
+    error = answer_to_put(FolderStore(path=tmp_path))
+    assert type(error) is verdict
+    assert os.strerror(code) in str(error)
+    assert hint in (error.hint or "")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("key", ["../clip.mp4", "/etc/passwd"])

@@ -1,122 +1,22 @@
 """The uploader: nothing lost, nothing doubled, patient, and honest about how it stands."""
 
-import asyncio
 import logging
-from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from edgecam.config.store import FolderStore, Offload, StoreConfig
-from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
-from edgecam.health import CameraStatus, SpoolStatus, StoreState
-from edgecam.media import Layout, MediaId, MediaKind, Receipt, Sidecar
-from edgecam.offload.deliver import Delivered, Parcel, deliver
-from edgecam.offload.patience import Patience
+from edgecam.config.store import FolderStore, Offload
+from edgecam.events import ClipLost
+from edgecam.health import StoreState
+from edgecam.media import MediaId, MediaKind, Receipt, Sidecar
 from edgecam.offload.spool import Spool
-from edgecam.offload.stores import Permanent, StoreError, Transient
 from edgecam.offload.stores.memory import Memory
-from edgecam.offload.uploader import Uploader
-from fakes import FakeClock, settle
+from fakes import settle
+from sealing import Key
+from uploading import BUSY, HOUR, PROBE, REFUSED, Box, key
 from waiting import NOON, content, save
 
-T = TypeVar("T")
-
-HOUR = 3600.0
-REFUSED = Permanent("the store refused the key (403 SignatureDoesNotMatch)", "check offload.store.secret_key")
-BUSY = Transient("the store is busy (503)")
-
-
-@pytest.fixture(autouse=True)
-def _disk_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Disk work is done in line: the fake clock cannot wait for threads."""
-
-    async def at_once(work: Callable[..., T], *args: object) -> T:
-        return work(*args)
-
-    monkeypatch.setattr("edgecam.aside.run", at_once)
-
-
-class Carrier:
-    """The worker without its process: the real delivery into a store in memory."""
-
-    def __init__(self, store: Memory) -> None:
-        self.store = store
-        self.tried: list[str] = []
-        self.closed = 0
-
-    async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered:
-        self.tried.append(parcel.file.stem)
-        return deliver(self.store, parcel, lambda _: None)
-
-    async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None:
-        return self.store.link(key, expiry)
-
-    async def close(self) -> None:
-        self.closed += 1
-
-
-class Box:
-    """One camera's spool, a store, and the uploader between them."""
-
-    def __init__(
-        self,
-        root: Path,
-        *,
-        offload: Offload | None = None,
-        wanted: Collection[str] = ("event", "manual"),
-        hold: Callable[[], str | None] = lambda: None,
-    ) -> None:
-        self.root, self.layout = root, Layout(root)
-        self.store = Memory()
-        self.carrier = Carrier(self.store)
-        self.bus, self.clock, self.status = Bus(), FakeClock(), SpoolStatus()
-        self.camera = CameraStatus("Bird box")
-        self.stored: list[ClipStored] = []
-        self.bus.on(ClipStored, self.stored.append)
-        self.uploader = Uploader(
-            config=offload or Offload(store=FolderStore(path=root / "nas", prefix="cams/"), link_expiry=None),
-            wanted=lambda id: id.kind in wanted,
-            node="garden-pi",
-            prefix=lambda id: f"cams/{id.kind}/" if id.kind == "timelapse" else "cams/",
-            spool=Spool(self.layout),
-            worker=self.carrier,
-            bus=self.bus,
-            status=self.status,
-            cameras_status={"birdbox": self.camera},
-            clock=self.clock,
-            patience=Patience(lambda: 1.0),
-            hold=hold,
-        )
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self.uploader.run())
-        await settle()
-
-    async def stop(self) -> BaseException | None:
-        assert self._task is not None
-        self._task.cancel()
-        [ended] = await asyncio.gather(self._task, return_exceptions=True)
-        return None if isinstance(ended, asyncio.CancelledError) else ended
-
-    def saves(self, clip: Sidecar) -> None:
-        """The recorder says that a clip is complete."""
-        self.bus.publish(ClipSaved(camera=clip.camera, at=clip.end, media=clip))
-
-    def waits(self, clip: Sidecar) -> bool:
-        return self.layout.marker(MediaId.parse(clip.id)).exists()
-
-    def sidecar(self, clip: Sidecar) -> Sidecar:
-        return Spool(self.layout).sidecar(MediaId.parse(clip.id))
-
-    def fails(self, *faults: StoreError | None) -> None:
-        self.store.faults.extend(faults)
-
-
-def key(clip: Sidecar, suffix: str = ".mp4") -> str:
-    return f"cams/garden-pi/birdbox/2026/09/21/{clip.id}{suffix}"
+pytestmark = pytest.mark.usefixtures("disk_at_once")
 
 
 async def test_what_waits_at_start_is_stored_with_its_manifest_and_keeps_its_receipt(tmp_path: Path) -> None:
@@ -157,6 +57,36 @@ async def test_a_clip_that_nobody_announced_is_found_within_a_minute(tmp_path: P
     await box.stop()
 
 
+async def test_a_clip_that_somebody_brought_back_goes_at_once(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    await box.start()
+    clip = save(tmp_path)
+    box.uploader.look()
+    await settle()
+    assert not box.waits(clip)
+    await box.stop()
+
+
+async def test_a_clip_that_has_lost_its_sidecar_is_stored_with_one_made_anew(tmp_path: Path) -> None:
+    clip = save(tmp_path)
+    box = Box(tmp_path, mend=lambda id: box.layout.sidecar(id).write_bytes(clip.dump()))
+    box.layout.sidecar(clip.media).write_bytes(b"")
+    await box.start()
+    assert box.store.objects[key(clip)] == content(1000, int(NOON))
+    assert (box.waits(clip), box.status.bad) == (False, 0)
+    await box.stop()
+
+
+async def test_a_clip_that_has_lost_its_sidecar_and_cannot_tell_it_is_set_aside(tmp_path: Path) -> None:
+    box, clip = Box(tmp_path), save(tmp_path)
+    box.layout.sidecar(clip.media).unlink()
+    await box.start()
+    assert not box.store.objects
+    assert (box.layout.bad / f"{clip.id}.mp4").read_bytes() == content(1000, int(NOON))
+    assert box.status.bad == 1
+    await box.stop()
+
+
 async def test_a_dead_line_costs_one_attempt_per_pause_and_everything_goes_when_it_is_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -175,7 +105,7 @@ async def test_a_dead_line_costs_one_attempt_per_pause_and_everything_goes_when_
     assert (box.status.state, box.status.reason) == (StoreState.OK, None)
     assert caplog.messages == [
         "offload: the store is busy (503); 3 clips wait, nothing is lost; trying again in 2 s",
-        "offload: the store works again after 3 attempts; 3 clips wait",
+        "offload: the store works again after 3 attempts (14 s); 3 clips wait",
         *(f"birdbox: stored {id}" for id in box.carrier.tried[3:]),
     ]
     await box.stop()
@@ -199,7 +129,7 @@ async def test_a_wrong_key_blocks_with_its_reason_until_it_is_corrected(
     box, clip = Box(tmp_path), save(tmp_path)
     box.fails(None, REFUSED, None, REFUSED)
     await box.start()
-    assert (box.status.state, box.status.reason) == (StoreState.BLOCKED, str(REFUSED))
+    assert (box.status.state, box.status.reason) == (StoreState.BLOCKED, f"{REFUSED}; {REFUSED.hint}")
     assert box.status.files == 1
     assert caplog.messages == [
         "offload: the store refused the key (403 SignatureDoesNotMatch); 1 clip waits, nothing is lost; "
@@ -291,7 +221,7 @@ async def test_what_the_quota_took_meanwhile_is_counted_as_lost_and_forgotten(tm
     await box.clock.advance(2)
     box.saves(clip)  # a message about what is gone already
     await box.clock.advance(60)
-    assert (box.status.files, box.store.puts) == (0, [])
+    assert (box.status.files, box.store.puts, box.status.lost) == (0, [PROBE], 1)
     await box.stop()
 
 
@@ -337,6 +267,21 @@ async def test_links_come_with_the_news_and_their_failure_delays_nothing(tmp_pat
     await settle()
     assert (box.stored[1].link, box.stored[1].link_expires) == (None, None)
     assert box.status.state is StoreState.OK
+    await box.stop()
+
+
+async def test_what_is_sealed_has_no_link_and_its_receipt_names_the_sealed_object(tmp_path: Path) -> None:
+    home = Key()
+    offload = Offload(store=FolderStore(path=tmp_path / "nas"), link_expiry=60, encrypt=(home.recipient,))
+    box, clip = Box(tmp_path, offload=offload), save(tmp_path)
+    await box.start()
+    assert (box.stored[0].link, box.stored[0].link_expires) == (None, None)
+    assert home.opens(box.store.objects[key(clip, ".mp4.age")]) == content(1000, int(NOON))
+    receipt = box.sidecar(clip).receipt
+    assert receipt is not None
+    assert receipt.key == key(clip, ".mp4.age")
+    assert not box.waits(clip)
+    assert not list(box.layout.seals.iterdir())
     await box.stop()
 
 
@@ -406,4 +351,22 @@ async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(tmp_path: Pa
     await box.clock.advance(1)
     assert not box.waits(clip)
     assert (box.status.state, box.status.reason) == (StoreState.OK, None)
+    await box.stop()
+
+
+async def test_what_is_dropped_or_set_aside_in_the_middle_of_its_upload_is_abandoned_in_the_store(
+    tmp_path: Path,
+) -> None:
+    box = Box(tmp_path)
+    dropped, damaged, waiting = save(box.root), save(box.root, start=NOON + 60), save(box.root, start=NOON + 120)
+    for clip in (dropped, damaged, waiting):
+        box.layout.journal(MediaId.parse(clip.id)).touch()
+    box.layout.media(dropped.media).unlink()
+    box.layout.marker(dropped.media).unlink()
+    box.layout.media(damaged.media).write_bytes(b"rotten")
+    await box.start()
+    assert not box.waits(waiting)
+    await box.clock.advance(60)
+    assert box.carrier.abandoned == [f"{clip.media.name}.parts" for clip in (dropped, damaged)]
+    assert list(box.layout.wait.iterdir()) == []
     await box.stop()

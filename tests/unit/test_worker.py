@@ -20,7 +20,7 @@ from edgecam.config.secret import Secret, Url
 from edgecam.config.store import FolderStore, S3Store, StoreConfig
 from edgecam.media import Layout
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
-from edgecam.offload.pipe import Answer, Deliver, Failure, Job, MakeLink, plain
+from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, MakeLink, Task, Try, plain
 from edgecam.offload.spool import Spool
 from edgecam.offload.stores import (
     BadClock,
@@ -80,6 +80,10 @@ async def test_one_child_brings_clip_after_clip(worker: Worker, tmp_path: Path) 
         assert (tmp_path / "nas" / delivered.key).read_bytes() == clip.file.read_bytes()
         pids.add(worker.pid)
     assert await worker.link(config, "some/key.mp4", 60) is None
+    await worker.abandon(config, tmp_path / "no-journal")
+    tried = await worker.probe(config, "cams/_edgecam/probe")
+    assert (tried.where, tried.asked, tried.deleted) == (f"folder {tmp_path / 'nas'}", True, True)
+    pids.add(worker.pid)
     assert len(pids) == 1
 
 
@@ -199,6 +203,14 @@ async def test_a_child_that_fails_is_only_a_reason_to_try_again(tmp_path: Path, 
     await worker.close()
 
 
+async def test_a_child_that_answers_another_question_has_not_tried_the_store() -> None:
+    answer = json.dumps({"link": ["u", 1]})
+    worker = Worker(clock=SystemClock(), command=child(f"print('{answer}', flush=True)"))
+    with pytest.raises(Transient, match="answered something else"):
+        await worker.probe(s3(), "probe")
+    await worker.close()
+
+
 async def test_a_child_that_cannot_be_started_is_only_a_reason_to_try_again(tmp_path: Path) -> None:
     worker = Worker(clock=SystemClock(), command=["/nonexistent/python"])
     with pytest.raises(Transient, match="cannot be started: No such file"):
@@ -258,7 +270,7 @@ class Desk:
         self.opened.append(config)
         return self._store
 
-    def ask(self, task: Deliver | MakeLink, config: StoreConfig | None = None) -> Answer:
+    def ask(self, task: Task, config: StoreConfig | None = None) -> Answer:
         job = Job(store=plain(config or s3()), task=task)
         self._clerk.serve([job.model_dump_json().encode()])
         return self.said[-1]
@@ -282,6 +294,39 @@ def test_after_a_refusal_the_credentials_are_looked_up_anew(tmp_path: Path) -> N
 
 def test_links_are_made_by_the_store() -> None:
     assert Desk(Memory()).ask(MakeLink(key="k.mp4", expiry=60)).link == ("memory:k.mp4", 60)
+
+
+def test_an_upload_that_nobody_will_complete_is_abandoned_by_the_store(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4.parts").touch()
+    assert Desk(Memory()).ask(Abandon(journal=tmp_path / "clip.mp4.parts")).failed is None
+    assert not (tmp_path / "clip.mp4.parts").exists()
+
+
+def test_a_store_is_tried_with_an_object_that_does_not_stay() -> None:
+    store = Memory()
+    tried = Desk(store).ask(Try(key="probe")).tried
+    assert (tried and (tried.where, tried.asked, tried.deleted), store.puts) == (("memory", True, True), ["probe"])
+    assert store.objects == {}
+
+
+def test_a_key_that_may_neither_ask_nor_delete_is_good_enough() -> None:
+    store = Memory()
+    store.put_only = Permanent("refused")
+    store.faults.extend([None, Transient("busy")])
+    tried = Desk(store).ask(Try(key="probe")).tried
+    assert tried
+    assert (tried.asked, tried.deleted) == (False, False)
+
+
+@pytest.mark.parametrize(("there", "why"), [(b"", "1 are there"), (None, "does not have it")])
+def test_a_store_that_does_not_have_what_it_took_does_not_work(there: bytes | None, why: str) -> None:
+    class Forgetful(Memory):
+        def stat(self, key: str) -> Stored | None:
+            return None if there is None else Stored(key, 1)
+
+    failed = Desk(Forgetful()).ask(Try(key="probe")).failed
+    assert failed
+    assert (failed.verdict, why in failed.text) == ("transient", True)
 
 
 @pytest.mark.parametrize(

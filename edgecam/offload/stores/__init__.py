@@ -111,7 +111,7 @@ class Store(Protocol):
     def abandon(self, journal: Path) -> None:
         """Nobody will go on with the upload that is noted there: let the store forget what it has of it.
 
-        As far as it can be done now; raises nothing. The file is gone afterwards.
+        The file is gone afterwards. Transient, and it is kept, when the store cannot be asked now.
         """
         ...
 

@@ -123,8 +123,8 @@ class Azure:
                 metadata=dict(upload.metadata),
             )
 
-    def stage(self, upload: Upload, id: str, data: bytes, progress: Callable[[int], None]) -> None:
-        with self._speaking(), self._transport.watched(progress):
+    def stage(self, upload: Upload, id: str, data: bytes, start: int, progress: Callable[[int], None]) -> None:
+        with self._speaking(), self._transport.watched(progress, start):
             self._container.get_blob_client(upload.key).stage_block(id, data, length=len(data), validate_content=True)
 
     def commit(self, upload: Upload, ids: Sequence[str]) -> "_Answer":
@@ -251,8 +251,9 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it l
         self._sent = 0
 
     @contextmanager
-    def watched(self, progress: Callable[[int], None]) -> Iterator[None]:
-        self._progress, self._sent = progress, 0
+    def watched(self, progress: Callable[[int], None], start: int = 0) -> Iterator[None]:
+        """`progress` counts on from `start`."""
+        self._progress, self._sent = progress, start
         try:
             yield
         finally:
@@ -321,6 +322,8 @@ def _stored(found: BlobProperties) -> Stored:
 def _error(error: exceptions.AzureError, host: str) -> StoreError:
     if isinstance(error, exceptions.IncompleteReadError) or not isinstance(error, exceptions.HttpResponseError):
         return unreachable(host, error)
+    if isinstance(error, exceptions.ClientAuthenticationError) and error.response is None:  # nobody was asked yet
+        return BadCredentials("there are no credentials for the store", _KEY)
     status, named = error.status_code or 0, getattr(error, "error_code", None)
     code = str(getattr(named, "value", named) or "")
     if status == 404 and code in ("", "BlobNotFound"):

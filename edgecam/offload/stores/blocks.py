@@ -21,8 +21,8 @@ MOST = 50_000
 class Container(Protocol[T]):
     """What the upload needs of the container. Both raise StoreError, Forgotten where the store has lost a block."""
 
-    def stage(self, upload: Upload, id: str, data: bytes, progress: Callable[[int], None]) -> None:
-        """`progress` takes how much of `data` has left."""
+    def stage(self, upload: Upload, id: str, data: bytes, start: int, progress: Callable[[int], None]) -> None:
+        """`data` begins at the byte `start` of the upload; `progress` counts from the start of the upload."""
         ...
 
     def commit(self, upload: Upload, ids: Sequence[str]) -> T: ...
@@ -49,14 +49,11 @@ def _go_on(container: Container[T], begun: Begun, upload: Upload, progress: Call
             if number >= len(begun.parts):
                 with Body(upload, lambda _: None, piece) as body:
                     data = body.read()
-                container.stage(upload, ids[-1], data, _after(piece.start, progress))
+                container.stage(upload, ids[-1], data, piece.start, progress)
                 begun = begun.model_copy(update={"parts": ids[:]})
                 journal.note(begun)
+        progress(upload.size)  # also where every block was there already: what is left may take its time
         return container.commit(upload, ids)
     except (Unlike, BadSettings, Forgotten):  # these blocks will never be a blob
         journal.forget()
         raise
-
-
-def _after(start: int, progress: Callable[[int], None]) -> Callable[[int], None]:
-    return lambda sent: progress(start + sent)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from edgecam.offload.stores import BadSettings, StoreError, Transient, Upload
+from edgecam.offload.stores import BadSettings, Permanent, StoreError, Transient, Upload
 from edgecam.offload.stores.body import Body, Piece, Unlike, pieces
 from edgecam.offload.stores.journal import Begun, Forgotten, Journal, beginning, composite
 from edgecam.offload.stores.verdict import imposter
@@ -49,7 +49,8 @@ class Multipart:
         journal, new = Journal(upload.journal), beginning(self._where, upload, self.part(upload.size))
         begun = journal.read()
         if begun and not begun.fits(new):
-            self.abandon(upload.journal)
+            with suppress(Transient):
+                self.abandon(upload.journal)
         elif begun:
             with suppress(Forgotten):
                 return self._go_on(begun, upload, progress)
@@ -67,8 +68,9 @@ class Multipart:
         return self._go_on(begun, upload, progress)
 
     def abandon(self, path: Path | None) -> None:
-        """Have the store forget the upload that is noted at `path`, and forget it here. Raises nothing: a store that
-        cannot be asked now keeps the parts until a rule of the bucket removes them.
+        """Have the store forget the upload that is noted at `path`, and forget it here.
+
+        Where that is refused, a rule of the bucket must remove the parts. Raises Transient, and forgets nothing.
         """
         journal = Journal(path)
         begun = journal.read()
@@ -77,7 +79,7 @@ class Multipart:
         journal.forget()
 
     def _abort(self, begun: Begun) -> None:
-        with suppress(StoreError):
+        with suppress(Permanent, Forgotten):
             self._call("abort_multipart_upload", Key=begun.key, UploadId=begun.upload)
 
     def _go_on(self, begun: Begun, upload: Upload, progress: Callable[[int], None]) -> tuple[dict[str, Any], str]:
@@ -89,10 +91,15 @@ class Multipart:
                     etag = self._send(begun, number, upload, piece, progress)
                     begun = begun.model_copy(update={"parts": [*begun.parts, etag]})
                     journal.note(begun)
+            progress(upload.size)  # also where every part was there already: what is left may take its time
             return self._complete(begun, composite(md5s))
-        except (Unlike, BadSettings):  # it can never be completed
-            self._abort(begun)
-            journal.forget()
+        except Unsure:
+            raise
+        except StoreError as error:
+            if isinstance(error, Unlike | BadSettings) or journal.read() is None:  # nobody can go on with it
+                with suppress(Transient):
+                    self._abort(begun)
+                journal.forget()
             raise
 
     def _send(self, begun: Begun, number: int, upload: Upload, piece: Piece, progress: Callable[[int], None]) -> str:

@@ -222,7 +222,7 @@ class S3:
             url: str = self._client.generate_presigned_url(
                 "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=seconds
             )
-        except boto.BotoCoreError as error:
+        except _FAILURES as error:
             raise _error(error, self._host) from None
         return url, self._clock.wall() + seconds
 
@@ -247,7 +247,7 @@ class S3:
 
 
 _Answer = dict[str, Any]
-_FAILURES = (boto.ClientError, boto.BotoCoreError, ResponseParserError)
+_FAILURES = (boto.ClientError, boto.BotoCoreError, ResponseParserError, RuntimeError)
 
 
 _COMPOSITE = re.compile(r"[0-9a-f]{32}-[0-9]+")
@@ -351,6 +351,12 @@ def _error(error: Exception, host: str) -> StoreError:
         if code in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
             return _There(f"the bucket exists already ({status})")
         return judge(status, code, REFUSALS, key_hint=_KEY, headers=reply.get("HTTPHeaders", {}))
+    if isinstance(error, RuntimeError):
+        if "expired" not in str(error):  # botocore says it thus of what its own chain found
+            raise error
+        return BadCredentials("the credentials have expired", "renew them where the AWS SDK finds them")
+    if isinstance(error, boto.SSOError | boto.TokenRetrievalError):
+        return BadCredentials(f"the AWS SDK finds no credentials: {error}", "sign in anew, or set access_key")
     if isinstance(error, boto.FlexibleChecksumError):
         return Transient("the bytes were changed on their way here")
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError):

@@ -99,9 +99,11 @@ class Keeper:
         status: DiskStatus,
         back: Callable[[Recovered], None],
         space: Callable[[Path], Space] = space,
+        carrying: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`carrying`: name of what is just on its way to the store; that one is not removed, any thread may ask."""
         self._config, self._library, self._bus, self._clock = config, library, bus, clock
-        self._status, self._back = status, back
+        self._status, self._back, self._carrying = status, back, carrying
         self._ages = {id: _ages(camera.record, camera.snapshot) for id, camera in cameras.items()}
         self._sizes = {
             (id, kind): size for id, camera in cameras.items() for kind, size in _sizes(camera.record, camera.snapshot)
@@ -141,6 +143,7 @@ class Keeper:
             stack.callback(self._bus.on(ClipStored, lambda event: self._stored(event.media)))
             while True:
                 try:
+                    self._tell_deleted()
                     if await self._there():
                         await self._look()
                         if self._library.untidy:
@@ -188,11 +191,14 @@ class Keeper:
     def _saved(self, media: Sidecar) -> None:
         if not media.media.beside:  # an event's picture is counted with its clip
             self._saved_lately.append(media.media)
-        self._stored(media)
+        self._free(media.media)
 
     def _stored(self, media: Sidecar) -> None:
+        self._library.deleted.pop(media.media, None)  # somebody deleted it while it arrived: not lost
+        self._free(media.media)
+
+    def _free(self, id: MediaId) -> None:
         """It may be stored by now, or no store wants it: `keep: 0s` ends at once, and its kind may have grown."""
-        id = media.media
         if self.keeps(id.camera)[id.kind] <= 0:
             self._due.append(id)
         if (id.camera, id.kind) in self._sizes:
@@ -271,6 +277,8 @@ class Keeper:
         """Remove as little as is needed of what could not be had again, and a little more of the rest. Blocking."""
         done = Sweep()
         for rank, item in self._shelf.cheapest_first():
+            if any(id.name == self._carrying() for id in item.waiting):
+                continue
             if done.bytes >= need + self.slack * (rank in SPARE) or not done.take(self._library, item):
                 break
         return done
@@ -347,11 +355,19 @@ class Keeper:
             more = f" and {len(done.lost) - 1} more were" if len(done.lost) > 1 else " was"
             log.error("library: %s%s never stored and had to go: the disk is full", first, more)
         for sidecar in done.lost:
-            self._bus.publish(
-                ClipLost(camera=sidecar.camera, at=self._clock.wall(), media=sidecar, why="the disk is full")
-            )
+            self._tell_lost(sidecar, "the disk is full")
         if done.trouble:
             raise done.trouble
+
+    def _tell_deleted(self) -> None:
+        """Of what a person deleted before a store had it; what is just on its way may arrive all the same."""
+        deleted, carrying = self._library.deleted, self._carrying()
+        for id in list(deleted):
+            if id.name != carrying:
+                self._tell_lost(deleted.pop(id) or Sidecar.unknown(id), "somebody deleted it")
+
+    def _tell_lost(self, sidecar: Sidecar, why: str) -> None:
+        self._bus.publish(ClipLost(camera=sidecar.camera, at=self._clock.wall(), media=sidecar, why=why))
 
 
 _Kept = model.EventRecord | model.ManualRecord | model.Continuous | model.Timelapse | model.Snapshot

@@ -56,13 +56,14 @@ class Library:
         require_mount: bool = False,
     ) -> None:
         self.layout = layout
-        self._wanted, self.step, self._require_mount = wanted, step, require_mount
+        self._wanted, self.step, self._require_mount, self._over = wanted, step, require_mount, False
         self._lock: BinaryIO | None = None
-        self._over = False
         self.busy: set[str] = set()
         """Ids that this process is writing or finishing: recovery leaves them alone."""
         self.touched: set[Path] = set()
         """Day folders in which somebody but the keeper deleted something, for the keeper to count anew."""
+        self.deleted: dict[MediaId, Sidecar | None] = {}
+        """What a person deleted before a store had it, and what was known of it, for the keeper to tell."""
         self.untidy = False
         """Something half-made could not be removed from the spool: it is for recovery, once the disk works again."""
         self.full: str | None = None
@@ -199,7 +200,7 @@ class Library:
         """Make the media durable and read from it what the draft does not know."""
         id = draft.media
         with self.layout.part(id).open("rb") as file:
-            video = _picture(file) if id.still else boxes.read(file)
+            video = shown(file, still=id.still)
             os.fdatasync(file.fileno())
             self.step("synced")
             size, md5, sha256 = digest(file)
@@ -294,7 +295,9 @@ class Library:
 
     def remove(self, id: MediaId) -> None:
         """Delete finished media because a person says so: kept or not, wanted by a store or not. Raises OSError."""
+        told = {one: self.sidecar(one) for one in (id, id.picture) if self.layout.marker(one).exists()}
         self.drop(id)
+        self.deleted |= told
         self.touched.add(self.layout.folder(id))
 
     def drop(self, id: MediaId) -> None:
@@ -314,8 +317,9 @@ class Library:
                 path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not empty, usually
                 self.layout.folder(id).rmdir()
-        for marker in (self.layout.marker(id), self.layout.marker(id.picture)):
-            marker.unlink(missing_ok=True)
+        for one in (id, id.picture):
+            for path in (self.layout.seal(one), self.layout.sealed(one), self.layout.marker(one)):
+                path.unlink(missing_ok=True)
 
     def pin(self, id: MediaId, on: bool) -> None:
         """Keep finished media for ever, or no longer than its kind. Raises OSError, FileNotFoundError without media."""
@@ -404,8 +408,10 @@ def _claim(path: Path) -> BinaryIO:
     return file
 
 
-def _picture(file: BinaryIO) -> boxes.Video:
-    """A whole JPEG; raises NotPlayable."""
+def shown(file: BinaryIO, *, still: bool) -> boxes.Video:
+    """What is in a clip or, all in one frame, in a JPEG. Raises NotPlayable."""
+    if not still:
+        return boxes.read(file)
     data = file.read()
     try:
         width, height = jpeg.size(data)

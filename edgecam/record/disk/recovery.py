@@ -7,6 +7,7 @@ Doing it twice does nothing the second time; a crash in the middle of it is just
 
 import contextlib
 import logging
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 CODED = ".coded.mp4"
 """Ending of what the transcoder writes; worthless without the process that was to verify it."""
+
+_SEALED = re.compile(r"\.(age|json)(\.(new|tmp))?$")
+"""What follows the name of a marker in `spool/sealed`."""
 
 
 @dataclass(slots=True)
@@ -59,6 +63,7 @@ def recover(library: Library) -> Recovered:
             found.drafts.append(draft)
     library.busy.update(draft.media.text for draft in found.drafts)
     _drop_markers_without_media(library)
+    _drop_seals_without_marker(library)
     return found
 
 
@@ -166,9 +171,25 @@ def _drop_markers_without_media(library: Library) -> None:
             id = MediaId.parse(marker.name)
         except ValueError:
             continue
-        if _busy(library, marker):
-            continue
-        if library.find(id.name) is None and not library.layout.part(id).exists():
+        if not _busy(library, marker) and drop_without_media(library, id):
             log.warning("%s waits for the store but its media is gone", id)
-            durable.remove(library.layout.sidecar(id))
-            durable.remove(marker)
+
+
+def drop_without_media(library: Library, id: MediaId) -> bool:
+    """Drop the marker of media that is neither finished nor being written, and what is told of it; False when it is."""
+    with library.names:
+        if library.find(id.name) is not None or library.layout.part(id).exists():
+            return False
+        layout = library.layout
+        for path in (layout.sidecar(id), layout.seal(id), layout.sealed(id), layout.journal(id), layout.marker(id)):
+            durable.remove(path)
+    return True
+
+
+def _drop_seals_without_marker(library: Library) -> None:
+    """What was encrypted for a store that has it by now, or does not get it any more."""
+    if not library.layout.seals.is_dir():
+        return
+    for path in sorted(library.layout.seals.iterdir()):
+        if not (library.layout.wait / _SEALED.sub("", path.name)).exists():
+            durable.remove(path)

@@ -180,13 +180,13 @@ class Shelf:
             return frozenset()
 
     def beside(self, now: float = 0.0) -> int:
-        """Bytes below the root that are no finished media: what is being written, what is bad, what is not ours.
+        """Bytes below the root that are no finished media: what is being written, bad, sealed, or not ours.
 
         `now`: monotonic seconds; folders that are not ours are looked into every LOOK_AGAIN.
         """
         root, ours = self._layout.root, {*self._layout.rooms, self._layout.wait.parent}
         found = sum(_size(entry) for entry in _entries(root) if not entry.is_dir(follow_symlinks=False))
-        found += _weight(self._layout.open) + _weight(self._layout.bad)
+        found += sum(map(_weight, (self._layout.open, self._layout.bad, self._layout.seals)))
         if now - self._looked >= LOOK_AGAIN:
             self._looked = now
             self._strangers = {folder: _weight(folder) for folder in _folders(root) if folder not in ours}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from edgecam.media import MediaId, Sidecar
+from edgecam.media import Sidecar
 from edgecam.record.disk.library import Library
 from edgecam.record.disk.shelf import Item
 
@@ -21,7 +21,7 @@ class Sweep:
 
     def take(self, library: Library, item: Item) -> bool:
         """Remove one thing; False when the disk refuses."""
-        lost = [library.sidecar(id) or unknown(id, item.size) for id in item.waiting]
+        lost = [library.sidecar(id) or Sidecar.unknown(id, item.size) for id in item.waiting]
         try:
             library.drop(item.id)
         except OSError as error:
@@ -40,22 +40,3 @@ def sweep(library: Library, items: Iterable[Item]) -> Sweep:
         if not done.take(library, item):
             break
     return done
-
-
-def unknown(id: MediaId, size: int) -> Sidecar:
-    """The sidecar of something whose own cannot be read: what its name says."""
-    return Sidecar(
-        id=id.text,
-        camera=id.camera,
-        kind=id.kind,
-        start=id.start,
-        end=id.start,
-        duration=0.0,
-        codec="jpeg" if id.still else "unknown",
-        width=0,
-        height=0,
-        size=size,
-        sha256="",
-        md5="",
-        cause="unknown",
-    )

@@ -93,7 +93,7 @@ def room_ends(trial: Trial) -> Found:
             until("the store is away", lambda: box.health()["spool"]["state"] == "retrying")
             filler = (place / "filler").open("wb")
             while len(_here(home)) > some // 2:  # all segments and half of the events
-                filler.write(bytes(min(chance.randrange(MB, 3 * MB), _free(place))))
+                filler.write(bytes(min(chance.randrange(3 * MB, 6 * MB), _free(place))))
                 filler.flush()
                 until("there is room again", lambda: _free(place) > MB)
             gone = {clip.id for clip in home.clips} - _here(home)

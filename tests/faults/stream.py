@@ -62,7 +62,7 @@ class Viewer:
 
 def goes_on(trial: Trial) -> Found:
     """10. A camera streams and records while all is well, and while the store is throttled, floods us, and hangs."""
-    seconds = 60.0 if trial.full else 2.0
+    seconds = 60.0 if trial.full else 1.5
     cameras = {"wall": recording(CAMERA, mode="both")}
     with Home(trial.folder, cameras=cameras, kinds=("event", "continuous")) as home:
         with home.box as box:

@@ -78,7 +78,7 @@ def room_ends(trial: Trial) -> Found:
     """25. Somebody else fills the disk while the store is away: what had to go is what is told, by everybody."""
     if not may_mount():
         raise Unable("mounting needs root")
-    folder, some = trial.folder, 40 if trial.full else 10
+    folder, some = trial.folder, 40 if trial.full else 6
     chance = random.Random(trial.seed)
     with (
         Mosquitto(folder / "mqtt") as broker,

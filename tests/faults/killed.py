@@ -88,7 +88,7 @@ async def worker_dies(crossing: Crossing) -> str:
 
 async def worker_stops(crossing: Crossing) -> str:
     """23. The worker is stopped in the middle of a body, and gives no sign of life."""
-    crossing.proxy.suffer(Strike(Fault(rate=MB)))
+    crossing.proxy.suffer(Strike(Fault(rate=4 * MB)))
     crossing.start()
     pid = await _in_the_middle(crossing)
     os.kill(pid, signal.SIGSTOP)

@@ -24,6 +24,7 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
 from edgecam.offload.deliver import Delivered, Parcel, deliver
+from edgecam.offload.leaving import Leaving
 from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, MakeLink, Task, Try, plain, scrubbed
 from edgecam.offload.probe import Tried, probe
 from edgecam.offload.stores import Permanent, Store, StoreError, Transient, open_store
@@ -265,7 +266,9 @@ def main(opener: Callable[[StoreConfig], Store] = open_store) -> None:
     os.nice(10)
     with os.fdopen(os.dup(1), "wb", buffering=0) as out:
         os.dup2(2, 1)
-        Clerk(lambda answer: _write(out, answer), SystemClock(), opener).serve(_lines_of_stdin())
+        leaving = Leaving(lambda answer: _write(out, answer))
+        leaving.watch(PULSE)
+        Clerk(leaving.say, SystemClock(), opener).serve(_lines_of_stdin())
 
 
 def _write(out: BinaryIO, answer: Answer) -> None:

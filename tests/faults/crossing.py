@@ -80,8 +80,8 @@ class Counted(Patience):
         self.begun: list[float] = []
         """Of each, monotonic seconds."""
 
-    def failed(self, error: StoreError) -> Pause:
-        pause = super().failed(error)
+    def failed(self, error: StoreError, now: float) -> Pause:
+        pause = super().failed(error, now)
         self.pauses.append(pause.seconds)
         self.begun.append(time.monotonic())
         return pause
@@ -225,9 +225,9 @@ class Crossing:
             assert not early, f"tried {early[0] - since:.2f} s after a failure, not {pause:.2f} s"
 
     def sent_twice(self) -> int:
-        """Whole bodies of media that went to the server, beyond one for each."""
-        puts = [request for request in self.proxy.asked("PUT", ".mp4") if request.passed == request.size > 0]
-        return len(puts) - len(self.clips)
+        """Bytes of media that reached the server in whole requests, beyond those of each file once."""
+        puts = [put for put in self.proxy.asked("PUT", ".mp4") if "comp=blocklist" not in put.path]
+        return sum(put.passed for put in puts if put.passed == put.size) - sum(clip.size for clip in self.clips)
 
 
 def data(clip: Sidecar) -> bytes:

@@ -97,7 +97,7 @@ async def _noticed(crossing: Crossing) -> str:
 
 async def thin(crossing: Crossing) -> str:
     """11. A line so thin that a body takes minutes: one attempt must do."""
-    rate = 20_000 if crossing.trial.full else 500_000
+    rate = 20_000 if crossing.trial.full else 700_000
     crossing.proxy.suffer(Strike(Fault(rate=rate), method="any"))
     began = time.monotonic()
     crossing.start()
@@ -146,7 +146,8 @@ async def server_restarts(crossing: Crossing) -> str:
         await asyncio.to_thread(server.up)
     crossing.proxy.mend()
     await crossing.drained()
-    return f"killed {kills} times"
+    left = crossing.site.litter()
+    return f"killed {kills} times; {left} temporary files of the killed server's own are left there"
 
 
 def _half_sent(crossing: Crossing, seen: int) -> bool:

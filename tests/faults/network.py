@@ -14,6 +14,8 @@ from faults.site import AZURITE, RCLONE, RCLONE_TLS
 INITIALS = {"r": RCLONE, "t": RCLONE_TLS, "a": AZURITE}
 STALL = 5.0, 120.0
 """Seconds without progress until the worker is replaced, in the tests and in the campaign."""
+THIN = 3.0, 120.0
+"""The same, less than a thin line takes for what buffers hold."""
 MIDDLING, LARGE, BLOCKS = (9_000_000, 9_000_000), (3_500_000, 100_000_000), (15_000_000, 30_000_000)
 """Sizes of files, alike: more than the buffers of a connection hold; sent to S3 in parts; to Azure in blocks."""
 
@@ -31,13 +33,13 @@ def rows(number: int, fault: str, scenario: Scenario, tested: str, campaign: str
 
 ROWS = (
     *rows(1, "connection refused for 10 minutes", lines.refused, "r"),
-    *rows(11, "throttled to 20 kB/s", lines.thin, "r", "a", files=(1, 1), size=(800_000, 11_200_000)),
+    *rows(11, "throttled to 20 kB/s", lines.thin, "a", "r", files=(1, 1), size=(5_200_000, 11_200_000), stall=THIN),
     *rows(10, "black hole", lines.black_hole, "r", "a", stall=STALL),
     *rows(10, "stall in the middle of a body", lines.stalled, "t", "ra", files=(1, 4), size=MIDDLING, stall=STALL),
     *rows(12, "2 s latency for each chunk", lines.slow_to_answer, "r", "a", files=(2, 4), size=(150_000, 300_000)),
     *rows(28, "S3 parts cut", pieces.parts_cut, "r", files=(2, 3), size=LARGE),
     *rows(28, "completion cut, or its answer lost", pieces.completion_lost, "r", files=(3, 4), size=LARGE),
-    *rows(29, "Azure blocks cut", pieces.blocks_cut, "a", files=(1, 6), size=BLOCKS),
+    *rows(29, "Azure blocks cut", pieces.blocks_cut, "a", files=(1, 2), size=BLOCKS),
     *rows(29, "block list cut, or its answer lost", pieces.block_list_lost, "a", files=(2, 6), size=BLOCKS),
     *rows(2, "upload cut anywhere (FIN)", partial(lines.cut, reset=False), "ra", "t"),
     *rows(3, "upload cut anywhere (RST)", partial(lines.cut, reset=True), "t", "ra"),

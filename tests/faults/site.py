@@ -21,6 +21,8 @@ from peers import S3, Azurite, Peer, self_signed
 
 RCLONE, RCLONE_TLS, AZURITE = "rclone", "rclone over TLS", "Azurite"
 DAY = 86400.0
+TEMPORARY = ".rclone_temp_put_"
+"""How rclone names what it is being sent, until it is whole."""
 
 
 class Site(ABC):
@@ -47,6 +49,10 @@ class Site(ABC):
     @abstractmethod
     def read(self, key: str) -> bytes:
         """What is there, by another way than `seen`."""
+
+    def litter(self) -> int:
+        """Files of the server's own for what it is being sent; one that was killed leaves them."""
+        return 0
 
     def unfinished(self) -> list[str]:
         """Keys of uploads that somebody began and nobody ended, where a server tells them."""
@@ -113,7 +119,11 @@ class Bucket(Site):
         return self.peer.data / self.name
 
     def keys(self) -> set[str]:
-        return {str(path.relative_to(self.path)) for path in self.path.rglob("*") if path.is_file()}
+        files = (path for path in self.path.rglob("*") if path.is_file() and not path.name.startswith(TEMPORARY))
+        return {str(path.relative_to(self.path)) for path in files}
+
+    def litter(self) -> int:
+        return sum(1 for _ in self.path.rglob(f"{TEMPORARY}*"))
 
     def read(self, key: str) -> bytes:
         return (self.path / key).read_bytes()

@@ -18,14 +18,14 @@ MOVING = {"type": "synthetic", "size": "320x240", "fps": 10, "schedule": {"every
 """A camera before which something moves every other second."""
 
 
-def recording(source: Mapping[str, object] = MOVING, *, mode: str = "both") -> dict[str, object]:
+def recording(source: Mapping[str, object] = MOVING) -> dict[str, object]:
     """The section of a camera that records all the time, in short files that need no coding."""
     return {
         "source": dict(source),
         "video": {"codec": "mjpeg"},
         "motion": {"cooldown": "500ms", "settle": "300ms"},
         "record": {
-            "mode": mode,
+            "mode": "both",
             "event": {"pre": "500ms", "post": "500ms"},
             "continuous": {"segment": "2s"},
         },

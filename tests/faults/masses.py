@@ -173,6 +173,7 @@ def _file(path: Path, size: int) -> Parcel:
     return Parcel(
         file=path,
         stem=f"garden-pi/{path.stem}",
+        suffix=path.suffix,
         size=told.size,
         md5=told.md5,
         sha256=told.sha256,

@@ -11,8 +11,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from edgecam import aside, local
+from edgecam.almanac import Almanac
 from edgecam.camera import Camera
-from edgecam.clock import Clock
+from edgecam.clock import Clock, boot_id, kernel_synced, newest
 from edgecam.config.model import Config
 from edgecam.control import Control
 from edgecam.events import Bus
@@ -21,11 +22,14 @@ from edgecam.hub import FrameHub
 from edgecam.identity import Identity, identify
 from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
+from edgecam.offload.ledger import Ledger
 from edgecam.offload.reminder import Reminder
 from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
+from edgecam.offload.valve import Hours
 from edgecam.offload.worker import Worker
 from edgecam.record.coding.transcoder import Transcoder
+from edgecam.record.disk.dating import Dating
 from edgecam.record.disk.keeper import Keeper
 from edgecam.record.disk.library import Away, Library
 from edgecam.record.disk.mender import Mender
@@ -51,15 +55,23 @@ class Daemon:
         self._config, self._clock, self._environ = config, clock, environ
         self._notifier = Notifier(environ)
         self._state = config.state_path(environ)
+        self._almanac = Almanac(clock, boot=boot_id(), newest=newest(self._state), kernel=kernel_synced)
         self._identity = _identity(config, self._state)
         layout = Layout(config.storage_path(environ))
-        self._library = Library(layout, wanted=self._wanted, require_mount=config.storage.require_mount)
+        self._library = Library(
+            layout,
+            wanted=self._wanted,
+            require_mount=config.storage.require_mount,
+            births=self._almanac.birth,
+            when=self._almanac.when,
+        )
         self._spool = Spool(layout)
         self._rooms: list[Room] = []
         self._leave: Callable[[], None] = lambda: None
         boards = {id: CameraStatus(camera.name) for id, camera in config.cameras.items()}
         self.bus = Bus()
         self.health = Health(self._identity.node, self._identity.instance, clock, boards)
+        self.health.almanac = self._almanac
         self._settings = Settings(config.cameras, self._state / "settings.json", self.bus, clock)
         self._hubs = {id: FrameHub(id, ring(camera)) for id, camera in config.cameras.items()}
 
@@ -189,6 +201,12 @@ class Daemon:
         self._rooms.append(room(component))
 
     def _add_keeper(self, finisher: Finisher, uploader: Uploader | None) -> None:
+        dating = Dating(
+            library=self._library,
+            almanac=self._almanac,
+            bus=self.bus,
+            carried=lambda: uploader.carrying if uploader else None,
+        )
         keeper = Keeper(
             config=self._config.storage,
             cameras=self._config.cameras,
@@ -197,6 +215,7 @@ class Daemon:
             clock=self._clock,
             status=self.health.disk,
             back=finisher.take,
+            dating=dating,
             carrying=lambda: uploader.carrying if uploader else None,
         )
         library, settings = self._library, self._settings
@@ -210,19 +229,23 @@ class Daemon:
         self._add(reminder)
 
     def _uploader(self, mender: Mender) -> Uploader | None:
-        if self._config.offload is None:
+        offload = self._config.offload
+        if offload is None:
             return None
+        ledger, hours = Ledger(self.health.spool, self._clock), Hours(offload.bandwidth or {}, self._clock)
         return Uploader(
-            config=self._config.offload,
+            config=offload,
             wanted=self._wanted,
             node=self._identity.node,
             prefix=lambda id: self._config.key_prefix(id.camera, id.kind.value),
             spool=self._spool,
-            worker=Worker(clock=self._clock),
+            worker=Worker(clock=self._clock, bandwidth=offload.bandwidth, left=ledger.left, heard=self._almanac.heard),
             bus=self.bus,
             status=self.health.spool,
             cameras_status=self.health.cameras,
             clock=self._clock,
+            ledger=ledger,
+            hold=lambda: self._almanac.hold or hours(),
             may_go=lambda camera: self._settings.on(camera, "offload"),
             mend=mender.mend,
         )

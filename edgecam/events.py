@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from edgecam.media import Sidecar
+from edgecam.media import MediaId, Sidecar
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +134,14 @@ class ClipLost(Event):
 
     media: Sidecar
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaRenamed(Event):
+    """Finished media got another id, with all that bears it: the clock was wrong when it began. `at` is its start."""
+
+    old: MediaId
+    media: Sidecar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,15 @@ Feeds `/api/health`, `/metrics`, MQTT and the watchdog. Loop thread only.
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from math import inf
 from pathlib import Path
 
 from edgecam import __version__
+from edgecam.almanac import Almanac
 from edgecam.clock import Clock
+from edgecam.histogram import Histogram
 from edgecam.media import MediaKind, iso
 from edgecam.supervisor import Vitals
 
@@ -109,20 +111,35 @@ class SpoolStatus:
 
     state: StoreState = StoreState.OFF
     reason: str | None = None
+    since: float | None = None
+    """When it began to stand like that, unix seconds."""
+    next_try: float | None = None
+    """When a store that failed is tried again, unix seconds."""
     files: int = 0
     bytes: int = 0
     oldest: float | None = None
     """Start of the oldest waiting thing, unix seconds."""
     last_stored: float | None = None
+    delay: float | None = None
+    """Seconds from the end of what was stored last to its receipt."""
     stored: int = 0
+    bytes_stored: int = 0
     lost: int = 0
+    """Things that a store still wanted and that had to go."""
+    failures: int = 0
+    """Attempts that did not bring anything to the store, since start."""
     conflicts: int = 0
     """Keys that held somebody else's finished object."""
     torn: int = 0
     """Torn uploads of ours that were replaced."""
     bad: int = 0
+    """Things in spool/bad, now."""
     failing: float | None = None
     """Since when the store does not work, unix seconds; None while it does."""
+    rate: Callable[[], float] = lambda: 0.0
+    """Bytes per second that left the box over the last minute."""
+    delays: dict[MediaKind, Histogram] = field(default_factory=dict)
+    """Every `delay` since start."""
 
 
 @dataclass(slots=True)
@@ -165,6 +182,8 @@ class Health:
     mqtt: MqttStatus = field(default_factory=MqttStatus)
     http: str | None = None
     """The address that is really bound, as a URL."""
+    almanac: Almanac | None = None
+    """Who judges the clock; None: nobody does."""
     storage_trouble: Callable[[], str | None] = lambda: None
     """What is wrong with the disk, in words; the library's owner sets it."""
     store_warning: Callable[[], str | None] = lambda: None
@@ -182,6 +201,9 @@ class Health:
         """Everything that a person should look at, worst first; empty when all is well."""
         storage = self.storage_trouble()
         found = [storage] if storage else []
+        if self.almanac and self.almanac.doubt:
+            held = self.almanac.hold if self.spool.state is not StoreState.OFF else None
+            found.append(held or self.almanac.doubt)
         found += [f"{id}: {camera.problem}" for id, camera in self.cameras.items() if camera.problem]
         if self.spool.state in (StoreState.BLOCKED, StoreState.FULL):
             found.append(f"store: {self.spool.reason}")
@@ -213,12 +235,19 @@ class Health:
             "load": round(os.getloadavg()[0], 2),
             "memory": {"rss": _rss(), "cma_free": cma_free()},
             "temperature": temperature(),
+            "clock": self._clock(),
             "disk": asdict(self.disk),
-            "spool": _plain(self.spool, "oldest", "last_stored", "failing"),
+            "spool": spool_json(self.spool),
             "mqtt": asdict(self.mqtt),
             "cameras": {id: camera_json(camera) for id, camera in self.cameras.items()},
             "problems": self.problems(),
         }
+
+    def _clock(self) -> dict[str, object]:
+        """`kernel`: whether something keeps it right, as the kernel knows; in a container nobody tells it."""
+        doubt = self.almanac.doubt if self.almanac else None
+        kernel = self.almanac.kernel if self.almanac else None
+        return {"state": "unsynced" if doubt else "synced", "reason": doubt, "kernel": kernel}
 
 
 def camera_json(status: CameraStatus) -> dict[str, object]:
@@ -231,6 +260,14 @@ def camera_json(status: CameraStatus) -> dict[str, object]:
         "fps": round(status.fps, 1),
         "buffer_seconds": round(status.buffer_seconds),
     }
+
+
+def spool_json(status: SpoolStatus) -> dict[str, object]:
+    """How the offload stands as plain JSON data; bytes, seconds, bytes per second."""
+    found = _plain(replace(status, rate=float, delays={}), "since", "next_try", "oldest", "last_stored", "failing")
+    del found["delays"]
+    delay = None if status.delay is None else round(status.delay, 1)
+    return found | {"rate": round(status.rate()), "delay": delay}
 
 
 def _plain(status: CameraStatus | SpoolStatus, *times: str) -> dict[str, object]:

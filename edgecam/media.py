@@ -1,7 +1,7 @@
 """A piece of media: its id, its sidecar, and where both lie below `storage.path`.
 
-The id is UTC, sortable, unique and safe on every file system; it is given when the media begins and never changes
-(contract, section 6).
+The id is UTC, sortable, unique and safe on every file system; it is given when the media begins and never changes,
+but for one that was given while nobody knew the time: that is replaced once, when it is known (contract, section 6).
 """
 
 import re
@@ -19,9 +19,10 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _STILL = ".jpg"
 JOURNAL = ".parts"
 """Ends the name of a store's notes of an upload."""
+_UNSYNCED = "unsynced"
 _ID = re.compile(
-    r"(([0-9]{8})T([01][0-9]|2[0-3])([0-5][0-9])([0-5][0-9][0-9]{3})Z-([a-z0-9_]{1,32})"
-    r"-(event|manual|continuous|timelapse|snapshot)-[a-z2-7]{6})(\.jpg)?"
+    r"((?:([0-9]{8})T([01][0-9]|2[0-3])([0-5][0-9])([0-5][0-9][0-9]{3})Z|unsynced-([0-9a-f]{8})-([0-9]{8}))"
+    r"-([a-z0-9_]{1,32})-(event|manual|continuous|timelapse|snapshot)-[a-z2-7]{6})(\.jpg)?"
 )
 
 
@@ -62,20 +63,37 @@ def token() -> str:
 
 @dataclass(frozen=True, slots=True)
 class MediaId:
-    """`20261121T071530123Z-birdbox-event-k3x9qa` and what it says, and whether a picture is meant or a clip."""
+    """`20261121T071530123Z-birdbox-event-k3x9qa` and what it says, and whether a picture is meant or a clip.
+
+    While the clock is known to be wrong: `unsynced-1a2b3c4d-00000042-birdbox-event-k3x9qa`, which is the boot and its
+    age in seconds; such a thing lies under the day that began with 1970.
+    """
 
     text: str
     camera: str
     kind: MediaKind
     start: float
+    """Unix seconds; of an unsynced one seconds since the boot."""
     still: bool = False
     """A JPEG. The best picture of an event bears its clip's id; a timelapse has stills, and films of them."""
+    boot: str | None = None
+    """Eight hex digits of the boot, where nobody knew the time."""
 
     @classmethod
-    def new(cls, start: float, camera: str, kind: MediaKind, *, still: bool = False) -> "MediaId":
+    def new(
+        cls, start: float, camera: str, kind: MediaKind, *, still: bool = False, random: str | None = None
+    ) -> "MediaId":
         """A fresh id for media that begins at `start` (unix seconds)."""
         stamp = datetime.fromtimestamp(start, UTC).strftime("%Y%m%dT%H%M%S%f")[:-3] + "Z"
-        return cls.parse(f"{stamp}-{camera}-{kind}-{token()}{_STILL if still else ''}")
+        return cls.parse(f"{stamp}-{camera}-{kind}-{random or token()}{_STILL if still else ''}")
+
+    @classmethod
+    def undated(
+        cls, boot: str, boottime: float, camera: str, kind: MediaKind, *, still: bool = False, random: str | None = None
+    ) -> "MediaId":
+        """A fresh id for media that begins `boottime` seconds after the box was switched on for its boot `boot`."""
+        stamp = f"{_UNSYNCED}-{boot}-{int(boottime):08}"
+        return cls.parse(f"{stamp}-{camera}-{kind}-{random or token()}{_STILL if still else ''}")
 
     @classmethod
     def parse(cls, text: str) -> "MediaId":
@@ -83,10 +101,13 @@ class MediaId:
         match = _ID.fullmatch(text)
         if match is None:
             raise ValueError("not a media id")
-        id, day, hour, minute, milliseconds, camera, word, still = match.groups()
+        id, day, hour, minute, milliseconds, boot, seconds, camera, word, still = match.groups()
         kind = _KINDS[word]
-        start = _midnight(day) + int(hour) * 3600 + int(minute) * 60 + int(milliseconds) / 1000
-        return cls(id, camera, kind, start, still is not None or kind is MediaKind.SNAPSHOT)
+        if boot:
+            start = float(seconds)
+        else:
+            start = _midnight(day) + int(hour) * 3600 + int(minute) * 60 + int(milliseconds) / 1000
+        return cls(id, camera, kind, start, still is not None or kind is MediaKind.SNAPSHOT, boot)
 
     @property
     def name(self) -> str:
@@ -106,7 +127,24 @@ class MediaId:
     @property
     def day(self) -> str:
         """The UTC day, `YYYY-MM-DD`."""
+        if self.unsynced:
+            return iso(self.start)[:10]
         return f"{self.text[:4]}-{self.text[4:6]}-{self.text[6:8]}"
+
+    @property
+    def unsynced(self) -> bool:
+        """Whether nobody knew the time when it began."""
+        return self.boot is not None
+
+    @property
+    def stamp(self) -> str:
+        """How its name begins: sorts like the time, among those with a date and among those of one boot."""
+        return self.text[: -len(f"-{self.camera}-{self.kind}-{self.random}")]
+
+    @property
+    def random(self) -> str:
+        """What makes it unique."""
+        return self.text[-6:]
 
     @property
     def suffix(self) -> str:
@@ -114,7 +152,8 @@ class MediaId:
 
     def key(self, prefix: str, node: str) -> str:
         """The object key without its suffix; the media goes to `.mp4` or `.jpg`, the manifest to `.json`."""
-        return f"{prefix}{node}/{self.camera}/{self.day.replace('-', '/')}/{self.text}"
+        folder = _UNSYNCED if self.unsynced else self.day.replace("-", "/")
+        return f"{prefix}{node}/{self.camera}/{folder}/{self.text}"
 
     def __str__(self) -> str:
         return self.text
@@ -175,6 +214,11 @@ class Sidecar(BaseModel):
     start: Time
     end: Time
     clock: Literal["synced", "unsynced"] = "synced"
+    """unsynced: `start` and `end` are those of a clock that was known to be wrong."""
+    boot: str | None = None
+    """In which boot of the box it began, eight hex digits; None where it is of no one moment."""
+    boottime: float | None = None
+    """Seconds from then to its start."""
     duration: float
     """Seconds from the first frame to the end of the last."""
     codec: str
@@ -217,6 +261,9 @@ class Sidecar(BaseModel):
             kind=id.kind,
             start=id.start,
             end=id.start,
+            clock="unsynced" if id.unsynced else "synced",
+            boot=id.boot,
+            boottime=id.start if id.boot else None,
             duration=0.0,
             codec="jpeg" if id.still else "unknown",
             width=0,

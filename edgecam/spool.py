@@ -68,24 +68,40 @@ class Standing(Report):
     running: bool
     """Whether the daemon said so; without it only the disk was asked."""
     state: str
-    """ok, retrying, blocked or off; unknown without the daemon."""
+    """ok, retrying, blocked, full, held or off; unknown without the daemon."""
     reason: str | None
+    since: Time | None = None
+    next_try: Time | None = None
     files: int
     bytes: int
     oldest: Time | None
     bad: int
+    rate: float | None = None
+    """Bytes per second over the last minute."""
     last_stored: Time | None = None
+    delay: float | None = None
+    """Seconds from the end of what was stored last to its receipt."""
     stored: int | None = None
+    bytes_stored: int | None = None
+    failures: int | None = None
     lost: int | None = None
     conflicts: int | None = None
+    torn: int | None = None
 
     def lines(self) -> Iterator[str]:
-        yield f"state:     {self.state}{f' ({self.reason})' if self.reason else ''}"
+        since = f", for {_age(self.since)}" if self.since is not None else ""
+        yield f"state:     {self.state}{f' ({self.reason})' if self.reason else ''}{since}"
+        if self.next_try is not None:
+            wait = self.next_try - time.time()
+            yield f"next try:  {f'in {_lasting(wait)}' if wait > 0 else 'under way'}, {self.failures} failed so far"
         oldest = f", the oldest from {_age(self.oldest)} ago" if self.oldest is not None else ""
         yield f"waiting:   {_files(self.files)}, {_size(self.bytes)}{oldest}"
         if self.running:
+            yield f"leaving:   {_size(round(self.rate or 0))}/s over the last minute"
             last = f", the last {_age(self.last_stored)} ago" if self.last_stored is not None else ""
-            yield f"stored:    {self.stored} since start{last}"
+            after = f" and {_lasting(self.delay)} after its end" if self.delay is not None else ""
+            size = f", {_size(self.bytes_stored)}" if self.bytes_stored else ""
+            yield f"stored:    {self.stored} since start{size}{last}{after}"
             yield f"lost:      {self.lost} dropped before they were stored, {self.conflicts} conflicts"
         yield f"set aside: {self.bad} in spool/bad" + ("; `edgecam spool list` says why" if self.bad else "")
 
@@ -103,7 +119,7 @@ def status(daemon: Daemon, config: Config, layout: Layout) -> Standing:
             reason=str(away),
             files=len(census.new),
             bytes=sum(thing.size for thing in census.new),
-            oldest=min((thing.id.start for thing in census.new), default=None),
+            oldest=min((thing.id.start for thing in census.new if not thing.id.unsynced), default=None),
             bad=census.bad,
         )
     return Standing.model_validate({"running": True} | (told if isinstance(told, dict) else {}))
@@ -159,7 +175,8 @@ class Listing(Report):
     def lines(self) -> Iterator[str]:
         for thing in self.waiting[:SHOWN]:
             name = thing.id + (".jpg" if thing.still else "")
-            yield f"{name}  {thing.kind}  {_size(thing.size)}  {_age(thing.start)}"
+            age = "no date" if MediaId.parse(thing.id).unsynced else _age(thing.start)
+            yield f"{name}  {thing.kind}  {_size(thing.size)}  {age}"
         if rest := self.waiting[SHOWN:]:
             yield f"... and {_files(len(rest))} more, {_size(sum(one.size for one in rest))}; --json has them all"
         yield from _head([f"spool/bad/{one.file}  {_size(one.size)}  {one.reason or _UNTOLD}" for one in self.bad])
@@ -223,7 +240,10 @@ def _size(count: int) -> str:
 
 
 def _age(wall: float) -> str:
-    seconds = max(0.0, time.time() - wall)
+    return _lasting(max(0.0, time.time() - wall))
+
+
+def _lasting(seconds: float) -> str:
     for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"

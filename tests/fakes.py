@@ -19,6 +19,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+SLEPT = 500.0
+"""Seconds for which the box of a FakeClock was asleep: so far its age is ahead of monotonic time."""
+
+
 class FakeClock:
     """A clock that moves only when told. `advance` lets everything that became due run, in order of time."""
 
@@ -33,6 +37,9 @@ class FakeClock:
 
     def monotonic(self) -> float:
         return self._mono
+
+    def boottime(self) -> float:
+        return self._mono + SLEPT
 
     def step(self, seconds: float) -> None:
         """The wall clock jumps; monotonic time does not."""

@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +44,8 @@ class Edgecam:
             "http": {"listen": "127.0.0.1:0"},
             **config,
         }
+        self.command: Sequence[str] = ("-m", "edgecam")
+        """What Python runs."""
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
 
@@ -74,7 +76,7 @@ class Edgecam:
         with (self.folder / "log").open("ab") as log:
             seen = log.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "edgecam", "run", "-c", str(file)],
+                [sys.executable, *self.command, "run", "-c", str(file)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -43,6 +43,8 @@ class Carrier:
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None:
         return self.store.link(key, expiry)
 
+    async def look(self, store: StoreConfig, key: str) -> None: ...
+
     async def probe(self, store: StoreConfig, key: str) -> Tried:
         self.probes += 1
         await asyncio.sleep(0)  # others may have news

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from edgecam import durable
-from edgecam.media import Layout, MediaId, MediaKind, Sidecar
+from edgecam.almanac import Birth
+from edgecam.media import Layout, MediaKind, Sidecar
 from edgecam.offload.deliver import Parcel
 from edgecam.offload.stores import Upload
 
@@ -25,9 +26,14 @@ def save(
     kind: MediaKind = MediaKind.EVENT,
     camera: str = "birdbox",
     size: int = 1000,
+    birth: Birth | None = None,
 ) -> Sidecar:
-    """Media, sidecar and marker in the folders of the contract. The media's bytes are `content(size, int(start))`."""
-    layout, id = Layout(root), MediaId.new(start, camera, kind)
+    """Media, sidecar and marker in the folders of the contract. The media's bytes are `content(size, int(start))`.
+
+    `birth`: when it began, where the clock matters.
+    """
+    birth = birth or Birth(start)
+    layout, id, start = Layout(root), birth.id(camera, kind), birth.start
     data = content(size, seed=int(start))
     for folder in (layout.folder(id), layout.wait):
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,6 +44,9 @@ def save(
         event_id="e1",
         start=start,
         end=start + 10,
+        clock=birth.clock,
+        boot=birth.boot,
+        boottime=birth.boottime,
         duration=10,
         codec="h264",
         width=640,

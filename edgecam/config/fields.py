@@ -31,7 +31,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
-from edgecam.config import cron, units
+from edgecam.config import cron, timetable, units
 from edgecam.config.recipient import recipient
 from edgecam.config.unbuilt import not_built
 
@@ -81,8 +81,42 @@ Bytes = Annotated[int, _reads(units.size), AfterValidator(_not_negative), *_show
 Bitrate = Annotated[int, Field(gt=0), _reads(units.bitrate), *_shown(units.bitrate_text, title="rate")]
 """Bits per second."""
 
-Rate = Annotated[float, Field(gt=0), _reads(units.rate), *_shown(units.rate_text, title="rate")]
+Rate = Annotated[float, Field(ge=0), _reads(units.rate), *_shown(units.rate_text, title="rate")]
 """Bytes per second."""
+
+
+def _all_day(value: object) -> object:
+    """One rate holds all day, and must let something pass."""
+    rate = units.rate(value) if isinstance(value, str) else value
+    if not isinstance(rate, int | float):
+        return value
+    if rate <= 0:
+        raise ValueError("must be more than 0B/s; a rate of 0 can only stand for a span of the day")
+    return {timetable.ELSE: rate}
+
+
+def _as_typed(plan: dict[str, float] | None) -> str | dict[str, str] | None:
+    if plan is None:
+        return None
+    shown = {span: units.rate_text(rate) for span, rate in plan.items()}
+    return shown[timetable.ELSE] if shown.keys() == {timetable.ELSE} else shown
+
+
+Bandwidth = Annotated[
+    dict[Annotated[str, AfterValidator(timetable.span)], Rate] | None,
+    BeforeValidator(_all_day),
+    PlainSerializer(_as_typed, when_used="json"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "title": "rate"},
+                {"type": "object", "title": "spans of the day with rates", "additionalProperties": {"type": "string"}},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+"""A plan for `timetable.Timetable`: spans of the day, and what may leave in them."""
 
 Percent = Annotated[float, Field(ge=0, le=100), _reads(units.percent), *_shown(units.percent_text, title="percentage")]
 """Percent of the picture: 0.3 is `0.3%`."""

@@ -6,6 +6,7 @@ A finding is the path that a person should look at, and a sentence without any v
 import re
 from collections.abc import Iterator
 
+from edgecam.config import timetable
 from edgecam.config.camera import DAY
 from edgecam.config.model import (
     AzureStore,
@@ -36,6 +37,8 @@ def conflicts(config: Config) -> Iterator[Finding]:
         yield from _mqtt(config.mqtt)
     if config.offload:
         store = config.offload.store
+        for span, other in timetable.overlaps(config.offload.bandwidth or {}):
+            yield ("offload", "bandwidth", span), f"overlaps {other}; only one rate can hold at a time"
         if isinstance(store, S3Store):
             yield from _s3(store)
         elif isinstance(store, AzureStore):

@@ -73,13 +73,18 @@ def trace(location: Path) -> Traced:
         elif own := next((section for section in _open(here, step) if step in section.model_fields), None):
             path.append(step)
             field, kind, chosen = own.model_fields[step], chosen, None
-            named, here = (get_origin(field.annotation) is dict, sections(field.annotation))
+            named, here = _has_names(field.annotation), sections(field.annotation)
         elif branch := tuple(section for section in here if kind_of(section) == step):
             here, chosen = branch, step
         elif here and step != "[key]":
             path.append(step)  # an unknown option
             kind, chosen = chosen, None
     return Traced(tuple(path), here, field, kind)
+
+
+def _has_names(annotation: object) -> bool:
+    """Whether names of the user's own stand below a key: a mapping, or one that may be absent."""
+    return any(get_origin(part) is dict for part in (annotation, *get_args(annotation)))
 
 
 def _open(here: tuple[type[Section], ...], step: str) -> tuple[type[Section], ...]:

@@ -8,11 +8,11 @@ from edgecam.config.fields import (
     SEVERAL_OR_NONE,
     UNQUOTED,
     AlsoTakes,
+    Bandwidth,
     Duration,
     KeyPrefix,
     MediaKind,
     Place,
-    Rate,
     Recipients,
     Section,
     Word,
@@ -74,8 +74,8 @@ class Offload(Section):
 
     store: StoreConfig = Field(description="Where it goes.")
     kinds: tuple[MediaKind, ...] = Field(("event", "manual"), description="Which kinds of media go.")
-    bandwidth: Rate | dict[str, Rate] | None = Field(
-        None, description='Limit such as 500kB/s, or {"22:00-06:00": 2MB/s, else: 100kB/s}.'
+    bandwidth: Bandwidth = Field(
+        None, description='Limit such as 500kB/s, or {"22:00-06:00": 2MB/s, else: 100kB/s}; 0: nothing goes then.'
     )
     order: Literal["events-first", "oldest-first", "newest-first"] = Field(
         "events-first", description="What goes first when much waits."

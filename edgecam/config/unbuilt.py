@@ -23,7 +23,6 @@ NOT_BUILT = frozenset(
         "Http.rate_limit",
         "Http.base_path",
         "Http.trusted_proxies",
-        "Offload.bandwidth",
     }
 )
 

@@ -121,8 +121,8 @@ def bitrate_text(bits: int) -> str:
 
 
 def rate(text: str) -> float:
-    """Bytes per second of `500kB/s`, `2Mbit/s`."""
-    return bitrate(text) / 8
+    """Bytes per second of `500kB/s`, `2Mbit/s`; `0` needs no unit."""
+    return 0.0 if text.strip() == "0" else bitrate(text) / 8
 
 
 def rate_text(count: float) -> str:

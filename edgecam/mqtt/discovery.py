@@ -14,7 +14,20 @@ from urllib.parse import urlsplit
 from edgecam.config import model
 from edgecam.config.units import is_loopback
 
-NEEDS_STORE = frozenset({"last_stored", "offload", "spool_files", "spool_size"})
+NEEDS_STORE = frozenset(
+    {
+        "bad",
+        "conflicts",
+        "last_stored",
+        "lost",
+        "offload",
+        "spool_files",
+        "spool_oldest",
+        "spool_size",
+        "store_rate",
+        "store_state",
+    }
+)
 """Entities that say nothing where nothing leaves the box."""
 
 NEEDS_COMMANDS = frozenset({"button", "number", "switch"})

@@ -12,21 +12,28 @@ from edgecam.mqtt.topics import Topics
 
 CALM = 60.0
 """Seconds between two states in which nothing of note changed."""
+LIVELY = 10.0
+"""Seconds from a change of what people like to watch until it is told: what waits for a moment only is no news."""
 
 
 class Pace:
-    """Says when a state is worth a message: at once when its facts changed, else once in CALM seconds."""
+    """Says when a state is worth a message: at once when its facts changed, a while after its figures did, else once
+    in CALM seconds.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._facts: Hashable = None
+        self._told: tuple[Hashable, Hashable] = (None, None)
         self._at = -math.inf
+        self._changed = math.inf
+        """When the figures were seen to differ from those that were told."""
 
-    def due(self, facts: Hashable) -> bool:
+    def due(self, facts: Hashable, figures: Hashable = None) -> bool:
         now = self._clock.monotonic()
-        if facts == self._facts and now - self._at < CALM:
+        self._changed = math.inf if figures == self._told[1] else min(self._changed, now)
+        if facts == self._told[0] and now - self._at < CALM and now - self._changed < LIVELY:
             return False
-        self._facts, self._at = facts, now
+        self._told, self._at, self._changed = (facts, figures), now, math.inf
         return True
 
 
@@ -43,8 +50,9 @@ class States:
         """At everything."""
         for id in self._health.cameras:
             self.look_at(id)
-        health = self._health
-        if self._node.due((tuple(health.problems()), health.spool.state, health.spool.files, health.mqtt.connected)):
+        health, spool = self._health, self._health.spool
+        facts = (tuple(health.problems()), spool.state, spool.reason, health.mqtt.connected)
+        if self._node.due(facts, (spool.files, spool.stored, spool.lost, spool.conflicts, spool.bad, spool.rate() > 0)):
             self._mqtt.set(self._topics.health, compact(health.snapshot()))
 
     def look_at(self, camera: str) -> None:

@@ -55,7 +55,7 @@ class Backlog:
 
     @property
     def oldest(self) -> float | None:
-        """Start of the oldest thing, unix seconds."""
+        """Start of the oldest thing of which it is known, unix seconds."""
         name = self._aged.first()
         return None if name is None else self._things[name].id.start
 
@@ -65,7 +65,8 @@ class Backlog:
             self.remove(name)
         self._things[name] = thing
         self._bytes += thing.size
-        self._aged.put(name, (thing.id.start,))
+        if not thing.id.unsynced:
+            self._aged.put(name, (thing.id.start,))
         self._rank(thing)
 
     def remove(self, id: str) -> None:

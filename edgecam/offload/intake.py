@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from edgecam import aside
-from edgecam.events import Bus, ClipLost, ClipSaved, SettingChanged
+from edgecam.events import Bus, ClipLost, ClipSaved, MediaRenamed, SettingChanged
 from edgecam.health import SpoolStatus
 from edgecam.media import MediaId
 from edgecam.offload.backlog import Backlog, Order, Waiting
@@ -43,12 +43,19 @@ class Intake:
         """Set when there may be something new to do."""
         self.carrying: str | None = None
         """Name of what is on its way to the store now. Any thread may read it."""
+        self.stale = False
+        """Something may wait of which nobody told."""
         self._doubted = False
         self._arrived: deque[str] = deque(maxlen=REMEMBERED)
 
     def listen(self, bus: Bus) -> Callable[[], None]:
         """Returns what ends that."""
-        ends = [bus.on(ClipSaved, self._saved), bus.on(ClipLost, self._lost), bus.on(SettingChanged, self._switched)]
+        ends = [
+            bus.on(ClipSaved, self._saved),
+            bus.on(ClipLost, self._lost),
+            bus.on(MediaRenamed, self._follow),
+            bus.on(SettingChanged, self._switched),
+        ]
 
         def silence() -> None:
             for end in ends:
@@ -96,6 +103,13 @@ class Intake:
             self.backlog.add(Waiting(id, event.media.size))
             self.news.set()
             self._changed()
+
+    def _follow(self, event: MediaRenamed) -> None:
+        """It has another name; whether it waits, the directory knows."""
+        for id in (event.old, event.old.picture):
+            self.backlog.remove(id.name)
+        self.stale = True
+        self.news.set()
 
     def _lost(self, event: ClipLost) -> None:
         name = event.media.media.name

@@ -3,7 +3,7 @@
 Jobs hold the secrets of the store: they travel over stdin only and are never logged. Answers hold none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +23,7 @@ from edgecam.offload.stores import (
     StoreFull,
     Transient,
 )
+from edgecam.offload.valve import Closed
 
 _VERDICTS = {
     "credentials": BadCredentials,
@@ -34,6 +35,7 @@ _VERDICTS = {
     "corrupt": Corrupt,
     "damaged": Damaged,
     "gone": Gone,
+    "closed": Closed,
 }
 """The more special before the more general."""
 
@@ -41,6 +43,8 @@ _VERDICTS = {
 class Deliver(BaseModel):
     op: Literal["deliver"] = "deliver"
     parcel: Parcel
+    bandwidth: Mapping[str, float] = {}
+    """Bytes per second by spans of the day (see Timetable)."""
 
 
 class MakeLink(BaseModel):
@@ -54,6 +58,13 @@ class Abandon(BaseModel):
     journal: Path
 
 
+class Look(BaseModel):
+    """Ask for one object, whatever the answer: it says that the store is there, and what time it is."""
+
+    op: Literal["look"] = "look"
+    key: str
+
+
 class Try(BaseModel):
     """See probe.probe."""
 
@@ -61,7 +72,7 @@ class Try(BaseModel):
     key: str
 
 
-Task = Deliver | MakeLink | Try | Abandon
+Task = Deliver | MakeLink | Abandon | Look | Try
 
 
 class Job(BaseModel):
@@ -99,6 +110,8 @@ class Answer(BaseModel):
 
     sent: int | None = None
     """Bytes of the object that have left so far: the job goes on."""
+    left: int = 0
+    """Bytes that have left since the last line, of whatever object."""
     delivered: Delivered | None = None
     link: tuple[str, float] | None = None
     tried: Tried | None = None

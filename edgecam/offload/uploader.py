@@ -23,10 +23,12 @@ from edgecam.offload.backlog import Waiting
 from edgecam.offload.blame import STRIKES, Blame
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
 from edgecam.offload.intake import Intake
+from edgecam.offload.ledger import Ledger
 from edgecam.offload.patience import Patience
 from edgecam.offload.probe import Tried
 from edgecam.offload.spool import Spool
-from edgecam.offload.stores import Corrupt, StoreError
+from edgecam.offload.stores import Corrupt, Permanent, StoreError
+from edgecam.offload.valve import Closed
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ TICK = 60.0
 """Seconds between two looks at the directory when nobody says that something new waits."""
 HELD = 1.0
 """Seconds between two looks at whether anything may go."""
+ASK = 60.0
+"""Seconds between two questions to the store while nothing may go: its answers tell the time."""
 
 
 class Carrier(Protocol):
@@ -42,6 +46,7 @@ class Carrier(Protocol):
     async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered: ...
     async def link(self, store: StoreConfig, key: str, expiry: float) -> tuple[str, float] | None: ...
     async def abandon(self, store: StoreConfig, journal: Path) -> None: ...
+    async def look(self, store: StoreConfig, key: str) -> None: ...
     async def probe(self, store: StoreConfig, key: str) -> Tried: ...
     async def close(self) -> None: ...
 
@@ -64,6 +69,7 @@ class Uploader:
         status: SpoolStatus,
         cameras_status: Mapping[str, CameraStatus],
         clock: Clock,
+        ledger: Ledger | None = None,
         patience: Patience | None = None,
         hold: Callable[[], str | None] = lambda: None,
         may_go: Callable[[str], bool] = lambda camera: True,
@@ -74,9 +80,12 @@ class Uploader:
         sound, what was lost of a thing's facts, and blocks.
         """
         self._config, self._node, self._prefix = config, node, prefix
+        self._probe = f"{config.store.prefix}_edgecam/probe-{node}"
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
         self._patience, self._hold, self._mend = patience or Patience(), hold, mend
+        self._ledger = ledger or Ledger(status, clock)
+        self._ledger.stands(StoreState.OK, None)
         self._intake = Intake(
             order=config.order,
             wanted=wanted,
@@ -85,10 +94,11 @@ class Uploader:
             status=status,
             changed=self._tell,
         )
+        self._intake.listen(bus)  # for good: what is lost between two lives counts as well
         self._backlog, self._news, self._hurry = self._intake.backlog, self._intake.news, asyncio.Event()
-        self._proved = self._stale = False
-        """Whether the store worked since the start, or since somebody asked; whether something may wait unknown."""
-        status.state = StoreState.OK
+        self._proved = False
+        """Whether the store worked since the start, or since somebody asked."""
+        self._asked, self._greeted = float("-inf"), False
 
     @property
     def carrying(self) -> str | None:
@@ -97,13 +107,11 @@ class Uploader:
 
     async def run(self) -> None:
         """One life. Raises OSError when our own disk fails."""
-        leave = self._intake.listen(self._bus)
         try:
             await self._intake.look()
             while True:
                 await self._turn()
         finally:
-            leave()
             await self._worker.close()
 
     def retry(self) -> None:
@@ -114,16 +122,17 @@ class Uploader:
 
     def look(self) -> None:
         """Something waits that nobody told of."""
-        self._stale = True
+        self._intake.stale = True
         self._news.set()
 
     async def _turn(self) -> None:
         """Bring the next thing to the store, or try it, or wait for something to bring."""
-        while self._stale:
-            self._stale = False
+        while self._intake.stale:
+            self._intake.stale = False
             await self._intake.look()
         if self._hold():
             self._tell()
+            await self._ask()
             await self._wait(HELD, self._hurry)
             return
         thing = self._backlog.probe() if self._patience.open else self._backlog.next()
@@ -155,11 +164,12 @@ class Uploader:
         """Health sees what is true now."""
         status, backlog = self._status, self._backlog
         status.files, status.bytes, status.oldest = len(backlog), backlog.bytes, backlog.oldest
-        status.state, status.reason = self._patience.state, self._patience.reason
+        state, reason = self._patience.state, self._patience.reason
         if why := self._hold():
-            status.state, status.reason = StoreState.HELD, why
-        elif status.state is StoreState.OK and len(backlog) and backlog.next() is None:
-            status.state, status.reason = StoreState.HELD, words.switched_off(self._intake.off)
+            state, reason = StoreState.HELD, why
+        elif state is StoreState.OK and len(backlog) and backlog.next() is None:
+            state, reason = StoreState.HELD, words.switched_off(self._intake.off)
+        self._ledger.stands(state, reason)
         if not self._patience.open:
             status.failing = None
         elif status.failing is None:
@@ -171,6 +181,9 @@ class Uploader:
         """One attempt, and a pause after one that failed."""
         name = thing.id.name
         try:
+            await self._greet()
+            if self._hold():
+                return
             with self._intake.carried(name):
                 await self._bring(thing.id)
         except Gone:
@@ -180,9 +193,26 @@ class Uploader:
             log.error("offload: %s; %s%s", error, words.ASIDE, words.cure(error))
         except Corrupt as error:
             await self._spoiled(thing, error)
+        except Closed as error:
+            self._ledger.stands(StoreState.HELD, str(error))
+            await self._wait(TICK, self._hurry)  # if the child's clock says other than ours: no attempt a moment
         except StoreError as error:
             self._backlog.failed(name, probe=self._patience.open)
             await self._pause(error, self._hurry)
+
+    async def _ask(self) -> None:
+        """Let the store tell the time, now and then, while nothing else makes it."""
+        if self._clock.monotonic() - self._asked >= ASK:
+            with contextlib.suppress(StoreError):
+                await self._greet(again=True)
+
+    async def _greet(self, *, again: bool = False) -> None:
+        """Before anything goes the store has told the time, or a wrong date might be in it for ever."""
+        if again or not self._greeted:
+            self._asked = self._clock.monotonic()
+            with contextlib.suppress(Permanent):  # it may not be asked for; the answer told
+                await self._worker.look(self._config.store, self._probe)
+            self._greeted = True
 
     async def _bring(self, id: MediaId) -> None:
         sidecar = await self._facts(id)
@@ -217,8 +247,7 @@ class Uploader:
 
     def _announce(self, stored: Sidecar, link: str | None, ends: float | None) -> None:
         now = self._clock.wall()
-        self._status.stored += 1
-        self._status.last_stored = now
+        self._ledger.stored(stored)
         if stored.camera in self._cameras_status:
             self._cameras_status[stored.camera].last_stored = now
         self._tell()
@@ -255,8 +284,7 @@ class Uploader:
     async def _prove(self) -> None:
         """Nobody knows whether the store works: try it, unless something comes that can tell as well."""
         self._news.clear()
-        key = f"{self._config.store.prefix}_edgecam/probe-{self._node}"
-        trial = asyncio.create_task(self._worker.probe(self._config.store, key), name="offload tries the store")
+        trial = asyncio.create_task(self._worker.probe(self._config.store, self._probe), name="offload tries the store")
         news = asyncio.create_task(self._news.wait(), name="offload news")
         try:
             await asyncio.wait({trial, news}, return_when=asyncio.FIRST_COMPLETED)
@@ -298,6 +326,7 @@ class Uploader:
     async def _pause(self, error: StoreError, unless: asyncio.Event) -> bool:
         """Leave the store alone, and say so when that is news. Returns whether `unless` came."""
         pause = self._patience.failed(error, self._clock.monotonic())
+        self._ledger.failed(pause.seconds)
         self._tell()
         state, attempts = self._patience.state, self._patience.attempts
         if pause.news:

@@ -12,8 +12,9 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,9 +26,10 @@ from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
 from edgecam.offload.deliver import Delivered, Parcel, deliver
 from edgecam.offload.leaving import Leaving
-from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, MakeLink, Task, Try, plain, scrubbed
+from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, Look, MakeLink, Task, Try, plain, scrubbed
 from edgecam.offload.probe import Tried, probe
 from edgecam.offload.stores import Permanent, Store, StoreError, Transient, open_store
+from edgecam.offload.valve import Valve
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +57,17 @@ class Worker:
         self,
         *,
         clock: Clock,
+        bandwidth: Mapping[str, float] | None = None,
+        left: Callable[[int], None] = lambda _: None,
         idle: float = IDLE,
         stall: float = STALL,
+        heard: Callable[[float], None] = lambda ahead: None,
         command: Sequence[str] = (sys.executable, "-m", "edgecam.offload.worker"),
     ) -> None:
+        """`left` is told of bytes that left the box, once a second or so while they do; `heard`, how far the store's
+        clock is ahead of ours (s), whenever it answered.
+        """
+        self._bandwidth, self._left, self._heard = bandwidth or {}, left, heard
         self._clock, self._idle, self._stall, self._command = clock, idle, stall, command
         self._lock = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
@@ -73,7 +82,7 @@ class Worker:
 
     async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered:
         """See deliver.deliver."""
-        answer = await self._do(store, Deliver(parcel=parcel))
+        answer = await self._do(store, Deliver(parcel=parcel, bandwidth=self._bandwidth))
         if answer.delivered is None:
             raise Transient("the offload worker answered something else")
         return answer.delivered
@@ -85,6 +94,10 @@ class Worker:
     async def abandon(self, store: StoreConfig, journal: Path) -> None:
         """See Store.abandon."""
         await self._do(store, Abandon(journal=journal))
+
+    async def look(self, store: StoreConfig, key: str) -> None:
+        """Ask the store for an object, so that it tells the time. Raises StoreError, also when it did."""
+        await self._do(store, Look(key=key))
 
     async def probe(self, store: StoreConfig, key: str) -> Tried:
         """See probe.probe."""
@@ -110,6 +123,8 @@ class Worker:
                 await self._end(kill=True)
                 raise
             self._idling = asyncio.create_task(self._leave_when_idle(), name="offload worker idles")
+        if answer.ahead is not None:
+            self._heard(answer.ahead)
         if answer.failed:
             raise answer.failed.error()
         return answer
@@ -128,6 +143,7 @@ class Worker:
                 answer = Answer.model_validate_json(await self._line(process, patience))
             except ValueError:
                 raise Transient("the offload worker answered nonsense") from None
+            self._left(answer.left)
             if answer.sent is None:
                 return answer
             patience = tail if answer.sent >= size else self._stall
@@ -201,16 +217,23 @@ class Clerk:
     _ADAPTER: TypeAdapter[StoreConfig] = TypeAdapter(StoreConfig)
 
     def __init__(
-        self, say: Callable[[Answer], None], clock: Clock, opener: Callable[[StoreConfig], Store] = open_store
+        self,
+        say: Callable[[Answer], None],
+        clock: Clock,
+        opener: Callable[[StoreConfig], Store] = open_store,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._say, self._clock, self._opener = say, clock, opener
+        self._tell, self._clock, self._opener = say, clock, opener
+        self._valve = Valve(clock, sleep)
+        self._left = 0
         self._store: Store | None = None
         self._config: StoreConfig | None = None
         self._said = clock.monotonic()
 
     def serve(self, lines: Iterable[bytes]) -> None:
         for line in lines:
-            self._say(self._answer(Job.model_validate_json(line)))
+            answer = self._answer(Job.model_validate_json(line))
+            self._say(answer.model_copy(update={"ahead": self._store.ahead if self._store else None}))
 
     def _answer(self, job: Job) -> Answer:
         config = self._ADAPTER.validate_python(job.store)
@@ -234,16 +257,48 @@ class Clerk:
             return Answer()
         if isinstance(task, MakeLink):
             return Answer(link=self._store.link(task.key, task.expiry))
+        if isinstance(task, Look):
+            self._store = self._opener(config)  # which remembers no refusal, and so asks
+            self._store.stat(task.key)
+            return Answer()
         if isinstance(task, Try):
             return Answer(tried=probe(self._store, task.key))
-        size = task.parcel.size
-        return Answer(delivered=deliver(self._store, task.parcel, lambda sent: self._progress(sent, sent >= size)))
+        self._valve.turn(task.bandwidth)
+        return Answer(
+            delivered=deliver(self._store, task.parcel, Upstream(task.parcel.size, self._valve, self._report))
+        )
 
-    def _progress(self, sent: int, whole: bool) -> None:
+    def _report(self, sent: int, left: int, whole: bool) -> None:
+        self._left += left
         now = self._clock.monotonic()
         if whole or now - self._said >= PULSE:
             self._said = now
             self._say(Answer(sent=sent))
+
+    def _say(self, answer: Answer) -> None:
+        """With what has left in the meantime."""
+        left, self._left = self._left, 0
+        self._tell(answer.model_copy(update={"left": left}))
+
+
+class Upstream:
+    """The way out of one job's bytes: the Gate that a store is given as `progress`."""
+
+    def __init__(self, size: int, valve: Valve, report: Callable[[int, int, bool], None]) -> None:
+        """`report` gets the bytes sent so far, those that left since the last report, and whether all are sent."""
+        self._size, self._valve, self._report = size, valve, report
+        self._sent = 0
+
+    def __call__(self, sent: int) -> None:
+        self._sent = sent
+        self._report(sent, 0, sent >= self._size)
+
+    def most(self) -> int | None:
+        return self._valve.most()
+
+    def let(self, count: int) -> None:
+        self._valve.let(count, lambda: self._report(self._sent, 0, False))
+        self._report(self._sent, count, False)
 
 
 def _lines_of_stdin() -> Iterable[bytes]:

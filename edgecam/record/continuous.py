@@ -1,7 +1,7 @@
 """Continuous recording: every frame in exactly one file, each of the same length, whatever else happens."""
 
-from edgecam.media import MediaId, MediaKind
-from edgecam.record.draft import Draft
+from edgecam.media import MediaKind
+from edgecam.record.draft import Draft, born
 from edgecam.record.plan import Open
 from edgecam.record.tape import Tape
 
@@ -12,5 +12,5 @@ class ContinuousTape(Tape):
     kind = MediaKind.CONTINUOUS
 
     def draft(self, action: Open) -> Draft:
-        first = action.first
-        return Draft(id=MediaId.new(first.wall, self.camera, self.kind).text, start=first.wall, cause="continuous")
+        birth = self._library.births(action.first.wall, action.first.mono)
+        return born(birth, birth.id(self.camera, self.kind), "continuous")

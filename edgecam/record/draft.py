@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from edgecam.almanac import Birth
 from edgecam.media import MediaId, Picture, Time
 
 
@@ -24,6 +25,8 @@ class Draft(BaseModel):
     event_id: str | None = None
     part: int = 1
     clock: Literal["synced", "unsynced"] = "synced"
+    boot: str | None = None
+    boottime: float | None = None
     zones: tuple[str, ...] = ()
     score: int | None = None
     complete: bool = False
@@ -48,4 +51,13 @@ class Draft(BaseModel):
 
 def orphan(id: MediaId) -> Draft:
     """The draft of media whose own is lost: its name still says when and where it began."""
+    if id.boot:
+        return Draft(id=id.name, start=id.start, cause="unknown", clock="unsynced", boot=id.boot, boottime=id.start)
     return Draft(id=id.name, start=id.start, cause="unknown")
+
+
+def born(birth: Birth, id: MediaId, cause: str) -> Draft:
+    """The draft of media that begins."""
+    return Draft(
+        id=id.name, start=birth.start, cause=cause, clock=birth.clock, boot=birth.boot, boottime=birth.boottime
+    )

@@ -9,9 +9,9 @@ from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.events import Bus, ClipSaved, Motion, MotionEnded, MotionPicture, MotionStarted, RecordingStarted
 from edgecam.health import CameraStatus
-from edgecam.media import MediaId, MediaKind
+from edgecam.media import MediaKind
 from edgecam.record.disk.library import Library
-from edgecam.record.draft import Draft
+from edgecam.record.draft import Draft, born
 from edgecam.record.plan import Open, Plan
 from edgecam.record.tape import Submit, Tape
 
@@ -107,10 +107,10 @@ class EventTape(Tape):
     # -- the clip ---------------------------------------------------------------------------------------------------
 
     def draft(self, action: Open) -> Draft:
-        first = action.first
-        id = MediaId.new(first.wall, self.camera, self.kind).text
-        self._bus.publish(RecordingStarted(camera=self.camera, at=first.wall, id=id, event_id=action.event_id))
-        return Draft(id=id, start=first.wall, cause="motion", event_id=action.event_id, part=action.part)
+        birth = self._library.births(action.first.wall, action.first.mono)
+        id = birth.id(self.camera, self.kind)
+        self._bus.publish(RecordingStarted(camera=self.camera, at=birth.start, id=id.text, event_id=action.event_id))
+        return born(birth, id, "motion").but(event_id=action.event_id, part=action.part)
 
     def described(self, draft: Draft) -> Draft:
         story = self._stories.get(draft.event_id or "")

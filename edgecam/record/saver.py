@@ -14,12 +14,12 @@ from edgecam.config import model
 from edgecam.control import NothingRecorded, Saved, Unavailable
 from edgecam.frame import Frame, Sound
 from edgecam.hub import FrameHub
-from edgecam.media import MediaId, MediaKind
+from edgecam.media import MediaKind
 from edgecam.record import boxes
 from edgecam.record.cut import archive
 from edgecam.record.cut.reel import Film, NothingThere, Recording, cut
 from edgecam.record.disk.library import Library
-from edgecam.record.draft import Draft
+from edgecam.record.draft import Draft, born
 from edgecam.record.mp4 import Mp4
 from edgecam.record.plan import coding, tone
 from edgecam.record.tape import Submit
@@ -95,8 +95,8 @@ class Saver:
             start = frames[-1].wall - frames[-1].mono + frames[0].mono  # by the clock of now: it may have been set
             tail.append(Recording(start, _muxed(frames, sounds)))
         film = self._cut(camera, tail, begin, end)
-        id = MediaId.new(film.begin, camera, MediaKind.MANUAL)
-        draft = Draft(id=id.text, start=film.begin, cause="manual")
+        birth = self._library.births(film.begin, self._clock.monotonic() - (self._clock.wall() - film.begin))
+        draft = born(birth, birth.id(camera, MediaKind.MANUAL), "manual")
         try:
             part = self._library.begin(draft)
             with create(part) as file:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from edgecam import __version__
-from edgecam.health import CameraStatus, Health, PublishState, PublishStatus
+from edgecam.health import CameraStatus, Health, PublishState, PublishStatus, SpoolStatus, StoreState
 from edgecam.web.fanout import Sent
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -42,8 +42,13 @@ _BOX: Mapping[str, tuple[str, str, Callable[[Health], float | None]]] = {
     "spool_bytes": ("gauge", "Bytes that wait for the store", lambda it: it.spool.bytes),
     "spool_oldest_timestamp_seconds": ("gauge", "Start of the oldest waiting media", lambda it: it.spool.oldest),
     "stored_total": ("counter", "Media that the store confirmed since start", lambda it: it.spool.stored),
+    "stored_bytes_total": ("counter", "Bytes of media that the store confirmed", lambda it: it.spool.bytes_stored),
+    "store_rate_bytes_per_second": ("gauge", "What left the box over the last minute", lambda it: it.spool.rate()),
+    "store_failures_total": ("counter", "Attempts that brought nothing to the store", lambda it: it.spool.failures),
     "lost_total": ("counter", "Media that was dropped before it was stored", lambda it: it.spool.lost),
     "conflicts_total": ("counter", "Object keys that held something else", lambda it: it.spool.conflicts),
+    "torn_total": ("counter", "Torn uploads of ours that were replaced", lambda it: it.spool.torn),
+    "spool_bad": ("gauge", "Media that lies in spool/bad", lambda it: it.spool.bad),
     "last_stored_timestamp_seconds": ("gauge", "When anything was last stored", lambda it: it.spool.last_stored),
     "mqtt_connected": (
         "gauge",
@@ -65,6 +70,7 @@ def render(health: Health, sent: Mapping[str, Sent]) -> str:
     lines = [*_family("edgecam_info", "gauge", "The running version", [(f'{{version="{__version__}"}}', 1)])]
     for name, (kind, words, read) in _BOX.items():
         lines += _family(f"edgecam_{name}", kind, words, [("", read(health))])
+    lines += _store(health.spool)
     for name, (kind, words, value) in _CAMERA.items():
         samples = [(_label(id), value(camera)) for id, camera in health.cameras.items()]
         lines += _family(f"edgecam_camera_{name}", kind, words, samples)
@@ -75,6 +81,22 @@ def render(health: Health, sent: Mapping[str, Sent]) -> str:
         counts = [(_label(id), count(it)) for id, it in sent.items()]
         lines += _family(f"edgecam_camera_{name}", "counter", words, counts)
     return "\n".join(lines) + "\n"
+
+
+def _store(spool: SpoolStatus) -> list[str]:
+    """How the store stands, and the histogram of what passed between the end of a recording and its receipt."""
+    states = [(f'{{state="{state}"}}', float(spool.state is state)) for state in StoreState]
+    samples = list[tuple[str, float | None]]()
+    for kind, delays in spool.delays.items():
+        told = f'kind="{kind}"'
+        samples += [(f'_bucket{{{told},le="{edge:g}"}}', count) for edge, count in delays.buckets()]
+        samples += [(f'_bucket{{{told},le="+Inf"}}', delays.count)]
+        samples += [(f"_sum{{{told}}}", delays.sum), (f"_count{{{told}}}", delays.count)]
+    words = "Seconds from the end of a recording to its receipt"
+    return [
+        *_family("edgecam_store_state", "gauge", "1 for the state that the store is in", states),
+        *_family("edgecam_store_delay_seconds", "histogram", words, samples),
+    ]
 
 
 def _label(camera: str) -> str:

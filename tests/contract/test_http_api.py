@@ -10,7 +10,9 @@ import pytest
 import yarl
 
 from edgecam.events import SnapshotTaken
-from edgecam.health import PublishState, PublishStatus
+from edgecam.health import PublishState, PublishStatus, StoreState
+from edgecam.histogram import Histogram
+from edgecam.media import MediaKind
 from edgecam.supervisor import Fatal
 from edgecam.web.page import POLICY
 from fakes import settle
@@ -112,6 +114,32 @@ async def test_metrics_are_prometheus_text(pool: ThreadPoolExecutor) -> None:
         names = [line.split()[2] for line in lines if line.startswith("# TYPE")]
         assert len(names) == len(set(names))
         assert all(line.split()[0].split("{")[0] in names for line in lines if not line.startswith("#"))
+
+
+async def test_metrics_tell_of_the_store(pool: ThreadPoolExecutor) -> None:
+    house = House(pool)
+    spool = house.health.spool
+    spool.state, spool.failures, spool.bad, spool.rate = StoreState.BLOCKED, 4, 2, lambda: 1500.0
+    spool.delays[MediaKind.EVENT] = delays = Histogram((5, 60, 86400))
+    for seconds in (3, 4, 30, 100_000):
+        delays.add(seconds)
+    async with house.open() as client, client.get("/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    assert [line for line in lines if "store_delay" in line] == [
+        "# HELP edgecam_store_delay_seconds Seconds from the end of a recording to its receipt",
+        "# TYPE edgecam_store_delay_seconds histogram",
+        'edgecam_store_delay_seconds_bucket{kind="event",le="5"} 2',
+        'edgecam_store_delay_seconds_bucket{kind="event",le="60"} 3',
+        'edgecam_store_delay_seconds_bucket{kind="event",le="86400"} 3',
+        'edgecam_store_delay_seconds_bucket{kind="event",le="+Inf"} 4',
+        'edgecam_store_delay_seconds_sum{kind="event"} 100037',
+        'edgecam_store_delay_seconds_count{kind="event"} 4',
+    ]
+    states = {line for line in lines if line.startswith("edgecam_store_state{")}
+    assert len(states) == len(StoreState)
+    assert {state for state in states if state.endswith(" 1")} == {'edgecam_store_state{state="blocked"} 1'}
+    assert {"edgecam_store_failures_total 4", "edgecam_spool_bad 2", "edgecam_lost_total 0"} <= set(lines)
+    assert "edgecam_store_rate_bytes_per_second 1500" in lines
 
 
 @pytest.mark.parametrize(

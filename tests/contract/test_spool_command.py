@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -70,15 +71,23 @@ async def test_the_running_daemon_says_how_the_store_stands(
     spool = house.health.spool
     spool.state, spool.reason = StoreState.BLOCKED, "the bucket does not exist (404 NoSuchBucket)"
     spool.files, spool.bytes, spool.oldest, spool.bad = 3, 5_000_000, NOON, 1
+    spool.since, spool.next_try, spool.failures = time.time() - 7300, time.time() + 599, 12
+    spool.stored, spool.bytes_stored, spool.last_stored, spool.delay = 40, 80_000_000, time.time() - 7400, 8.24
+    spool.rate = lambda: 95_000.0
     async with house.open():
         assert await asyncio.to_thread(asked, config, "status") == 0
         told = capsys.readouterr().out
         assert await asyncio.to_thread(asked, config, "status", "--json") == 0
     assert "blocked (the bucket does not exist (404 NoSuchBucket))" in told
+    assert "404 NoSuchBucket)), for 2 h\n" in told
+    assert "next try:  in 10 min, 12 failed so far\n" in told
     assert "3 files, 5.0 MB, the oldest from" in told
+    assert "leaving:   95.0 kB/s over the last minute\n" in told
+    assert "stored:    40 since start, 80.0 MB, the last 2 h ago and 8 s after its end\n" in told
     assert "1 in spool/bad; `edgecam spool list` says why" in told
     found = json.loads(capsys.readouterr().out)
     assert (found["running"], found["state"], found["files"]) == (True, "blocked", 3)
+    assert (found["rate"], found["delay"], found["bytes_stored"]) == (95_000, 8.2, 80_000_000)
     assert found["oldest"] == "2026-09-21T14:13:20.000Z"
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from azure.storage.blob import ContainerClient, ContainerSasPermissions, generat
 
 from edgecam.config.secret import Secret, Url
 from edgecam.config.store import AzureStore, FolderStore, S3Store
+from edgecam.config.timetable import ELSE
 from edgecam.media import Layout
 from edgecam.offload.deliver import Damaged, Gone, deliver
 from edgecam.offload.spool import Spool
@@ -28,6 +29,9 @@ from edgecam.offload.stores import (
     open_store,
 )
 from edgecam.offload.stores.memory import Memory
+from edgecam.offload.valve import LEAST, Closed, Valve
+from edgecam.offload.worker import Upstream
+from fakes import FakeClock
 from faultproxy import Fault, Proxy, Strike
 from peers import S3, Azurite, free_port
 from sealing import Key
@@ -188,6 +192,7 @@ def fetched(store: Store, key: str, folder: Path) -> bytes | None:
 
 
 over_all = pytest.mark.parametrize("kind", ALL)
+over_limited = pytest.mark.parametrize("kind", ["folder", *REMOTE])
 over_remote = pytest.mark.parametrize("kind", REMOTE)
 
 
@@ -296,6 +301,51 @@ def test_nothing_is_visible_before_it_is_whole_and_progress_is_told(
     assert not any(seen)
     assert max(told) >= BIG
     assert fetched(watcher, key, tmp_path) == content(BIG)
+
+
+class Slow:
+    """A way out that lets bytes through at a rate, by a clock that only its own sleep moves."""
+
+    def __init__(self, rate: float, plan: Mapping[str, float] | None = None) -> None:
+        self.clock = FakeClock()
+        self.left: list[tuple[float, int]] = []
+        """When a piece left, and its bytes."""
+        valve = Valve(self.clock, self.clock.tick)
+        valve.turn(plan or {ELSE: rate})
+        self.way = Upstream(BIG, valve, self._report)
+
+    def _report(self, sent: int, left: int, whole: bool) -> None:
+        if left:
+            self.left.append((self.clock.monotonic() - FakeClock().monotonic(), left))
+
+    @property
+    def most_in_a_second(self) -> int:
+        return max(sum(count for other, count in self.left if at <= other < at + 1) for at, _ in self.left)
+
+
+@over_limited
+@pytest.mark.parametrize(("size", "rate"), [(BIG, 1_000_000.0), (40_000, 1000.0)])
+def test_bytes_leave_as_fast_as_they_may_and_no_faster(
+    store: Store, stem: str, size: int, rate: float, tmp_path: Path
+) -> None:
+    slow = Slow(rate)
+    store.put(sent(f"{stem}.mp4", content(size)), slow.way)
+    assert size <= sum(count for _, count in slow.left) <= size + 1000  # Azure's list of blocks
+    assert slow.clock.monotonic() - FakeClock().monotonic() == pytest.approx(size / rate, rel=0.02)
+    assert slow.most_in_a_second <= 1.6 * rate + LEAST
+    assert max(count for _, count in slow.left) <= max(rate / 4, LEAST)
+    assert fetched(store, f"{stem}.mp4", tmp_path) == content(size)
+
+
+@over_limited
+def test_an_upload_ends_where_nothing_may_leave_any_more_and_nothing_is_visible(store: Store, stem: str) -> None:
+    clock = FakeClock()
+    now, soon = (datetime.fromtimestamp(clock.wall() + wait) for wait in (0, 120))
+    slow = Slow(0, {f"{now:%H:%M}-{soon:%H:%M}": 10_000.0, ELSE: 0})
+    with pytest.raises(Closed, match=r"the window of offload\.bandwidth opens at"):
+        store.put(sent(f"{stem}.mp4", content(BIG)), slow.way)
+    assert 900_000 < sum(count for _, count in slow.left) < 1_200_000  # of 100 s
+    assert store.stat(f"{stem}.mp4") is None
 
 
 @over_all

@@ -56,6 +56,7 @@ class InProcess:
         return None
 
     async def abandon(self, store: StoreConfig, journal: Path) -> None: ...
+    async def look(self, store: StoreConfig, key: str) -> None: ...
 
     async def probe(self, store: StoreConfig, key: str) -> Tried:
         assert isinstance(store, FolderStore)

@@ -14,7 +14,7 @@ from edgecam.media import Layout, Sidecar
 from edgecam.offload.deliver import Delivered, Parcel
 from edgecam.offload.patience import Patience, Pause
 from edgecam.offload.spool import Spool
-from edgecam.offload.stores import StoreError
+from edgecam.offload.stores import Permanent, StoreError
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import STALL, Worker
 from fakes import until
@@ -62,6 +62,17 @@ class Courier(Worker):
         self.failures.append(None)
         self.memory = max(self.memory, peak(self.pid))
         return delivered
+
+    async def look(self, store: StoreConfig, key: str) -> None:
+        """The question before the first attempt; one that fails is an attempt that failed."""
+        begun = time.monotonic()
+        try:
+            await super().look(store, key)
+        except StoreError as error:
+            if not isinstance(error, Permanent):
+                self.begun.append(begun)
+                self.failures.append(error)
+            raise
 
 
 def peak(pid: int | None) -> int:

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -122,6 +125,7 @@ def check_object(bucket: Bucket, stored: Mapping[str, Any], folder: Path) -> dic
     assert hashlib.sha256(picture).hexdigest() == manifest["picture"]["sha256"]
     assert hashlib.sha256(media).hexdigest() == manifest["sha256"] == stored["sha256"]
     assert len(media) == manifest["size"] == stored["size"]
+    check_link(stored, media)
     path = folder / "stored.mp4"
     path.write_bytes(media)
     found = probe(path)
@@ -131,6 +135,15 @@ def check_object(bucket: Bucket, stored: Mapping[str, Any], folder: Path) -> dic
     assert wall(manifest, "end") - wall(manifest, "start") == pytest.approx(manifest["duration"], rel=0.02)
     result: dict[str, Any] = manifest
     return result
+
+
+def check_link(stored: Mapping[str, Any], media: bytes) -> None:
+    """Whoever has the link gets the bytes, without any other key, until it ends; the address alone is not enough."""
+    with urllib.request.urlopen(stored["link"], timeout=10) as answer:  # noqa: S310  our own server
+        assert answer.read() == media
+    assert wall(stored, "link_expires") == pytest.approx(time.time() + 86400, abs=300)
+    with pytest.raises(urllib.error.HTTPError, match="HTTP Error 4"):
+        urllib.request.urlopen(stored["link"].partition("?")[0], timeout=10)  # noqa: S310
 
 
 def check_local(box: Edgecam, gone: bool) -> None:

@@ -168,6 +168,10 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
         ("mqtt: {tls: {cert: /c}}", "1:8: mqtt.tls: cert and key belong together"),
         ("mqtt: {tls: {key_password: x}}", "1:28: mqtt.tls.key_password: there is no key that it opens"),
         (
+            "offload: {store: {type: folder, path: /x}, bandwidth: {22:00-06:00: 1MB/s, else: 0, 05:00-7:00: 2MB/s}}",
+            "1:97: offload.bandwidth.…: overlaps 22:00-06:00; only one rate can hold at a time",
+        ),
+        (
             "offload: {store: {type: s3, bucket: b, access_key: k}}",
             "1:11: offload.store: access_key and secret_key belong together",
         ),
@@ -293,3 +297,26 @@ def test_what_is_set_from_outside_is_checked_as_well(
 ) -> None:
     (only,) = wrong(tmp_path, "node: x\n" + CAMERA, *overrides, **environ)
     assert only.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("bandwidth", "said"),
+    [
+        ("fast", "1:55: offload.bandwidth: must be a rate such as 500kB/s or 2Mbit/s"),
+        ("500", "1:55: offload.bandwidth: must be a rate such as 500kB/s or 2Mbit/s"),
+        ("0", "1:55: offload.bandwidth: must be more than 0B/s; a rate of 0 can only stand for a span of the day"),
+        ("0kB/s", "1:55: offload.bandwidth: must be more than 0B/s"),
+        ("[5kB/s]", "1:44: offload.bandwidth: must be a section with keys of its own"),
+        ("{els: 5kB/s}", "1:56: offload.bandwidth.els: must be a span of the day such as 22:00-06:00, or else"),
+        ("{22-6: 5kB/s}", "1:56: offload.bandwidth.22-6: must be a span of the day such as 22:00-06:00, or else"),
+        (
+            "{08:00-08:00: 1kB/s}",
+            "1:56: offload.bandwidth.…: must not end where it begins; write else for the whole day",
+        ),
+        ("{else: fast}", "1:62: offload.bandwidth.else: must be a rate such as 500kB/s or 2Mbit/s"),
+        ("{else: 0, 08:00-10:00: 5}", "1:78: offload.bandwidth.…: must be a rate such as 500kB/s or 2Mbit/s"),
+    ],
+)
+def test_a_bandwidth_that_makes_no_sense_is_told_at_its_place(tmp_path: Path, bandwidth: str, said: str) -> None:
+    (only,) = wrong(tmp_path, f"offload: {{store: {{type: folder, path: /x}}, bandwidth: {bandwidth}}}\n{CAMERA}")
+    assert only.startswith(f"config.yaml:{said}")

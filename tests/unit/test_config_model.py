@@ -191,6 +191,26 @@ def test_what_is_not_built_is_refused_and_its_default_is_not(key: str, value: ob
         Camera.model_validate({"source": "synthetic", key: value})
 
 
+@pytest.mark.parametrize(
+    ("typed", "plan", "shown"),
+    [
+        ("500kB/s", {"else": 500_000}, "500kB/s"),
+        (
+            {"22:00-6:00": "2MB/s", "else": "800kbit/s"},
+            {"22:00-6:00": 2_000_000, "else": 100_000},
+            {"22:00-6:00": "2MB/s", "else": "100kB/s"},
+        ),
+        ({"08:00-17:00": "0"}, {"08:00-17:00": 0}, {"08:00-17:00": "0B/s"}),
+        (None, None, None),
+    ],
+)
+def test_a_bandwidth_is_a_rate_or_rates_by_spans_of_the_day(typed: object, plan: object, shown: object) -> None:
+    offload = made(offload={"store": {"type": "folder", "path": "/x"}, "bandwidth": typed}).offload
+    assert offload is not None
+    assert offload.bandwidth == plan
+    assert offload.model_dump(mode="json")["bandwidth"] == shown
+
+
 def test_text_stays_what_was_typed() -> None:
     config = made(node="010", mqtt={"username": "12:30", "client_id": "on", "protocol": "5", "base_topic": "yes"})
     assert config.mqtt is not None

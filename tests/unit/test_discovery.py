@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.config.shape import kind_of, sections
+from edgecam.health import Health, StoreState
 from edgecam.mqtt import discovery
 from edgecam.mqtt.discovery import About, messages, page_url
 from edgecam.mqtt.topics import BUTTONS, Topics
@@ -132,6 +134,31 @@ def test_primary_is_what_people_look_at_the_rest_is_config_or_diagnostic(told: d
         if entity["p"] in {"switch", "number"}:
             assert entity["ent_cat"] == "config"
             assert entity["stat_t"]
+
+
+def test_the_offload_of_the_node_is_told_and_what_few_need_is_switched_off(told: dict[str, discovery.Json]) -> None:
+    node = entities(told[NODE])
+    shown = {key for key, entity in node.items() if entity.get("en", True)}
+    assert set(node) - shown == {"bad", "conflicts"}
+    assert shown >= {"spool_files", "spool_size", "spool_oldest", "store_rate", "store_state", "last_stored", "lost"}
+    assert len(shown) <= 15
+    assert node["store_state"]["ops"] == list(StoreState)
+    for entity in node.values():
+        assert entity["ent_cat"] == "diagnostic"
+        assert ("stat_cla" in entity) == ("unit_of_meas" in entity)
+
+
+def test_every_sensor_of_the_node_finds_its_value_in_the_health(told: dict[str, discovery.Json]) -> None:
+    """An absent key would be an empty state: what is not known is null."""
+    health = Health("garden-pi", "a1b2c3", SystemClock(), {}).snapshot()
+    for entity in entities(told[NODE]).values():
+        for template in (entity.get("val_tpl", ""), entity.get("json_attr_tpl", "")):
+            for path in re.findall(r"value_json\.([a-z_.]+)", str(template)):
+                inner: object = health
+                for key in path.split("."):
+                    assert isinstance(inner, dict)
+                    assert key in inner, path
+                    inner = inner[key]
 
 
 def test_the_number_has_the_limits_of_the_setting(told: dict[str, discovery.Json]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgecam import health
+from edgecam.almanac import Almanac
 from edgecam.health import CameraStatus, Health, PublishState, PublishStatus, StoreState, cma_free
 from edgecam.supervisor import Vitals
 from fakes import FakeClock
@@ -120,3 +121,23 @@ def test_the_memory_for_camera_buffers_is_told_where_there_is_any(
 ) -> None:
     (tmp_path / "meminfo").write_text(meminfo)
     assert cma_free(tmp_path / "meminfo") == free
+
+
+def test_a_clock_that_is_wrong_is_a_problem_and_its_kernels_word_a_note(box: Health) -> None:
+    assert box.snapshot()["clock"] == {"state": "synced", "reason": None, "kernel": None}
+    clock = FakeClock()
+    box.almanac = Almanac(clock, boot="1a2b3c4d", kernel=lambda: False)
+    assert box.problems() == []
+    assert box.snapshot()["clock"] == {"state": "synced", "reason": None, "kernel": False}
+    box.almanac.heard(7380.0)
+    box.spool.state = StoreState.HELD
+    why = "the clock is 2 h 3 min behind the store's"
+    assert box.problems() == [f"{why}; uploads are held until it is set, at most 15 min"]
+    assert box.snapshot()["clock"] == {"state": "unsynced", "reason": why, "kernel": False}
+    clock.tick(900)
+    box.almanac.settled = box.almanac.turns
+    assert box.problems() == [why]
+    clock.step(-1e9)
+    box.spool.state = StoreState.OFF
+    assert box.problems()[0].startswith("the clock is ")
+    assert "uploads" not in box.problems()[0]

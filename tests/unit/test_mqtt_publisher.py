@@ -27,7 +27,7 @@ from edgecam.events import (
     SnapshotTaken,
 )
 from edgecam.frame import Frame, Kind, Stamp
-from edgecam.health import CameraStatus, Health
+from edgecam.health import CameraStatus, Health, StoreState
 from edgecam.hub import FrameHub, Ring, Want
 from edgecam.media import MediaKind, Receipt, Sidecar
 from edgecam.mqtt.messages import Incoming, Rank
@@ -502,11 +502,40 @@ async def test_what_people_wait_for_is_published_within_a_second(furnish: Furnis
             "last_clip": None,
             "last_stored": None,
         }
-        house.health.spool.files = 3
+        house.health.spool.state, house.health.spool.reason = StoreState.BLOCKED, "the key is wrong"
         await house.clock.advance(1)
         spool = board.json("edgecam/pi/health")["spool"]
         assert isinstance(spool, dict)
-        assert spool["files"] == 3
+        assert (spool["state"], spool["reason"]) == ("blocked", "the key is wrong")
+
+
+async def test_a_queue_that_grows_and_shrinks_all_the_time_is_told_every_ten_seconds(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        before, queue = board.count("edgecam/pi/health"), house.health.spool
+        for second in range(60):
+            queue.files, queue.stored = second % 3, second
+            await house.clock.advance(1)
+        assert 5 <= board.count("edgecam/pi/health") - before <= 6
+        queue.files = 0
+        await house.clock.advance(11)
+        spool = board.json("edgecam/pi/health")["spool"]
+        assert isinstance(spool, dict)
+        assert (spool["files"], spool["stored"]) == (0, 59)
+
+
+async def test_what_waits_for_a_moment_only_is_not_told_as_waiting(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        before, queue = board.count("edgecam/pi/health"), house.health.spool
+        for queue.files, queue.stored in ((1, 0), (1, 0), (0, 1)):
+            await house.clock.advance(3)
+        assert board.count("edgecam/pi/health") == before
+        await house.clock.advance(3)
+        assert board.count("edgecam/pi/health") == before + 1
+        spool = board.json("edgecam/pi/health")["spool"]
+        assert isinstance(spool, dict)
+        assert (spool["files"], spool["stored"]) == (0, 1)
 
 
 async def test_the_time_of_last_motion_does_not_chatter_while_it_moves(furnish: Furnish) -> None:

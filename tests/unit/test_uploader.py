@@ -11,6 +11,7 @@ from edgecam.health import StoreState
 from edgecam.media import MediaId, MediaKind, Receipt, Sidecar
 from edgecam.offload.spool import Spool
 from edgecam.offload.stores.memory import Memory
+from edgecam.offload.valve import Closed
 from fakes import settle
 from sealing import Key
 from uploading import BUSY, HOUR, PROBE, REFUSED, Box, key
@@ -347,6 +348,8 @@ async def test_nothing_goes_while_it_is_held_and_the_reason_is_told(tmp_path: Pa
     await box.clock.advance(600)
     assert box.carrier.tried == []
     assert (box.status.state, box.status.reason, box.status.files) == (StoreState.HELD, "the clock is not known", 1)
+    box.saves(save(tmp_path, start=NOON + HOUR))
+    assert (box.status.state, box.status.files) == (StoreState.HELD, 2)
     held.clear()
     await box.clock.advance(1)
     assert not box.waits(clip)
@@ -369,4 +372,49 @@ async def test_what_is_dropped_or_set_aside_in_the_middle_of_its_upload_is_aband
     await box.clock.advance(60)
     assert box.carrier.abandoned == [f"{clip.media.name}.parts" for clip in (dropped, damaged)]
     assert list(box.layout.wait.iterdir()) == []
+    await box.stop()
+
+
+async def test_an_upload_that_may_not_go_on_is_no_failure_and_begins_anew_when_it_may(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box, clip = Box(tmp_path), save(tmp_path)
+    box.fails(None, Closed("the window of offload.bandwidth opens at 22:00"))
+    await box.start()
+    told = (box.status.state, box.status.reason, box.status.failures)
+    assert told == (StoreState.HELD, "the window of offload.bandwidth opens at 22:00", 0)
+    await box.clock.advance(59)
+    assert len(box.carrier.tried) == 1
+    await box.clock.advance(1)
+    assert not box.waits(clip)
+    assert (box.status.state, box.status.reason) == (StoreState.OK, None)
+    assert caplog.messages == []
+    await box.stop()
+
+
+async def test_losses_are_counted_even_while_the_uploader_is_between_two_lives(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    before, during, after = (
+        ClipLost(camera="birdbox", at=NOON, media=save(tmp_path / "gone", start=NOON + at), why="the disk is full")
+        for at in range(3)
+    )
+    box.bus.publish(before)
+    await box.start()
+    box.bus.publish(during)
+    await box.stop()
+    box.bus.publish(after)
+    assert box.status.lost == 3
+
+
+async def test_the_board_says_since_when_and_when_the_store_is_tried_again(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    save(tmp_path)
+    box.fails(None, REFUSED)
+    await box.start()
+    now = box.clock.wall()
+    assert (box.status.state, box.status.since, box.status.next_try) == (StoreState.BLOCKED, now, now + 60)
+    assert box.status.failures == 1
+    await box.clock.advance(60)
+    assert (box.status.state, box.status.since, box.status.next_try) == (StoreState.OK, now + 60, None)
+    assert (box.status.bytes_stored, box.status.delay) == (1000, now + 60 - (NOON + 10))
     await box.stop()

@@ -1,6 +1,8 @@
 """The worker process: started when needed, replaced when it hangs or dies, gone when idle, never a secret in sight."""
 
 import asyncio
+import contextlib
+import itertools
 import json
 import logging
 import os
@@ -20,7 +22,7 @@ from edgecam.config.secret import Secret, Url
 from edgecam.config.store import FolderStore, S3Store, StoreConfig
 from edgecam.media import Layout
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
-from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, MakeLink, Task, Try, plain
+from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, Look, MakeLink, Task, Try, plain
 from edgecam.offload.spool import Spool
 from edgecam.offload.stores import (
     BadClock,
@@ -34,8 +36,10 @@ from edgecam.offload.stores import (
     StoreFull,
     Transient,
     Upload,
+    open_store,
 )
 from edgecam.offload.stores.memory import Memory
+from edgecam.offload.valve import Closed
 from edgecam.offload.worker import Clerk, Worker
 from fakes import FakeClock, until
 from waiting import save
@@ -102,6 +106,22 @@ async def test_a_killed_child_is_replaced(worker: Worker, tmp_path: Path) -> Non
     with pytest.raises(Transient, match=r"the offload worker died \(killed by SIGKILL\)"):
         await worker.deliver(config, parcel(tmp_path))
     assert await worker.deliver(config, parcel(tmp_path))
+
+
+@pytest.mark.parametrize("ahead", [None, -3600.0])
+async def test_how_far_the_stores_clock_is_ahead_is_handed_on_whether_it_works_or_not(ahead: float | None) -> None:
+    heard: list[float] = []
+    for failed in (None, Failure(verdict="clock", text="skewed")):
+        line = Answer(ahead=ahead, failed=failed).model_dump_json(exclude_none=True)
+        worker = Worker(
+            clock=SystemClock(),
+            command=child(f"print({line!r}, flush=True); line = sys.stdin.readline()"),
+            heard=heard.append,
+        )
+        with pytest.raises(BadClock) if failed else contextlib.nullcontext():
+            await worker.look(s3(), "_edgecam/probe")
+        await worker.close()
+    assert heard == ([] if ahead is None else [ahead] * 2)
 
 
 async def test_ctrl_c_is_for_the_daemon(worker: Worker, tmp_path: Path) -> None:
@@ -259,12 +279,12 @@ async def test_what_libraries_write_is_logged_without_the_secret(
 class Desk:
     """A clerk, what it said, and the stores it opened."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, says: Callable[[Answer], None] | None = None) -> None:
         self.said: list[Answer] = []
         self.opened: list[StoreConfig] = []
         self.clock = FakeClock()
         self._store = store
-        self._clerk = Clerk(self.said.append, self.clock, self._open)
+        self._clerk = Clerk(says or self.said.append, self.clock, self._open, self.clock.tick)
 
     def _open(self, config: StoreConfig) -> Store:
         self.opened.append(config)
@@ -302,6 +322,17 @@ def test_an_upload_that_nobody_will_complete_is_abandoned_by_the_store(tmp_path:
     assert not (tmp_path / "clip.mp4.parts").exists()
 
 
+@pytest.mark.parametrize("fault", [None, Transient("busy"), Permanent("403")])
+def test_whatever_the_store_answers_it_tells_the_time(fault: StoreError | None) -> None:
+    store = Memory()
+    desk = Desk(store)
+    assert desk.ask(Look(key="_edgecam/probe")).ahead is None
+    store.ahead = 7380.0
+    store.faults.append(fault)
+    answer = desk.ask(Look(key="_edgecam/probe"))
+    assert (answer.ahead, answer.sent, answer.failed is None) == (7380.0, None, fault is None)
+
+
 def test_a_store_is_tried_with_an_object_that_does_not_stay() -> None:
     store = Memory()
     tried = Desk(store).ask(Try(key="probe")).tried
@@ -330,7 +361,7 @@ def test_a_store_that_does_not_have_what_it_took_does_not_work(there: bytes | No
 
 
 @pytest.mark.parametrize(
-    "kind", [BadClock, BadCredentials, BadSettings, StoreFull, Transient, Permanent, Corrupt, Damaged, Gone]
+    "kind", [BadClock, BadCredentials, BadSettings, StoreFull, Transient, Permanent, Corrupt, Damaged, Gone, Closed]
 )
 def test_every_verdict_survives_the_pipe(kind: type[StoreError], tmp_path: Path) -> None:
     store = Memory()
@@ -368,3 +399,46 @@ def test_progress_is_told_once_a_second_at_most(tmp_path: Path) -> None:
     desk = Desk(Slow())
     assert isinstance(desk.ask(Deliver(parcel=parcel(tmp_path))).delivered, Delivered)
     assert [answer.sent for answer in desk.said if answer.sent is not None] == [1, 3, 0, 2, 4]
+
+
+async def test_what_left_is_told_while_it_leaves(tmp_path: Path) -> None:
+    left = list[int]()
+    answers = [{"sent": 5, "left": 5}, {"sent": 5, "left": 0}, {"sent": 9, "left": 4}, {"link": ["u", 1], "left": 2}]
+    script = "".join(f"print('{json.dumps(answer)}')\n" for answer in answers)
+    worker = Worker(clock=SystemClock(), left=left.append, command=child(f"{script}sys.stdout.flush()"))
+    await worker.link(s3(), "k", 60)
+    assert left == [5, 0, 4, 2]
+    await worker.close()
+
+
+async def test_the_child_is_told_how_fast_bytes_may_leave(tmp_path: Path) -> None:
+    worker = Worker(clock=SystemClock(), bandwidth={"else": 0}, stall=20)
+    with pytest.raises(Closed, match="lets nothing leave at any time"):
+        await worker.deliver(FolderStore(path=tmp_path / "nas"), parcel(tmp_path))
+    await worker.close()
+    assert not list((tmp_path / "nas").rglob("*.mp4*"))
+
+
+def test_an_upload_of_a_hundred_bytes_a_second_is_never_silent_for_long(tmp_path: Path) -> None:
+    """Else the daemon would replace the child."""
+
+    def says(answer: Answer) -> None:
+        desk.said.append(answer)
+        times.append(desk.clock.monotonic())
+
+    times = list[float]()
+    desk = Desk(open_store(FolderStore(path=tmp_path / "nas")), says)
+    answer = desk.ask(Deliver(parcel=parcel(tmp_path, size=20_000), bandwidth={"else": 100.0}))
+    assert answer.delivered
+    assert times[-1] - times[0] >= 198
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 3
+    manifest = (tmp_path / "nas" / answer.delivered.key).with_suffix(".json").stat().st_size
+    assert sum(answer.left for answer in desk.said) == 20_000 + manifest
+
+
+def test_a_file_that_is_only_read_to_be_compared_has_not_left(tmp_path: Path) -> None:
+    desk, clip = Desk(Memory()), parcel(tmp_path)
+    for left in (len(clip.manifest) + clip.size, 0):
+        desk.said.clear()
+        assert desk.ask(Deliver(parcel=clip)).delivered
+        assert sum(answer.left for answer in desk.said) == left

@@ -82,6 +82,11 @@ class Upload:
 class Store(Protocol):
     """Blocking, for the worker process. Every call is idempotent and raises only StoreError."""
 
+    @property
+    def ahead(self) -> float | None:
+        """Seconds that the store's clock is ahead of ours, by its last answer; None while it told none."""
+        ...
+
     def put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
         """Send it; when this returns, the object is whole and was verified. Replaces what is there.
 

@@ -28,11 +28,21 @@ from azure.storage.blob import (
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.store import AzureStore
 from edgecam.offload.expiry import lasts
-from edgecam.offload.stores import BadCredentials, BadSettings, Permanent, Stored, StoreError, Transient, Upload
+from edgecam.offload.stores import (
+    BadCredentials,
+    BadSettings,
+    Permanent,
+    Stored,
+    StoreError,
+    Transient,
+    Upload,
+    azure_signing,
+)
 from edgecam.offload.stores.asking import Asking
 from edgecam.offload.stores.blocks import put_blocks
-from edgecam.offload.stores.body import Body
+from edgecam.offload.stores.body import Body, Gate, portion
 from edgecam.offload.stores.journal import Forgotten, Journal
+from edgecam.offload.stores.skew import Skew
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
 log = logging.getLogger(__name__)
@@ -77,13 +87,18 @@ class Azure:
         """What is larger than `block` bytes goes in blocks of that size, each of which is held in memory."""
         self._clock, self._block = clock or SystemClock(), block
         self._asking = Asking(self._clock)
+        self._skew = Skew(self._clock)
         self._transport = _Transport(connection_timeout=CONNECT, read_timeout=READ)
         try:
-            self._container = _container(config, self._transport)
+            self._container = _container(config, self._transport, self._skew)
         except (exceptions.AzureError, ValueError) as error:
             raise BadSettings(f"the settings of the store make no sense: {error}", _KEY) from None
         self._host = urlsplit(self._container.url).hostname or "Azure"
         self._lasts = lasts(config)
+
+    @property
+    def ahead(self) -> float | None:
+        return self._skew.ahead
 
     def put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
         try:
@@ -259,30 +274,35 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it l
         finally:
             self._progress = None
 
-    def _left(self, count: int) -> None:
+    def wanted(self, size: int | None) -> int:
+        return portion(self._progress, size) if self._progress else -1 if size is None else size
+
+    def left(self, count: int) -> None:
         self._sent += count
+        if isinstance(self._progress, Gate):
+            self._progress.let(count)
         if self._progress:
             self._progress(self._sent)
 
     def send(self, request: Any, **options: Any) -> Any:  # as in azure-core: one method, two families of types
         if self._progress and request.data and isinstance(request.data, bytes):
-            request.data = _Watched(request.data, self._left)
+            request.data = _Watched(request.data, self)
         return super().send(request, **options)
 
 
 class _Watched(io.BytesIO):
-    def __init__(self, data: bytes, left: Callable[[int], None]) -> None:
+    def __init__(self, data: bytes, transport: _Transport) -> None:
         super().__init__(data)
-        self._left = left
+        self._transport = transport
 
     def read(self, size: int | None = -1) -> bytes:
-        data = super().read(size)
-        self._left(len(data))
+        data = super().read(self._transport.wanted(size))
+        self._transport.left(len(data))
         return data
 
 
-def _container(config: AzureStore, transport: _Transport) -> ContainerClient:
-    options: dict[str, Any] = {"transport": transport, "retry_total": 0}
+def _container(config: AzureStore, transport: _Transport, skew: Skew) -> ContainerClient:
+    options: dict[str, Any] = {"transport": transport, "retry_total": 0} | azure_signing.options(skew)
     options |= {"max_single_put_size": BLOCK, "max_block_size": BLOCK}
     if config.connection_string:
         return ContainerClient.from_connection_string(config.connection_string.reveal(), config.container, **options)

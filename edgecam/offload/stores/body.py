@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Protocol, Self, runtime_checkable
 
 from edgecam.offload.stores import Corrupt, Transient, Upload
 
@@ -26,6 +26,29 @@ class Piece:
     md5: str
 
 
+@runtime_checkable
+class Gate(Protocol):
+    """A `progress` that also decides how fast bytes leave."""
+
+    def __call__(self, sent: int) -> None: ...
+
+    def most(self) -> int | None:
+        """Bytes that should leave in one piece at most."""
+        ...
+
+    def let(self, count: int) -> None:
+        """Return when `count` more bytes may leave, or raise a StoreError."""
+        ...
+
+
+def portion(progress: Callable[[int], None], size: int | None) -> int:
+    """How many bytes to read for somebody who asked for `size` (None or less than 0: all)."""
+    most = progress.most() if isinstance(progress, Gate) else None
+    if size is None or size < 0:
+        return -1 if most is None else most
+    return size if most is None else min(size, most)
+
+
 class Body:
     """What HTTP clients read from: tells `progress` how far it has got and checks the MD5 on the way.
 
@@ -42,6 +65,8 @@ class Body:
         self._file.seek(self._piece.start)
         self._hash = hashlib.md5(usedforsecurity=False)
         self._hashed = 0
+        self.leaving = True
+        """Whether what is read leaves the box. A client that reads only to sign says so."""
 
     def __enter__(self) -> Self:
         return self
@@ -56,14 +81,17 @@ class Body:
 
     def read(self, size: int | None = -1) -> bytes:
         at = self.tell()
-        data = _read(self._file, self._wanted(size), self._upload)
+        most = portion(self._progress, size) if self.leaving else size
+        data = _read(self._file, self._wanted(most), self._upload)
         if at == 0:
             self._hash, self._hashed = hashlib.md5(usedforsecurity=False), 0
         if at == self._hashed:
             self._hash.update(data)
             self._hashed += len(data)
             self._check()
-        self._progress(self._piece.start + at + len(data))
+        if self.leaving and isinstance(self._progress, Gate):
+            self._progress.let(len(data))
+        self._progress(self._piece.start + at + len(data) if self.leaving else 0)
         return data
 
     def _wanted(self, size: int | None) -> int:

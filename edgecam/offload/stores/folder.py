@@ -19,6 +19,8 @@ from edgecam.offload.stores import BadCredentials, BadSettings, Permanent, Store
 from edgecam.offload.stores.body import Body
 
 CHUNK = 1 << 20
+LEAVES = 1 << 16
+"""Bytes that are copied at once to the store: what paces them looks in between."""
 PART = ".part"
 
 _FOR_A_PERSON: Mapping[int, tuple[type[Permanent], str]] = {
@@ -38,6 +40,9 @@ class Folder:
 
     What a crash leaves half done has a name of this box's own, which the next attempt takes again.
     """
+
+    ahead: float | None = None
+    """A folder has no clock of its own."""
 
     def __init__(self, config: FolderStore) -> None:
         self._root, self._must_be_mounted = config.path, config.require_mount
@@ -154,7 +159,7 @@ def _mounted(path: Path) -> bool:
 
 def _copy(body: Body, part: Path) -> None:
     with durable.create(part) as out:
-        while chunk := body.read(CHUNK):
+        while chunk := body.read(LEAVES):
             out.write(chunk)
         durable.flush(out)
 

@@ -15,6 +15,8 @@ class Memory:
     `puts` counts what was really sent. `put_only` refuses every question as a key without read permission does.
     """
 
+    ahead: float | None = None
+
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.faults: deque[StoreError | None] = deque()

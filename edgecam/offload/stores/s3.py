@@ -39,6 +39,8 @@ from edgecam.offload.stores.asking import Asking
 from edgecam.offload.stores.body import BLOCK, Body, opened
 from edgecam.offload.stores.journal import Forgotten
 from edgecam.offload.stores.multipart import Multipart, Unsure
+from edgecam.offload.stores.s3_signing import sign_with
+from edgecam.offload.stores.skew import Skew
 from edgecam.offload.stores.verdict import Refusals, imposter, judge, unreachable
 
 CONNECT, READ = 30, 600  # s; the worker is replaced long before, unless all is sent and buffers drain
@@ -97,6 +99,12 @@ class S3:
             self._client = _client(config, self._session)
         except (boto.BotoCoreError, ValueError, OSError) as error:
             raise _error(error, self._host) from None
+        self._skew = Skew(self._clock)
+        sign_with(self._client, self._skew)
+
+    @property
+    def ahead(self) -> float | None:
+        return self._skew.ahead
 
     def put(self, upload: Upload, progress: Callable[[int], None]) -> Stored:
         stored = self._put_parts(upload, progress) if upload.size > self._whole else self._put_whole(upload, progress)
@@ -289,7 +297,25 @@ def _client(config: S3Store, session: boto3.session.Session) -> Any:  # boto3 ma
         ),
     )
     client.meta.events.register("before-call.s3.HeadBucket", _no_hunt)
+    client.meta.events.register("before-call.s3", _prepares)
+    client.meta.events.register("before-send.s3", _sends)
     return client
+
+
+def _prepares(params: _Answer, **_: object) -> None:
+    """What is read from now on is read for checksums and, without TLS, the signature."""
+    if body := _body_in(params["body"]):
+        body.leaving = False
+
+
+def _sends(request: Any, **_: object) -> None:
+    if body := _body_in(request.body):
+        body.leaving = True
+
+
+def _body_in(data: object) -> Body | None:
+    """Our own, as it is or wrapped by the SDK, which may send a checksum behind it."""
+    return next((part for part in (data, *getattr(data, "__dict__", {}).values()) if isinstance(part, Body)), None)
 
 
 def _no_hunt(**_: object) -> tuple[SimpleNamespace, _Answer]:

@@ -108,8 +108,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     text = lower.get("retry-after", "").strip()
     if text.isdecimal():
         return float(text)
-    then, now = _date(text), _date(lower.get("date", ""))
+    then, now = _date(text), moment(lower)
     return max(0.0, (then - now).total_seconds()) if then and now else None
+
+
+def moment(headers: Mapping[str, str]) -> datetime | None:
+    """When an answer was made, by the server's own clock (`Date`, RFC 9110, 6.6.1)."""
+    return next((_date(value) for name, value in headers.items() if name.lower() == "date"), None)
 
 
 def _date(text: str) -> datetime | None:

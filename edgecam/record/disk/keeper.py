@@ -9,19 +9,22 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgecam import aside
+from edgecam.almanac import BUILT
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored
+from edgecam.events import Bus, ClipLost, ClipSaved, ClipStored, MediaRenamed
 from edgecam.health import DiskStatus
 from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.record.disk.dating import Dating
+from edgecam.record.disk.keeps import DEFAULT_AGES, ages, sizes
 from edgecam.record.disk.library import Away, Library
 from edgecam.record.disk.recovery import Recovered, enter, tidy
-from edgecam.record.disk.shelf import BUILT, SPARE, Item, Keeps, Shelf, began
+from edgecam.record.disk.shelf import SPARE, Item, Keeps, Shelf, began
 from edgecam.record.disk.sweep import Sweep, sweep
 from edgecam.supervisor import Fatal, reason
 
@@ -99,14 +102,16 @@ class Keeper:
         status: DiskStatus,
         back: Callable[[Recovered], None],
         space: Callable[[Path], Space] = space,
+        dating: Dating | None = None,
         carrying: Callable[[], str | None] = lambda: None,
     ) -> None:
         """`carrying`: name of what is just on its way to the store; that one is not removed, any thread may ask."""
         self._config, self._library, self._bus, self._clock = config, library, bus, clock
-        self._status, self._back, self._carrying = status, back, carrying
-        self._ages = {id: _ages(camera.record, camera.snapshot) for id, camera in cameras.items()}
+        self._status, self._back, self._dating = status, back, dating
+        self._carrying = carrying
+        self._ages = {id: ages(camera.record, camera.snapshot) for id, camera in cameras.items()}
         self._sizes = {
-            (id, kind): size for id, camera in cameras.items() for kind, size in _sizes(camera.record, camera.snapshot)
+            (id, kind): size for id, camera in cameras.items() for kind, size in sizes(camera.record, camera.snapshot)
         }
         self._shelf = Shelf(library.layout)
         self._space = space
@@ -134,24 +139,35 @@ class Keeper:
 
     def keeps(self, camera: str) -> Keeps:
         """How long what is stored of a camera stays."""
-        return self._ages.get(camera, _DEFAULT_AGES)
+        return self._ages.get(camera, DEFAULT_AGES)
 
     async def run(self) -> None:
         """One life. A disk that refuses does not end it."""
         with ExitStack() as stack:
             stack.callback(self._bus.on(ClipSaved, lambda event: self._saved(event.media)))
             stack.callback(self._bus.on(ClipStored, lambda event: self._stored(event.media)))
-            while True:
-                try:
-                    self._tell_deleted()
-                    if await self._there():
-                        await self._look()
-                        if self._library.untidy:
-                            self._back(await aside.run(tidy, self._library))
-                    self._troubled(None)
-                except OSError as error:
-                    self._troubled(f"the library cannot be looked after ({error.strerror})")
-                await self._clock.sleep(WATCH)
+            stack.callback(self._bus.on(MediaRenamed, lambda event: self._saved(event.media)))
+            try:
+                while True:
+                    await self._turn()
+                    await self._clock.sleep(WATCH)
+            finally:
+                if self._dating:
+                    with suppress(OSError):  # what was finished last: after the next boot nobody could date it
+                        await self._dating.turn()
+
+    async def _turn(self) -> None:
+        try:
+            self._tell_deleted()
+            if await self._there():
+                if self._dating:
+                    await self._dating.turn()
+                await self._look()
+                if self._library.untidy:
+                    self._back(await aside.run(tidy, self._library))
+            self._troubled(None)
+        except OSError as error:
+            self._troubled(f"the library cannot be looked after ({error.strerror})")
 
     def _troubled(self, why: str | None) -> None:
         if why and why != self.trouble:
@@ -292,6 +308,8 @@ class Keeper:
 
     async def _expire_by_age(self) -> None:
         """Now and then, and not while the clock is in doubt."""
+        if self._dating and self._dating.doubt:
+            return
         now, offset = self._clock.monotonic(), self._clock.wall() - self._clock.monotonic()
         if self._expires == float("-inf") and await self._was_away():
             self._expires = now + TRUST
@@ -319,6 +337,11 @@ class Keeper:
             sidecar = self._library.sidecar(item.id)
             end = sidecar.end if sidecar else item.id.start
             if end + self.keeps(item.id.camera)[item.id.kind] <= now:
+                yield item
+        for item, written in self._shelf.undated():
+            sidecar = self._library.sidecar(item.id)
+            known = sidecar.receipt.at if sidecar and sidecar.receipt else written
+            if BUILT <= known <= now - self.keeps(item.id.camera)[item.id.kind]:
                 yield item
 
     async def _expire_by_size(self) -> None:
@@ -368,33 +391,6 @@ class Keeper:
 
     def _tell_lost(self, sidecar: Sidecar, why: str) -> None:
         self._bus.publish(ClipLost(camera=sidecar.camera, at=self._clock.wall(), media=sidecar, why=why))
-
-
-_Kept = model.EventRecord | model.ManualRecord | model.Continuous | model.Timelapse | model.Snapshot
-
-
-def _kept(record: model.Record, snapshot: model.Snapshot) -> Mapping[MediaKind, _Kept]:
-    return {
-        MediaKind.EVENT: record.event,
-        MediaKind.MANUAL: record.manual,
-        MediaKind.CONTINUOUS: record.continuous,
-        MediaKind.TIMELAPSE: record.timelapse or model.Timelapse(),
-        MediaKind.SNAPSHOT: snapshot,
-    }
-
-
-def _ages(record: model.Record, snapshot: model.Snapshot) -> Keeps:
-    return {kind: kept.keep for kind, kept in _kept(record, snapshot).items()}
-
-
-def _sizes(record: model.Record, snapshot: model.Snapshot) -> Iterator[tuple[MediaKind, int]]:
-    for kind, kept in _kept(record, snapshot).items():
-        if kept.keep_size is not None:
-            yield kind, kept.keep_size
-
-
-_DEFAULT_AGES = _ages(model.Record(), model.Snapshot())
-"""For what cameras left behind that are no longer configured."""
 
 
 def _mb(size: int) -> str:

@@ -6,23 +6,25 @@ sidecar, and with its marker where a store wants it (architecture, Disk, invaria
 
 import contextlib
 import errno
-import fcntl
 import io
 import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
 from edgecam import durable, jpeg
+from edgecam.almanac import Births, trusted
 from edgecam.digest import digest
 from edgecam.events import MotionPicture
 from edgecam.frame import Frame
 from edgecam.media import Layout, MediaId, MediaKind, Picture, Sidecar, token
 from edgecam.record import boxes
+from edgecam.record.disk.lock import claim
 from edgecam.record.disk.mount import mounted
-from edgecam.record.draft import Draft
+from edgecam.record.draft import Draft, born
 from edgecam.supervisor import Fatal
 
 _PROBE = 1 << 18
@@ -42,7 +44,8 @@ class Away(OSError):
 class Library:
     """Everything below `storage.path`. Blocking; any thread. One process at a time.
 
-    `wanted` says whether a store takes a piece of media; `step` is told of each durable step (tests crash there).
+    `wanted` says whether a store takes a piece of media; `step` is told of each durable step (tests crash there);
+    `births` says what is called how that begins now, and `when` at which time of now (unix seconds) something began.
     `require_mount`: the path has to be a place where something is mounted. Nothing is ever made or written in another
     place than the one that was opened: its lock file, held open, is how it is known again.
     """
@@ -54,10 +57,13 @@ class Library:
         wanted: Callable[[MediaId], bool],
         step: Callable[[str], None] = lambda _: None,
         require_mount: bool = False,
+        births: Births = trusted,
+        when: Callable[[MediaId], float] = attrgetter("start"),
     ) -> None:
-        self.layout = layout
-        self._wanted, self.step, self._require_mount, self._over = wanted, step, require_mount, False
+        self.layout, self.births, self.when = layout, births, when
+        self._wanted, self.step, self._require_mount = wanted, step, require_mount
         self._lock: BinaryIO | None = None
+        self._over = False
         self.busy: set[str] = set()
         """Ids that this process is writing or finishing: recovery leaves them alone."""
         self.touched: set[Path] = set()
@@ -82,7 +88,7 @@ class Library:
         try:
             for folder in (self.layout.open, self.layout.wait, self.layout.bad, *self.layout.rooms):
                 durable.make_folder(folder)
-            self._lock = _claim(self.layout.lock)
+            self._lock = claim(self.layout.lock)
         except OSError as error:
             place = error.filename or self.layout.root
             raise Fatal(f"storage: {place} cannot be made or written ({error.strerror}); check storage.path") from None
@@ -213,6 +219,8 @@ class Library:
             start=draft.start,
             end=draft.start + video.duration if draft.end is None else draft.end,
             clock=draft.clock,
+            boot=draft.boot,
+            boottime=draft.boottime,
             duration=round(video.duration, 3),
             codec=video.codec,
             width=video.width,
@@ -230,8 +238,8 @@ class Library:
 
     def save_picture(self, frame: Frame, cause: str, kind: MediaKind = MediaKind.SNAPSHOT) -> Sidecar:
         """Keep one JPEG frame as a picture of this kind. Raises OSError."""
-        id = MediaId.new(frame.wall, frame.camera, kind, still=True)
-        draft = Draft(id=id.name, start=frame.wall, cause=cause, complete=True)
+        birth = self.births(frame.wall, frame.mono)
+        draft = born(birth, birth.id(frame.camera, kind, still=True), cause).but(complete=True)
         try:
             with durable.create(self.begin(draft)) as file:
                 file.write(frame.data)
@@ -258,6 +266,8 @@ class Library:
             start=best.at,
             end=best.at,
             clock=clip.clock,
+            boot=clip.boot,
+            boottime=clip.boottime and round(clip.boottime + best.at - clip.start, 3),
             duration=0.0,
             codec="jpeg",
             width=best.width,
@@ -385,27 +395,6 @@ def media_of(name: str) -> MediaId | None:
     except ValueError:
         return None
     return id if id.suffix == "." + suffix else None
-
-
-def _claim(path: Path) -> BinaryIO:
-    """Lock `path` for this process and write its number there. Raises Fatal when another one holds it."""
-    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, durable.FILE_MODE), "r+b", buffering=0)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = file.read(20).decode("ascii", "replace").strip() or "unknown"
-        file.close()
-        raise Fatal(
-            f"storage: {path.parent} is in use by another edgecam (process {holder}); "
-            "stop it, or give this one another storage.path"
-        ) from None
-    except BaseException:
-        file.close()
-        raise
-    with contextlib.suppress(OSError):  # a full disk: the lock holds without its word for people
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n".encode())
-    return file
 
 
 def shown(file: BinaryIO, *, still: bool) -> boxes.Video:

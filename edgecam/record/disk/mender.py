@@ -167,7 +167,6 @@ def describe(path: Path, id: MediaId) -> Sidecar:
     return Sidecar.unknown(id, size).model_copy(
         update={
             "end": id.start + video.duration,
-            "clock": "unsynced" if id.text.startswith("unsynced") else "synced",
             "duration": round(video.duration, 3),
             "codec": video.codec,
             "width": video.width,

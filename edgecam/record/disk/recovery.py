@@ -15,6 +15,7 @@ from edgecam import durable
 from edgecam.media import MediaId, Sidecar
 from edgecam.record import boxes
 from edgecam.record.disk.library import Library
+from edgecam.record.disk.renaming import resume
 from edgecam.record.draft import Draft, orphan
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ def recover(library: Library) -> Recovered:
     for path in sorted((*library.layout.open.iterdir(), *library.layout.wait.iterdir())):
         if path.name.endswith((".tmp", CODED)) and not _busy(library, path):
             durable.remove(path)
+    for done in resume(library):
+        log.info("%s: is called %s now", done.old, done.facts.id)
     for draft in _drafts(library):
         try:
             _resume(library, draft, found)

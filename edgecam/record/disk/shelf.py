@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
+from edgecam.almanac import BUILT
 from edgecam.media import Layout, MediaId, MediaKind
 
 Keeps = Mapping[MediaKind, float]
@@ -29,8 +30,8 @@ library is read, makes room for a while."""
 LONGEST_EVENT = 3600.0
 """Seconds that a clip of an event is thought to last at most."""
 
-BUILT = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
-"""No clock was right before there was an edgecam."""
+UNDATED_EVENT = 300.0
+"""The same of one that began when nobody knew the time: when it was written last says nothing."""
 
 LOOK_AGAIN = 600.0
 """Seconds between two looks into folders that are not ours."""
@@ -75,9 +76,11 @@ class Shelf:
         self._looked = float("-inf")
 
     def days(self) -> list[Path]:
-        """Every camera's day folders, the oldest day first."""
+        """Every camera's day folders, the oldest day first; last those of 1970: nobody knows when that was, or it is
+        now.
+        """
         found = [day for room in self._layout.rooms for camera in _folders(room) for day in _folders(camera)]
-        return sorted(found, key=lambda day: day.name)
+        return sorted(found, key=lambda day: (began(day) < BUILT, day.name))
 
     def count(self, day: Path) -> Counter[MediaKind]:
         """Bytes in a day folder, by kind; what is being finished counts already, strangers do not."""
@@ -121,13 +124,14 @@ class Shelf:
                         ranked = self._ranked(folder, waiting)
                         seen[folder] = frozenset(ranked.values())
                         found += [(stem, folder) for stem, worth in ranked.items() if worth == rank]
-                for stem, folder in sorted(found):
+                for stem, folder in sorted(found, key=_written_first if began(folders[0]) < BUILT else None):
                     yield from ((rank, item) for item in self._those(folder, [stem]) if rank >= _least(item))
 
     def older(self, keeps: Callable[[str], Keeps], now: float) -> Iterator[Item]:
         """Stored things that began longer ago than they are kept. `keeps` is asked for each camera.
 
-        What is dated before BUILT was taken with a wrong clock: nobody knows its age, so only the quota removes it.
+        What is dated before BUILT was taken with a wrong clock: nobody knows its age, so only the quota removes it,
+        unless it has no date at all (`undated`).
         """
         waiting = self._waiting()
         for day in self.days():
@@ -137,6 +141,17 @@ class Shelf:
             last = {kind: _stamp(now - keep[kind]) for kind in MediaKind}
             old = [stem for stem in sorted(_names(day)) if (kind := _kind(stem)) and stem <= last[kind]]
             yield from self._stored(day, old, waiting)
+
+    def undated(self) -> Iterator[tuple[Item, float]]:
+        """Stored things that began when nobody knew the time, each with when its media was last written, by whatever
+        the clock was then (unix seconds).
+        """
+        waiting = self._waiting()
+        for day in self.days():
+            if began(day) < BUILT:
+                stems = [stem for stem in sorted(_names(day)) if stem.startswith("unsynced-") and _kind(stem)]
+                for item in self._stored(day, stems, waiting):
+                    yield item, _written(self._layout.media(item.id), 0.0)
 
     def of(self, camera: str, kind: MediaKind) -> Iterator[Item]:
         """The stored things of a camera and kind, oldest first."""
@@ -200,11 +215,20 @@ def _seen(day: Path, segments: list[str], events: list[str]) -> set[str]:
     """
     found: set[str] = set()
     for event in events if segments else ():
-        begin = MediaId.parse(event).start
-        end = min(_written(day / f"{event}.mp4", begin), begin + LONGEST_EVENT)
-        first = bisect_right(segments, event[: len(_stamp(0))]) - 1
-        found.update(segments[max(0, first) : bisect_left(segments, _stamp(end))])
+        id = MediaId.parse(event)
+        if id.boot:
+            last = MediaId.undated(id.boot, id.start + UNDATED_EVENT, id.camera, id.kind).stamp
+        else:
+            last = _stamp(min(_written(day / f"{event}.mp4", id.start), id.start + LONGEST_EVENT))
+        first = bisect_right(segments, id.stamp) - 1
+        found.update(segments[max(0, first) : bisect_left(segments, last)])
     return found
+
+
+def _written_first(one: tuple[str, Path]) -> tuple[float, str]:
+    """Sorts things without a date: names of several boots are in no order."""
+    stem, folder = one
+    return _written(folder / f"{stem}.mp4", _written(folder / f"{stem}.jpg", 0.0)), stem
 
 
 def _stamp(wall: float) -> str:

@@ -81,6 +81,8 @@ class Daily:
         days: dict[date, Stills] = {}
         filmed = self._made | {day_of(id.start) for id in self._unfinished()}
         for id in self._finished():
+            if id.unsynced:  # its day is not known yet
+                continue
             if id.still:
                 days.setdefault(day_of(id.start), []).append(id)
             else:

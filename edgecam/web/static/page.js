@@ -5,6 +5,7 @@ import { ask } from "./shell.js";
 
 const POLL = 2000;    // ms between two looks at the state, and between two stills
 const RETRY = 1000;   // ms after a failure
+const CALM = 10000;   // ms between two looks at the store
 
 const one = location.pathname.match(/\/cameras\/([a-z0-9_]+)$/)?.[1];
 const main = document.querySelector("#cameras");
@@ -181,6 +182,44 @@ function show(cameras) {
   if (one && wanted.length) document.title = `${wanted[0].name} · edgecam`;
 }
 
+// -- what waits for the store: one line below the cameras, for those who may see the whole box
+
+const store = document.querySelector("#store");
+const STORE = { ok: "store: in order", retrying: "store: trying again", blocked: "store: needs you", full: "store: full", held: "store: later" };
+
+function size(bytes) {
+  for (const [unit, name] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]]) if (bytes >= unit) return `${(bytes / unit).toFixed(1)} ${name}`;
+  return `${bytes} B`;
+}
+
+function tell(spool) {
+  const parts = [STORE[spool.state] ?? `store: ${spool.state}`];
+  if (spool.reason) parts[0] += ` (${spool.reason})`;
+  if (spool.next_try) {
+    const wait = Math.round((new Date(spool.next_try) - Date.now()) / 1000);
+    if (wait > 1) parts.push(`next try in ${wait < 120 ? `${wait} s` : `${Math.round(wait / 60)} min`}`);
+  }
+  parts.push(spool.files === 0 ? "nothing waits" : `${spool.files} waiting, ${size(spool.bytes)}`);
+  if (spool.rate) parts.push(`${size(spool.rate)}/s`);
+  if (spool.last_stored) parts.push(`last stored ${ago(Math.max(0, Date.now() - new Date(spool.last_stored)) / 1000)}`);
+  if (spool.lost) parts.push(`${spool.lost} lost`);
+  store.textContent = parts.join(" · ");
+  store.classList.toggle("trouble", ["blocked", "full"].includes(spool.state));
+  store.hidden = spool.state === "off";
+}
+
+let counting = null;
+
+async function count() {
+  clearTimeout(counting);
+  try {
+    tell((await (await ask("api/health")).json()).spool);
+  } catch {
+    store.hidden = true;
+  }
+  if (!document.hidden) counting = setTimeout(count, CALM);
+}
+
 let looking = null;
 
 async function look() {
@@ -199,12 +238,14 @@ async function look() {
 
 document.addEventListener("visibilitychange", () => {
   clearTimeout(looking);
+  clearTimeout(counting);
   for (const card of cards.values()) {
     if (document.hidden) card.stop();
     else card.start(card.live || cards.size === 1);
   }
-  if (!document.hidden) look();
+  if (!document.hidden) { look(); count(); }
 });
 
 setInterval(() => { if (!document.hidden) for (const card of cards.values()) card.tick(); }, 500);
 look();
+count();

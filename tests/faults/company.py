@@ -41,12 +41,15 @@ def _without_a_broker(trial: Trial, ends: Callable[[Mosquitto], object], comes: 
             with Ear(broker.port) as ear:
                 until("it is online", lambda: ear.last(STATUS) == b"online")
                 until("it uploads", home.arrived)
+            pid = broker.pid
             ends(broker)
             assert box.waiting(), "all was stored before the broker was away"
             home.drained(120)
             comes(broker)
             with Ear(broker.port) as ear:
                 _true_again(box, ear, files)
+                if broker.pid != pid:
+                    assert ear.events("clip_stored") == [], "news of a time that is over"
         home.check()
         return Found(files, f"the counters ({', '.join(COUNTS)}) are right when it is back")
 
@@ -57,7 +60,6 @@ def _true_again(box: Edgecam, ear: Ear, stored: int) -> None:
     told, true = _spool(ear), box.health()["spool"]
     assert {name: told[name] for name in COUNTS} == {name: true[name] for name in COUNTS}
     assert (true["state"], true["files"], true["stored"]) == ("ok", 0, stored)
-    assert ear.events("clip_stored") == [], "news of a time that is over"
 
 
 def _spool(ear: Ear) -> dict[str, object]:

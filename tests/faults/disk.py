@@ -4,6 +4,7 @@ import json
 import os
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from crash import scan
@@ -144,8 +145,7 @@ def no_room_for_a_byte(trial: Trial) -> Found:
             for _ in range(times):
                 seen = len(home.arrived())
                 until("it records and uploads", lambda: len(home.arrived()) > seen + 1, 30)  # noqa: B023
-                filler = place / "filler"
-                filler.write_bytes(bytes(_free(place) - chance.randrange(16) * 4096))
+                filler = _fill(place, chance.randrange(16))
                 until("the problem is told", lambda: box.health()["problems"])
                 filler.unlink()
                 until("all is well", lambda: box.health()["problems"] == [], 90)
@@ -153,6 +153,17 @@ def no_room_for_a_byte(trial: Trial) -> Found:
         wrong = scan.whole(place) + scan.orphans(place, wanted=frozenset(kinds)) + scan.stored(home.bucket, place)
         assert wrong == []
         return Found(len(home.arrived()), f"{times} times no room at all; every file is whole")
+
+
+def _fill(place: Path, pages: int) -> Path:
+    """Take all the room but so many pages, though others write as well."""
+    filler = place / "filler"
+    with filler.open("wb", 0) as file:
+        with suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        file.truncate(max(0, file.tell() - pages * 4096))
+    return filler
 
 
 # 27

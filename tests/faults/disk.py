@@ -97,7 +97,8 @@ def room_ends(trial: Trial) -> Found:
                 filler.write(bytes(min(chance.randrange(3 * MB, 6 * MB), _free(place))))
                 filler.flush()
                 until("there is room again", lambda: _free(place) > MB)
-            gone = {clip.id for clip in home.clips} - _here(home)
+            until("what is gone is told", lambda: _gone(home) == _told(ear))
+            gone = _gone(home)
             _told_alike(box, ear, gone)
             home.proxy.mend()
             home.drained()
@@ -113,13 +114,20 @@ def _here(home: Home) -> set[str]:
     return {path.stem for path in home.box.library.glob("recordings/*/*/*.mp4")}
 
 
+def _gone(home: Home) -> set[str]:
+    return {clip.id for clip in home.clips} - _here(home)
+
+
+def _told(ear: Ear) -> set[str]:
+    return {told["id"] for told in ear.events("offload_dropped")}
+
+
 def _free(place: Path) -> int:
     found = os.statvfs(place)
     return found.f_bavail * found.f_frsize
 
 
 def _told_alike(box: Edgecam, ear: Ear, gone: set[str]) -> None:
-    until("all are told", lambda: len(ear.events("offload_dropped")) >= len(gone))
     assert sorted(told["id"] for told in ear.events("offload_dropped")) == sorted(gone)
     health = box.health()
     assert (health["spool"]["lost"], health["disk"]["lost"]) == (len(gone), len(gone))

@@ -21,6 +21,7 @@ FAR = 300.0
 PATIENCE = 900.0
 """Seconds for which uploads are held while it is."""
 
+STARTING = "what waits is looked through first"
 DATING = "the clock was set; what was recorded before is given its right name first"
 
 Trust = Literal["synced", "unsynced"]
@@ -125,7 +126,9 @@ class Almanac:
         """Why nothing may be uploaded now, in words."""
         if self.doubt and self._clock.monotonic() - self._since < PATIENCE:
             return f"{self.doubt}; uploads are held until it is set, at most {PATIENCE / 60:.0f} min"
-        return DATING if self.turns != self.settled else None
+        if self.turns == self.settled:
+            return None
+        return STARTING if self.turns == 1 else DATING
 
     # -- what things are called ---------------------------------------------------------------------------------------
 

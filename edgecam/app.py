@@ -245,7 +245,8 @@ class Daemon:
             cameras_status=self.health.cameras,
             clock=self._clock,
             ledger=ledger,
-            hold=lambda: self._almanac.hold or hours(),
+            hold=lambda: self._almanac.hold,
+            shut=hours,
             may_go=lambda camera: self._settings.on(camera, "offload"),
             mend=mender.mend,
         )

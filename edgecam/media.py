@@ -240,7 +240,14 @@ class Sidecar(BaseModel):
     """Of an event's clip."""
     sealed: Sealed | None = None
     """In the store's manifest only."""
+    wanted: bool | None = None
+    """By a store, when it was finished; None where nobody noted that."""
     receipt: Receipt | None = None
+
+    @property
+    def unsent(self) -> bool:
+        """Whether a store lacks it that has had its word: what was finished while there was none stays here."""
+        return self.receipt is None and self.wanted is not False
 
     @property
     def media(self) -> MediaId:

@@ -58,9 +58,11 @@ def answering() -> Iterator[Answers]:
     with Answers() as server:
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def s3(url: str, **more: object) -> S3Store:

@@ -54,13 +54,23 @@ THINGS: Mapping[str, Callable[[Layout, MediaId], Path]] = {
     "sidecar": lambda layout, clip: layout.sidecar(clip),
     "picture's marker": lambda layout, clip: layout.marker(clip.picture),
 }
+
+
+def _unreadable(path: Path) -> None:
+    """The disk refuses it."""
+    path.unlink()
+    path.symlink_to(path.name)
+
+
 FATES: Mapping[str, Callable[[Path], object]] = {
     "deleted": lambda path: path.unlink(),
     "empty": lambda path: path.write_bytes(b""),
     "garbage": lambda path: path.write_bytes(bytes(range(256))),
     "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "unreadable": _unreadable,
 }
-CASES = [(thing, fate) for thing in THINGS for fate in FATES]
+CASES = [(thing, fate) for thing in THINGS for fate in FATES if (thing, fate) != ("marker", "unreadable")]
+"""Nobody reads a clip's marker."""
 HURT = [case for case in CASES if case[0] != "marker" or case[1] == "deleted"]
 """Of a clip's marker the name says all."""
 

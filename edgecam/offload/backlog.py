@@ -14,6 +14,10 @@ SHARE = 4
 """Of so many clips of events one is the oldest that waits, when events go first, and the others are the newest."""
 STUBBORN = 2
 """Failures, each while the store worked for others, after which a thing lets the others go first."""
+TURN, RAREST = 16, 16
+"""Other things that arrive before what failed so gets a turn all the same, however many wait. It comes as many times
+more seldom as it failed in vain, up to RAREST.
+"""
 PROBES = 3
 """Failures as a probe after which another thing is the probe: the fault may be the thing's own."""
 
@@ -39,6 +43,8 @@ class Backlog:
         self._bytes = 0
         self._turn = 0
         self._urgent, self._cheap, self._aged = Ranking(), Ranking(), Ranking()
+        self._stubborn, self._since = Ranking(), 0
+        """What failed again and again, what did so least first; things that arrived since one of them was tried."""
         self._clips = Ranking()
         """Of events that go newest first, the oldest first."""
 
@@ -75,7 +81,7 @@ class Backlog:
         del self._suspect[id], self._probed[id]
         self._court.forget(id)
         self._bytes -= gone.size if gone else 0
-        for ranking in (self._urgent, self._cheap, self._aged, self._clips):
+        for ranking in (self._urgent, self._cheap, self._aged, self._clips, self._stubborn):
             ranking.drop(id)
 
     def update(self, before: frozenset[str], now: frozenset[str], new: Iterable[Waiting]) -> None:
@@ -96,6 +102,7 @@ class Backlog:
     def done(self, id: str, *, sent: bool) -> None:
         """It arrived. `sent`: its bytes were, and are whole there."""
         self._turn += id in self._clips
+        self._since += id in self._things
         if sent and id in self._things:
             self._court.passed(self._things[id].size)
         self.remove(id)
@@ -104,6 +111,7 @@ class Backlog:
         """It did not arrive: as a `probe` of a store that does not work, or while the store worked for others."""
         if id in self._things:
             (self._probed if probe else self._suspect)[id] += 1
+            self._tried(id)
             self._rank(self._things[id])
 
     def spoiled(self, id: str) -> Blame:
@@ -112,12 +120,17 @@ class Backlog:
             return Blame.UNKNOWN
         self._suspect[id] = max(STUBBORN, self._suspect[id] + 1)
         self._probed[id] += 1
+        self._tried(id)
         blame = self._court.spoiled(id, self._things[id].size)
         for name in {id, *self._court.lately}:
             if blame is Blame.LINE:
                 del self._suspect[name]
             self._rank(self._things[name])
         return blame
+
+    def _tried(self, id: str) -> None:
+        if self._suspect[id] >= STUBBORN:
+            self._since = 0
 
     def recovered(self) -> None:
         """The store works again: what failed as a probe is not to blame."""
@@ -130,8 +143,10 @@ class Backlog:
 
     def next(self) -> Waiting | None:
         """The most urgent thing."""
-        name = self._urgent.first()
-        if name in self._clips and self._turn % SHARE == SHARE - 1:
+        name, stubborn = self._urgent.first(), self._stubborn.first()
+        if stubborn and self._since >= TURN * min(self._suspect[stubborn] - STUBBORN + 1, RAREST):
+            name = stubborn
+        elif name in self._clips and self._turn % SHARE == SHARE - 1:
             name = self._clips.first()
         return self._things.get(name or "")
 
@@ -143,10 +158,14 @@ class Backlog:
         name, suspect = thing.id.name, self._suspect[thing.id.name]
         stubborn = suspect >= STUBBORN
         if thing.id.camera in self._held:
-            for ranking in (self._urgent, self._cheap, self._clips):
+            for ranking in (self._urgent, self._cheap, self._clips, self._stubborn):
                 ranking.drop(name)
             return
         self._urgent.put(name, (stubborn, *urgency(thing.id, self._order)))
+        if stubborn:
+            self._stubborn.put(name, (suspect, *urgency(thing.id, self._order)))
+        else:
+            self._stubborn.drop(name)
         self._cheap.put(name, (suspect, self._probed[name] // PROBES, thing.size))
         if self._order == "events-first" and thing.id.kind in _EVENTS and not thing.id.still and not stubborn:
             self._clips.put(name, (thing.id.start,))

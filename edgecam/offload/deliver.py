@@ -150,6 +150,7 @@ def deliver(store: Store, parcel: Parcel, progress: Callable[[int], None]) -> De
 
 
 PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN})
+PASSING |= {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """What our own system says when it is short of something, and not of the file."""
 
 
@@ -224,15 +225,28 @@ def _in_parts(form: Form, part: int, progress: Callable[[int], None]) -> str:
 
 
 def _named(store: Store, stem: Stem) -> _Naming | None:
-    """What the manifest names; None without a manifest or with one that makes no sense."""
+    """What the manifest names; None without a manifest or with one that makes no sense.
+
+    A key that may not list is refused what is missing. Where a manifest is there and refused, it is another's.
+    """
     with tempfile.TemporaryDirectory(prefix="edgecam-") as folder:
         file = Path(folder) / "manifest"
-        if store.get(f"{stem}.json", file) is None:
-            return None
+        try:
+            if store.get(f"{stem}.json", file) is None:
+                return None
+        except Permanent:
+            return _Naming(sha256="") if _seen(store, f"{stem}.json") else None
         try:
             return _Naming.model_validate_json(file.read_bytes())
         except ValidationError:
             return None
+
+
+def _seen(store: Store, key: str) -> bool:
+    try:
+        return store.stat(key) is not None
+    except Permanent:
+        return False
 
 
 def _plain(parcel: Parcel) -> Form:

@@ -134,7 +134,7 @@ def _described(layout: Layout, id: MediaId, wanted: Callable[[MediaId], bool]) -
         if layout.media(id).exists() and not waits:
             yield Wrong(id, layout.media(id), f"{id} has lost its sidecar, so its hash is not known", waits=False)
         return
-    except (ValidationError, Damaged):
+    except (ValidationError, Damaged, OSError):
         if not waits:
             yield Wrong(id, path, f"the sidecar of {id} is unreadable, so its hash is not known", waits=False)
         return
@@ -143,7 +143,7 @@ def _described(layout: Layout, id: MediaId, wanted: Callable[[MediaId], bool]) -
         told.append((id.picture, facts.picture))
     for one, known in told:
         if not layout.marker(one).exists():
-            unmarked = facts.receipt is None and wanted(one)
+            unmarked = facts.unsent and wanted(one)
             yield Piece(one, layout.media(one), path, known.size, known.sha256, waits=False, unmarked=unmarked)
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from edgecam import durable
 from edgecam.media import JOURNAL, Layout, MediaId, Receipt, Sidecar
 from edgecam.offload.backlog import Waiting
-from edgecam.offload.deliver import Damaged, Gone, Parcel
+from edgecam.offload.deliver import PASSING, Damaged, Gone, Parcel
 from edgecam.offload.seal import Seal
 
 _TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg"}
@@ -65,6 +65,10 @@ class Spool:
             raise Gone(f"{id} is not there any more") from None
         except ValidationError:
             raise Damaged(f"the sidecar of {id} is unreadable, so its hash is not known") from None
+        except OSError as error:
+            if error.errno in PASSING:
+                raise
+            raise Damaged(f"the sidecar of {id} cannot be read ({error.strerror}), so its hash is not known") from None
 
     def parcel(self, sidecar: Sidecar, *, node: str, prefix: str, recipients: Sequence[str] = ()) -> Parcel:
         """The thing as it travels. The manifest is the sidecar without a receipt; an event's picture has none.
@@ -82,7 +86,7 @@ class Spool:
             sha256=sidecar.sha256,
             content_type=_TYPES[id.suffix],
             metadata={name: str(value) for name, value in told.items()} | {"sha256": sidecar.sha256},
-            manifest="" if id.beside else sidecar.model_copy(update={"receipt": None}).dump().decode(),
+            manifest="" if id.beside else sidecar.model_copy(update={"receipt": None, "wanted": None}).dump().decode(),
             journal=self._layout.journal(id),
             seal=self._seal(id, recipients) if recipients else None,
         )

@@ -21,7 +21,7 @@ from edgecam.offload import words
 from edgecam.offload.age import SUFFIX
 from edgecam.offload.backlog import Waiting
 from edgecam.offload.blame import STRIKES, Blame
-from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
+from edgecam.offload.deliver import PASSING, Damaged, Delivered, Gone, Parcel
 from edgecam.offload.intake import Intake
 from edgecam.offload.ledger import Ledger
 from edgecam.offload.patience import Patience
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 TICK = 60.0
 """Seconds between two looks at the directory when nobody says that something new waits."""
+LOOK = 600.0
+"""The same where something always waits, in seconds."""
 HELD = 1.0
 """Seconds between two looks at whether anything may go."""
 ASK = 60.0
@@ -72,18 +74,22 @@ class Uploader:
         ledger: Ledger | None = None,
         patience: Patience | None = None,
         hold: Callable[[], str | None] = lambda: None,
+        shut: Callable[[], str | None] = lambda: None,
         may_go: Callable[[str], bool] = lambda camera: True,
         mend: Callable[[MediaId], object] = lambda _: None,
     ) -> None:
         """`wanted`: whether the store takes a thing; `prefix`: what stands before the node in its key; `hold`: why
-        nothing may go now, in words; `may_go`: whether a camera's switch is on; `mend` makes anew, if the media is
-        sound, what was lost of a thing's facts, and blocks.
+        nothing may go while the time is not known, and `shut`, why not a byte may leave at this hour, in words;
+        `may_go`: whether a camera's switch is on; `mend` makes anew, if the media is sound, what was lost of a
+        thing's facts, and blocks.
         """
         self._config, self._node, self._prefix = config, node, prefix
         self._probe = f"{config.store.prefix}_edgecam/probe-{node}"
         self._spool, self._worker, self._bus, self._clock = spool, worker, bus, clock
         self._status, self._cameras_status = status, cameras_status
-        self._patience, self._hold, self._mend = patience or Patience(), hold, mend
+        self._patience, self._mend = patience or Patience(), mend
+        self._shut = shut
+        self._hold: Callable[[], str | None] = lambda: shut() or hold()
         self._ledger = ledger or Ledger(status, clock)
         self._ledger.stands(StoreState.OK, None)
         self._intake = Intake(
@@ -99,6 +105,7 @@ class Uploader:
         self._proved = False
         """Whether the store worked since the start, or since somebody asked."""
         self._asked, self._greeted = float("-inf"), False
+        self._looked = clock.monotonic()
 
     @property
     def carrying(self) -> str | None:
@@ -132,27 +139,35 @@ class Uploader:
             await self._intake.look()
         if self._hold():
             self._tell()
-            await self._ask()
+            if not self._shut():
+                await self._ask()
             await self._wait(HELD, self._hurry)
             return
+        if self._clock.monotonic() - self._looked >= LOOK and not self._patience.open:
+            await self._look_around()
         thing = self._backlog.probe() if self._patience.open else self._backlog.next()
         if thing is not None:
             await self._carry(thing)
         elif self._proved and not self._patience.open:
             if not await self._wait(TICK, self._news):
-                await self._intake.look()
-                await self._sweep()
+                await self._look_around()
         else:
             await self._prove()
         self._tell()
 
-    async def _wait(self, seconds: float, event: asyncio.Event) -> bool:
-        """Until `event`, for so long at most; whether it came."""
-        event.clear()
+    async def _wait(self, seconds: float, event: asyncio.Event, *, anew: bool = True) -> bool:
+        """Until `event`, for so long at most; whether it came. `anew`: what came before now does not count."""
+        if anew:
+            event.clear()
         try:
             return await aside.within(self._clock, seconds, event.wait())
         except TimeoutError:
             return False
+
+    async def _look_around(self) -> None:
+        self._looked = self._clock.monotonic()
+        await self._intake.look()
+        await self._sweep()
 
     async def _sweep(self) -> None:
         """What was dropped, deleted or set aside in the middle of its upload: the store need not keep parts of it."""
@@ -180,6 +195,7 @@ class Uploader:
     async def _carry(self, thing: Waiting) -> None:
         """One attempt, and a pause after one that failed."""
         name = thing.id.name
+        self._hurry.clear()
         try:
             await self._greet()
             if self._hold():
@@ -242,7 +258,11 @@ class Uploader:
             return await aside.run(self._spool.sidecar, id)
         except Damaged as error:
             log.warning("offload: %s; it is made anew from the media", error)
-            await aside.run(self._mend, id)
+            try:
+                await aside.run(self._mend, id)
+            except OSError as refused:
+                if refused.errno in PASSING:  # a sound clip is not set aside because the disk is full
+                    raise
             return await aside.run(self._spool.sidecar, id)
 
     def _announce(self, stored: Sidecar, link: str | None, ends: float | None) -> None:
@@ -332,4 +352,4 @@ class Uploader:
         if pause.news:
             level = logging.WARNING if state is StoreState.RETRYING else logging.ERROR
             log.log(level, words.trouble(error, state, pause, attempts=attempts, waiting=len(self._backlog)))
-        return await self._wait(pause.seconds, unless)
+        return await self._wait(pause.seconds, unless, anew=unless is not self._hurry)  # it came during the attempt?

@@ -258,7 +258,6 @@ class Clerk:
         if isinstance(task, MakeLink):
             return Answer(link=self._store.link(task.key, task.expiry))
         if isinstance(task, Look):
-            self._store = self._opener(config)  # which remembers no refusal, and so asks
             self._store.stat(task.key)
             return Answer()
         if isinstance(task, Try):

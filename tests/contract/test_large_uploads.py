@@ -358,3 +358,35 @@ def test_a_key_that_may_read_but_not_list_still_asks_for_what_is_there(
     assert deliver(store, clip, silent).sent
     assert not deliver(store, clip, silent).sent
     assert whole(server, clip)
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_key_that_may_read_but_not_list_completes_what_a_power_cut_left_without_manifest(
+    torn: bool, server: Rclone, doorway: Doorway, clip: Parcel
+) -> None:
+    """What is missing is refused like what is forbidden."""
+    folder = server.bucket("birdbox")
+
+    def unlisted(method: str, path: str) -> int | None:
+        there = (folder / path.partition("?")[0].removeprefix("/birdbox/")).exists()
+        return PASS if there or method in ("PUT", "POST") else 403
+
+    doorway.rule = unlisted
+    assert deliver(opened(doorway.port), clip, silent).sent
+    (folder / f"{clip.stem}.json").unlink()
+    if torn:
+        (folder / f"{clip.stem}{clip.suffix}").write_bytes(b"half")
+    assert deliver(opened(doorway.port), clip, silent).sent is torn
+    assert whole(server, clip)
+
+
+def test_a_finished_object_whose_manifest_may_not_be_read_is_not_written_over(
+    server: Rclone, doorway: Doorway, clip: Parcel
+) -> None:
+    folder = server.bucket("birdbox")
+    assert deliver(opened(server.port), clip, silent).sent
+    (folder / f"{clip.stem}{clip.suffix}").write_bytes(b"another's")
+    doorway.rule = lambda method, path: 403 if method == "GET" else PASS
+    assert deliver(opened(doorway.port), clip, silent).conflicts == 1
+    assert (folder / f"{clip.stem}{clip.suffix}").read_bytes() == b"another's"
+    assert (folder / f"{clip.stem}-2{clip.suffix}").read_bytes() == clip.file.read_bytes()

@@ -30,7 +30,7 @@ Files wait in a spool as the recorder leaves them; the daemon's own spool, uploa
 server while something is wrong, which then ends; everything must drain by itself.
 
 A row passes when every file is exactly one object with its manifest, its bytes compared on the server; when nothing
-partial and nothing foreign was ever seen at its key by somebody who asked for it all the time; and when a file left the
+partial and nothing foreign was ever seen at its key by somebody who asked again and again; and when a file left the
 spool only after that. What else a row asks for stands in its line.
 
 Repeat it with `{command}`; the tests play the same rows with fewer files and shorter pauses.

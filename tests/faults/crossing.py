@@ -3,8 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from edgecam.clock import SystemClock
 from edgecam.config.store import Offload, StoreConfig
@@ -14,7 +15,7 @@ from edgecam.media import Layout, Sidecar
 from edgecam.offload.deliver import Delivered, Parcel
 from edgecam.offload.patience import Patience, Pause
 from edgecam.offload.spool import Spool
-from edgecam.offload.stores import Permanent, StoreError
+from edgecam.offload.stores import StoreError
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.worker import STALL, Worker
 from fakes import until
@@ -24,6 +25,7 @@ from faults.site import Site, open_site
 from faults.witness import Thing, Witness
 from waiting import NOON, content, save
 
+T = TypeVar("T")
 HOUR = 3600.0
 HASTE = 0.01
 """What is left, in the tests, of each of the product's pauses."""
@@ -38,7 +40,7 @@ CLEAN_WITHIN = 10.0
 
 
 class Courier(Worker):
-    """The worker, whose attempts are kept."""
+    """The worker, whose attempts, to bring something or to ask for the time, are kept."""
 
     def __init__(self, *, stall: float, command: Sequence[str] | None = None) -> None:
         if command:
@@ -47,31 +49,24 @@ class Courier(Worker):
             super().__init__(clock=SystemClock(), stall=stall)
         self.begun: list[float] = []
         """Of each attempt, monotonic seconds."""
-        self.failures: list[StoreError | None] = []
-        """Of each attempt that is over; None: it was none."""
+        self.failures: list[StoreError] = []
         self.memory = 0
         """That the child held at most, MB."""
 
     async def deliver(self, store: StoreConfig, parcel: Parcel) -> Delivered:
-        self.begun.append(time.monotonic())
-        try:
-            delivered = await super().deliver(store, parcel)
-        except StoreError as error:
-            self.failures.append(error)
-            raise
-        self.failures.append(None)
+        delivered = await self._attempt(super().deliver(store, parcel))
         self.memory = max(self.memory, peak(self.pid))
         return delivered
 
     async def look(self, store: StoreConfig, key: str) -> None:
-        """The question before the first attempt; one that fails is an attempt that failed."""
-        begun = time.monotonic()
+        await self._attempt(super().look(store, key))
+
+    async def _attempt(self, job: Coroutine[object, object, T]) -> T:
+        self.begun.append(time.monotonic())
         try:
-            await super().look(store, key)
+            return await job
         except StoreError as error:
-            if not isinstance(error, Permanent):
-                self.begun.append(begun)
-                self.failures.append(error)
+            self.failures.append(error)
             raise
 
 

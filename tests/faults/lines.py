@@ -129,7 +129,7 @@ async def flipped(crossing: Crossing) -> str:
     crossing.start()
     await crossing.drained()
     refused = [error for error in crossing.courier.failures if isinstance(error, Corrupt)]
-    assert len(refused) == _struck(flips), [str(error) for error in crossing.courier.failures if error]
+    assert len(refused) == _struck(flips), [str(error) for error in crossing.courier.failures]
     return f"{flips.struck} bits flipped, all refused by the server and sent again"
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from faultproxy import refusal
 from faults import answers, lines, pieces
 from faults.answers import answer_lost
+from faults.clocks import wrong_clock
 from faults.crossing import Scenario, cross
 from faults.lines import wrong_address, wrong_certificate
 from faults.rows import Row
@@ -14,6 +15,7 @@ from faults.site import AZURITE, RCLONE, RCLONE_TLS
 INITIALS = {"r": RCLONE, "t": RCLONE_TLS, "a": AZURITE}
 STALL = 5.0, 120.0
 """Seconds without progress until the worker is replaced, in the tests and in the campaign."""
+HOUR, DAY = 3600.0, 86400.0
 THIN = 3.0, 120.0
 """The same, less than a thin line takes for what buffers hold."""
 MIDDLING, LARGE, BLOCKS = (9_000_000, 9_000_000), (3_500_000, 100_000_000), (15_000_000, 30_000_000)
@@ -29,6 +31,12 @@ def rows(number: int, fault: str, scenario: Scenario, tested: str, campaign: str
         server = INITIALS[initial]
         play = partial(cross, scenario=scenario, server=server, **how)  # type: ignore[arg-type]
         yield Row(number, fault, server, play, initial in tested)
+
+
+def clock(number: int, fault: str, behind: float) -> Iterator[Row]:
+    """The campaign's alone: tests/system/test_wrong_clock.py is the tests'."""
+    for server in (RCLONE, AZURITE):
+        yield Row(number, fault, server, partial(wrong_clock, server=server, behind=behind), tested=False)
 
 
 ROWS = (
@@ -57,6 +65,8 @@ ROWS = (
     *rows(15, "wrong secret, then corrected in its file", answers.wrong_secret, "r", "a"),
     *rows(16, "SAS token ended, then a new one in its file", answers.expired_token, "a"),
     *rows(17, "bucket missing, then made", answers.no_bucket, "r", "a", bucket=False),
+    *clock(18, "clock an hour ahead", -HOUR),
+    *clock(18, "clock a day behind", DAY),
     *rows(19, "none; the server refuses aws-chunked", answers.healthy, "t"),
     *rows(20, "metadata dropped", answers.metadata_dropped, "r", "a"),
     *rows(21, "server killed in the middle of an upload", lines.server_restarts, "r", files=(2, 8)),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgecam.almanac import BUILT, DATING, FAR, PATIENCE, Almanac, Birth, span, trusted
+from edgecam.almanac import BUILT, DATING, FAR, PATIENCE, STARTING, Almanac, Birth, span, trusted
 from edgecam.media import MediaId, MediaKind, Sidecar
 from fakes import SLEPT, FakeClock
 
@@ -124,6 +124,13 @@ def test_uploads_are_held_until_every_name_is_what_it_should_be() -> None:
     judge.heard(HOUR)
     clock.tick(PATIENCE)
     assert judge.hold == DATING
+    judge.settled = judge.turns
+    assert judge.hold is None
+
+
+def test_at_the_start_nobody_says_that_the_clock_was_set() -> None:
+    judge = almanac(FakeClock())
+    assert judge.hold == STARTING
     judge.settled = judge.turns
     assert judge.hold is None
 

@@ -154,14 +154,17 @@ STEPS = 12
 
 @pytest.mark.parametrize("number", range(1, STEPS + 1))
 @pytest.mark.parametrize("again", [None, 3])
+@pytest.mark.parametrize("pictured", [False, True])
 async def test_a_crash_at_any_step_of_it_costs_nothing_and_doubles_nothing(
-    number: int, again: int | None, tmp_path: Path
+    number: int, again: int | None, pictured: bool, tmp_path: Path
 ) -> None:
     """Perhaps another one follows while the next start goes on with it. That one has no clock at first."""
     box = Box(tmp_path)
     with at(box):
         old = box.clip()
         await box.dating.turn()
+        if pictured:  # the store has its picture already
+            box.library.layout.marker(old.media.picture).unlink()
         box.clock.step(YEARS)
         box.left = number
         with pytest.raises(Crash):
@@ -352,6 +355,55 @@ async def test_a_disk_that_refuses_in_the_middle_of_it_leaves_it_to_recovery(
     assert box.files() == expected(dated(box, old))
     await box.dating.turn()
     assert box.almanac.hold is None
+
+
+async def test_a_picture_that_was_stored_without_a_date_goes_once_more_with_its_clip(box: Box) -> None:
+    """Pictures go first, and a clip's manifest names the one beside it."""
+    old = box.clip()
+    await box.dating.turn()
+    box.library.layout.marker(old.media.picture).unlink()
+    box.clock.step(YEARS)
+    await box.dating.turn()
+    new = dated(box, old)
+    assert box.files() == expected(new)
+    marker = Sidecar.model_validate_json(box.library.layout.marker(new.picture).read_bytes())
+    assert old.picture
+    assert (marker.media, marker.sha256, marker.start) == (new.picture, old.picture.sha256, old.start + 1 + YEARS)
+
+
+async def test_one_that_the_disk_refuses_keeps_neither_the_others_from_their_date_nor_uploads_for_ever(
+    box: Box,
+) -> None:
+    olds = [box.clip(), box.clip()]
+    await box.dating.turn()
+    box.clock.step(YEARS)
+    bad = dated(box, olds[0])
+    box.library.layout.sidecar(bad).mkdir(parents=True)  # nothing can be written there
+    with pytest.raises(OSError, match="directory"):
+        await box.dating.turn()
+    assert [event.media.id for event in box.renamed] == [dated(box, olds[1]).text]
+    assert box.almanac.hold
+    box.clock.tick(PATIENCE)
+    with pytest.raises(OSError, match="directory"):
+        await box.dating.turn()
+    await box.dating.turn()
+    assert box.almanac.hold is None
+
+
+async def test_what_a_disk_refused_half_way_is_not_begun_under_another_name(box: Box) -> None:
+    """The clock is set a little meanwhile: its picture would stay where it was brought first."""
+    old = box.clip()
+    await box.dating.turn()
+    box.clock.step(YEARS)
+    stone = box.library.layout.media(dated(box, old))
+    stone.mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        await box.dating.turn()
+    stone.rmdir()
+    box.clock.step(0.7)
+    await box.dating.turn()
+    assert [event.media.id for event in box.renamed] == [dated(box, old).text]
+    assert box.files() == expected(dated(box, old))
 
 
 async def test_what_was_deleted_meanwhile_stays_deleted(box: Box) -> None:

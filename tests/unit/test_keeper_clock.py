@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from edgecam.record.cut import archive
 from edgecam.record.disk.dating import Dating
 from edgecam.record.disk.keeper import EXPIRE, TRUST, WATCH, Keeper, Space
 from edgecam.record.disk.library import Library
-from edgecam.record.disk.recovery import Recovered
+from edgecam.record.disk.recovery import Recovered, recover
+from edgecam.record.disk.renaming import rename, renaming
 from edgecam.record.disk.shelf import Shelf
 from fakes import FakeClock, RestingClock
 from waiting import save
@@ -31,14 +33,14 @@ NOW = FakeClock().wall()
 class House:
     """A keeper that keeps events for two days, and what keeps names right."""
 
-    def __init__(self, library: Library, wall: float) -> None:
+    def __init__(self, library: Library, wall: float, limit: int = 10**12) -> None:
         self.library, self.clock, self.bus, self.status = library, RestingClock(), Bus(), DiskStatus()
         self.clock.step(wall - self.clock.wall())
         self.almanac = Almanac(self.clock, boot=BOOT)
         record = model.Record.model_validate({"event": {"keep": "2d"}})
         camera = model.Camera.model_validate({"source": "synthetic"}).model_copy(update={"record": record})
         self.keeper = Keeper(
-            config=model.Storage.model_validate({"limit": 10**12, "reserve": 0}),
+            config=model.Storage.model_validate({"limit": limit, "reserve": 0}),
             cameras={"birdbox": camera},
             library=library,
             bus=self.bus,
@@ -66,9 +68,9 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 
 @contextlib.asynccontextmanager
-async def at_work(library: Library, wall: float = NOW) -> AsyncIterator[House]:
+async def at_work(library: Library, wall: float = NOW, limit: int = 10**12) -> AsyncIterator[House]:
     """After the first look, and an hour later: the clock was doubted when nothing was recorded lately."""
-    house = House(library, wall)
+    house = House(library, wall, limit)
     task = asyncio.create_task(house.keeper.run())
     try:
         await house.look(TRUST)
@@ -180,3 +182,43 @@ def test_what_has_no_date_is_found_by_the_clock_of_now(tmp_path: Path) -> None:
         assert almanac.when(MediaId.new(NOW, "birdbox", MediaKind.EVENT)) == NOW
     finally:
         library.close()
+
+
+def full(library: Library, step: str) -> Callable[[str], None]:
+    """Whoever comes to that step finds the disk full, until something was deleted."""
+    there = len(list(library.layout.root.rglob("*.mp4")))
+
+    def refuse(name: str) -> None:
+        if name == step and len(list(library.layout.root.rglob("*.mp4"))) == there:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return refuse
+
+
+async def test_a_disk_too_full_for_new_names_gets_room_all_the_same(library: Library) -> None:
+    old = save(library.layout.root, start=NOW - 3600)
+    library.layout.marker(old.media).unlink()
+    save(library.layout.root, birth=Birth(100.0, "unsynced", BOOT, 1500.0))
+    async with at_work(library, 100.0, 1_000_000) as house:
+        library.step = full(library, "new sidecar")
+        (library.layout.root / "of somebody else").write_bytes(bytes(947_500))
+        house.clock.step(NOW)
+        for _ in range(3):
+            await house.look()
+        assert house.there(old) == "-"
+        assert [path.parent.name for path in library.layout.root.rglob("*.mp4")] == ["2026-09-21"]
+        assert (house.keeper.trouble, house.almanac.hold) == (None, None)
+
+
+async def test_a_start_with_a_disk_too_full_for_a_name_goes_on_and_gives_it_later(library: Library) -> None:
+    clip = save(library.layout.root, birth=Birth(100.0, "unsynced", BOOT, 1500.0))
+    birth = Birth(NOW, "synced", BOOT, 1500.0)
+    library.step = full(library, "new sidecar")
+    with pytest.raises(OSError, match="No space"):
+        rename(library, renaming(clip, birth))
+    found = recover(library)
+    assert (found.renamed, found.refused and found.refused.errno) == ([], errno.ENOSPC)
+    library.step = lambda _: None
+    async with at_work(library) as house:
+        assert house.there(clip) == "-"
+        assert not library.untidy

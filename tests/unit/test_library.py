@@ -17,6 +17,7 @@ from edgecam import durable
 from edgecam.events import MotionPicture
 from edgecam.frame import Frame, Kind
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
+from edgecam.offload.spool import Spool
 from edgecam.record import boxes
 from edgecam.record.disk.library import Away, Library
 from edgecam.record.disk.recovery import recover
@@ -350,6 +351,15 @@ def test_at_start_what_was_sealed_and_waits_no_more_goes(offloading: Library) ->
     layout.marker(stored).unlink()
     recover(offloading)
     assert names(layout.seals) == [f"{waiting}.age", f"{waiting}.age.new", f"{waiting}.json"]
+
+
+def test_what_was_lost_in_the_middle_of_its_upload_is_still_to_be_forgotten_by_the_store(offloading: Library) -> None:
+    id = MediaId.parse(offloading.finish(begun(offloading, h264(2))).id)
+    offloading.layout.journal(id).touch()
+    offloading.layout.media(id).unlink()
+    recover(offloading)
+    assert Spool(offloading.layout).orphans() == [offloading.layout.journal(id)]
+    assert names(offloading.layout.wait) == [f"{id}.parts"]
 
 
 def test_a_full_disk_does_not_keep_the_lock_from_being_taken(tmp_path: Path) -> None:

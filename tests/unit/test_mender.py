@@ -9,6 +9,7 @@ import pytest
 from clips import jpegs, opened
 from edgecam.control import Mended
 from edgecam.media import MediaId, MediaKind, Receipt, Sidecar
+from edgecam.offload.inspect import Piece, pieces
 from edgecam.offload.spool import Spool
 from edgecam.record.disk.library import Library
 from edgecam.record.disk.mender import NOTE, Mender
@@ -86,6 +87,18 @@ def test_what_the_store_has_does_not_wait_again(library: Library, mender: Mender
     spool.done(clip, RECEIPT)
     assert mender.mend(clip.media) == mender.mend(picture.media) == Mended()
     assert not waiting(library)
+
+
+def test_what_was_recorded_before_there_was_a_store_does_not_wait_for_it(tmp_path: Path) -> None:
+    """Who adds a store to a box of some years does not ask for years of uploads."""
+    with opened(tmp_path, wanted=lambda _: False) as library:
+        clip, picture = event(library)
+        mender = Mender(library, lambda _: True)
+        assert mender.mend(clip.media) == mender.mend(picture.media) == Mended()
+        assert not any(isinstance(one, Piece) and one.unmarked for one in pieces(library.layout, lambda _: True))
+        assert not waiting(library)
+        library.layout.sidecar(clip.media).unlink()
+        assert mender.mend(clip.media).done, "nobody knows of this one"
 
 
 def test_what_no_store_wants_gets_its_sidecar_and_no_marker(library: Library) -> None:

@@ -92,6 +92,7 @@ def test_a_store_of_any_make_is_understood_by_its_status(
         (404, "NoSuchBucket", BadSettings, "the bucket does not exist", "offload.store.bucket"),
         (301, "PermanentRedirect", BadSettings, "in another region", "offload.store.region"),
         (400, "BadDigest", Corrupt, "changed on their way", None),
+        (400, "IncompleteBody", Transient, "cut before the last byte", None),
         (503, "SlowDown", Transient, "the store is busy (503 SlowDown)", None),
         (400, "RequestTimeout", Transient, "the store is busy", None),
         (409, "OperationAborted", Transient, "the store is busy", None),
@@ -127,6 +128,17 @@ def test_each_attempt_is_one_request_with_the_md5_of_the_body(server: Answers) -
     server.answers = deque([(500, {}, b"")])
     answer_to_put(s3(server.url))
     assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("make", [s3, azure])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_clip_follows_no_redirect_to_another_place(server: Answers, make: object, status: int) -> None:
+    with answering() as elsewhere:
+        elsewhere.answers.append((200, {"ETag": f'"{MD5}"'}, b""))
+        server.answers.append((status, {"Location": f"{elsewhere.url}/birdbox/cams/clip.mp4"}, b""))
+        assert callable(make)
+        answer_to_put(make(server.url))
+        assert elsewhere.asked == []
 
 
 @pytest.mark.parametrize(("checksums", "crc32"), [("auto", None), ("md5", None), ("sdk", "P8+ZIw==")])

@@ -1,5 +1,6 @@
 """The uploader: nothing lost, nothing doubled, patient, and honest about how it stands."""
 
+import errno
 import logging
 from pathlib import Path
 
@@ -76,6 +77,31 @@ async def test_a_clip_that_has_lost_its_sidecar_is_stored_with_one_made_anew(tmp
     assert box.store.objects[key(clip)] == content(1000, int(NOON))
     assert (box.waits(clip), box.status.bad) == (False, 0)
     await box.stop()
+
+
+async def test_a_sidecar_that_the_disk_cannot_read_any_more_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    sick, sound = save(tmp_path, start=NOON + 9), save(tmp_path, start=NOON)
+    box = Box(tmp_path)
+    sidecar = box.layout.sidecar(sick.media)
+    sidecar.unlink()
+    sidecar.mkdir()
+    await box.start()
+    assert [stored.media.id for stored in box.stored] == [sound.id]
+    assert (box.status.bad, box.waits(sick)) == (1, False)
+    assert (box.layout.bad / f"{sick.id}.mp4").exists()
+    await box.stop()
+
+
+async def test_a_sound_clip_is_not_set_aside_because_the_disk_is_too_full_for_its_sidecar(tmp_path: Path) -> None:
+    def full(_: MediaId) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    clip = save(tmp_path)
+    box = Box(tmp_path, mend=full)
+    box.layout.sidecar(clip.media).write_bytes(b"")
+    await box.start()
+    assert (box.waits(clip), box.status.bad) == (True, 0)
+    assert isinstance(await box.stop(), OSError)  # the supervisor tries again
 
 
 async def test_a_clip_that_has_lost_its_sidecar_and_cannot_tell_it_is_set_aside(tmp_path: Path) -> None:

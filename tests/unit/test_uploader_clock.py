@@ -50,6 +50,7 @@ class Waking:
         self.looked: list[str] = []
         self._true = wall + late - self.clock.boottime()
         self.carried: list[str | None] = []
+        self.shut: str | None = None
         self.almanac = Almanac(self.clock, boot=BOOT)
         self.library = Library(self.layout, wanted=lambda _: True)
         enter(self.library)
@@ -65,6 +66,7 @@ class Waking:
             cameras_status={},
             clock=self.clock,
             hold=lambda: self.almanac.hold,
+            shut=lambda: self.shut,
         )
         self.dating = Dating(
             library=self.library, almanac=self.almanac, bus=self.bus, carried=lambda: self.uploader.carrying
@@ -207,6 +209,19 @@ async def test_while_it_is_held_the_store_is_asked_for_the_time_once_a_minute(
     await box.live(2 * ASK + HELD)
     assert box.looked == ["cams/_edgecam/probe-garden-pi"] * 3
     assert box.status.state is StoreState.HELD
+    await box.end()
+
+
+async def test_while_not_a_byte_may_leave_nobody_is_asked_for_the_time_either(tmp_path: Path) -> None:
+    box = Waking(tmp_path, 100.0, late=YEARS)
+    box.records()
+    box.shut = "the window opens at 13:00"
+    await box.start()
+    await box.live(2 * ASK)
+    assert (box.looked, box.status.state, box.status.reason) == ([], StoreState.HELD, box.shut)
+    box.shut = None
+    await box.live()
+    assert len(box.looked) == 1
     await box.end()
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecam.media import MediaId, MediaKind
-from edgecam.offload.backlog import SHARE, STUBBORN, Backlog, Order, Waiting, urgency
+from edgecam.offload.backlog import RAREST, SHARE, STUBBORN, TURN, Backlog, Order, Waiting, urgency
 from edgecam.offload.blame import STRIKES, Blame, Court
 from edgecam.offload.ranking import SLACK, Rank, Ranking
 
@@ -92,6 +92,24 @@ def test_a_thing_that_fails_where_others_pass_lets_them_go_first() -> None:
     assert backlog.next() == good
     backlog.remove(good.id.text)
     assert backlog.next() == poison  # never given up
+
+
+def test_a_thing_that_always_fails_gets_a_turn_now_and_then_however_many_others_wait() -> None:
+    backlog, went = Backlog("events-first"), list[bool]()
+    poison = waiting(500)
+    backlog.add(poison)
+    for _ in range(STUBBORN):
+        backlog.failed(poison.id.name, probe=False)
+    for hour in range(TURN * 6 + 3):
+        backlog.add(waiting(hour))
+        thing = backlog.next()
+        assert thing is not None
+        went.append(thing == poison)
+        if thing == poison:
+            backlog.failed(thing.id.name, probe=False)
+        else:
+            backlog.done(thing.id.name, sent=True)
+    assert [number for number, was in enumerate(went) if was] == [TURN, TURN * 3 + 1, TURN * 6 + 2]
 
 
 def test_a_store_that_failed_is_tried_with_the_smallest_thing_and_now_and_then_with_another() -> None:
@@ -269,6 +287,7 @@ DEEDS = st.lists(st.tuples(st.sampled_from(["add", "done", "remove", "suspect", 
 @given(st.sampled_from(["events-first", "oldest-first", "newest-first"]), DEEDS)
 def test_the_next_thing_is_the_one_that_sorting_anew_would_find(order: Order, deeds: list[tuple[str, Waiting]]) -> None:
     backlog, there, suspect, held, turn = Backlog(order), dict[str, Waiting](), dict[str, int](), set[str](), 0
+    since = 0
 
     def shared(thing: Waiting) -> bool:
         clip = thing.id.kind in (MediaKind.EVENT, MediaKind.MANUAL) and not thing.id.still
@@ -280,6 +299,12 @@ def test_the_next_thing_is_the_one_that_sorting_anew_would_find(order: Order, de
             return None
         rank = {thing: (suspect.get(thing.id.name, 0) >= STUBBORN, urgency(thing.id, order)) for thing in free}
         first = min(free, key=lambda thing: (rank[thing], thing.id.name))
+        stubborn = [thing for thing in free if suspect.get(thing.id.name, 0) >= STUBBORN]
+        least = min(
+            stubborn, key=lambda thing: (suspect[thing.id.name], urgency(thing.id, order), thing.id.name), default=None
+        )
+        if least and since >= TURN * min(suspect[least.id.name] - STUBBORN + 1, RAREST):
+            return least
         if shared(first) and turn % SHARE == SHARE - 1:
             return min(filter(shared, free), key=lambda thing: (thing.id.start, thing.id.name))
         return first
@@ -293,10 +318,12 @@ def test_the_next_thing_is_the_one_that_sorting_anew_would_find(order: Order, de
         elif deed == "suspect" and name in there:
             backlog.failed(name, probe=False)
             suspect[name] = suspect.get(name, 0) + 1
+            since = 0 if suspect[name] >= STUBBORN else since
         elif deed == "hold":
             held ^= {thing.id.camera}
             backlog.hold(held)
         elif deed in ("done", "remove"):
+            since += deed == "done" and name in there
             turn += deed == "done" and name in there and shared(thing) and thing.id.camera not in held
             (backlog.remove(name) if deed == "remove" else backlog.done(name, sent=True))
             there.pop(name, None)

@@ -14,6 +14,7 @@ from edgecam.offload.inspect import set_aside
 from edgecam.offload.probe import Tried
 from edgecam.offload.stores import BadClock, BadSettings, Corrupt, Stored, StoreError, StoreFull, Transient, Upload
 from edgecam.offload.stores.memory import Memory
+from edgecam.offload.uploader import LOOK
 from fakes import settle
 from uploading import BUSY, HOUR, PROBE, REFUSED, Box, key
 from waiting import NOON, save
@@ -167,6 +168,40 @@ async def test_what_is_dropped_on_its_way_and_does_not_arrive_is_lost_and_not_st
     await box.clock.advance(60)
     assert (box.status.stored, box.status.lost, box.status.files) == (0, 1, 0)
     assert box.stored == []
+    await box.stop()
+
+
+async def test_a_clip_that_nobody_announced_and_parts_of_a_lost_one_are_found_also_where_something_always_waits(
+    tmp_path: Path,
+) -> None:
+    box = Box(tmp_path)
+
+    def next_one() -> None:
+        box.clock.tick(LOOK / 10)
+        if len(box.stored) < 25:
+            box.saves(save(tmp_path, start=NOON + len(box.stored)))
+        if len(box.stored) == 5:
+            box.layout.journal(save(tmp_path, start=NOON - HOUR).media.picture).touch()
+
+    box.carrier.store = Slow(next_one)
+    box.saves(save(tmp_path, start=NOON))
+    await box.start()
+    found = [stored.media.start for stored in box.stored].index(NOON - HOUR)
+    assert 5 < found < 20
+    assert len(box.carrier.abandoned) == 1
+    await box.stop()
+
+
+async def test_who_mended_the_store_while_something_was_on_its_way_need_not_wait_either(tmp_path: Path) -> None:
+    """It left with the old key, and is refused after the question."""
+    box, clip = Box(tmp_path), save(tmp_path)
+    asks: list[Callable[[], None]] = [box.uploader.retry, lambda: None]
+    box.carrier.store = Slow(lambda: asks.pop(0)(), REFUSED)
+    await box.start()
+    assert (len(box.carrier.tried), box.waits(clip)) == (2, True)
+    box.carrier.store.error = None
+    await box.clock.advance(121)
+    assert not box.waits(clip)
     await box.stop()
 
 

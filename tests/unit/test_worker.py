@@ -330,6 +330,7 @@ def test_whatever_the_store_answers_it_tells_the_time(fault: StoreError | None) 
     store.ahead = 7380.0
     store.faults.append(fault)
     answer = desk.ask(Look(key="_edgecam/probe"))
+    assert len(desk.opened) == 1, "once a minute is too often for what costs so much"
     assert (answer.ahead, answer.sent, answer.failed is None) == (7380.0, None, fault is None)
 
 

@@ -302,7 +302,8 @@ class _Watched(io.BytesIO):
 
 
 def _container(config: AzureStore, transport: _Transport, skew: Skew) -> ContainerClient:
-    options: dict[str, Any] = {"transport": transport, "retry_total": 0} | azure_signing.options(skew)
+    options: dict[str, Any] = {"transport": transport, "retry_total": 0, "permit_redirects": False}
+    options |= azure_signing.options(skew)
     options |= {"max_single_put_size": BLOCK, "max_block_size": BLOCK}
     if config.connection_string:
         return ContainerClient.from_connection_string(config.connection_string.reveal(), config.container, **options)

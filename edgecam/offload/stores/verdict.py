@@ -19,7 +19,7 @@ from edgecam.offload.stores import (
     Transient,
 )
 
-DAMAGED = {"BadDigest", "InvalidDigest", "IncompleteBody", "Md5Mismatch", "XAmzContentSHA256Mismatch"}
+DAMAGED = {"BadDigest", "InvalidDigest", "Md5Mismatch", "XAmzContentSHA256Mismatch"}
 BUSY = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests", "RequestLimitExceeded"}
 BUSY |= {"OperationAborted", "ConditionalRequestConflict", "InternalError", "ServerBusy", "OperationTimedOut"}
 FOR_A_PERSON = (501, 505, 507)
@@ -37,6 +37,8 @@ def judge(status: int, code: str, refusals: Refusals, *, key_hint: str, headers:
     detail = " ".join(filter(None, (str(status), code if code != str(status) else "")))
     if code in DAMAGED:
         return Corrupt(f"the bytes were changed on their way ({detail})")
+    if code == "IncompleteBody":  # large files meet it more often, and are not to blame
+        return Transient(f"the line was cut before the last byte ({detail})")
     if code in refusals:
         sort, text, hint = refusals[code]
         return sort(f"{text} ({detail})", hint)

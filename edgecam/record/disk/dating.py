@@ -14,6 +14,7 @@ from edgecam.almanac import PATIENCE, Almanac
 from edgecam.events import Bus, ClipSaved, MediaRenamed
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.record.disk.library import Library, media_of
+from edgecam.record.disk.mender import as_its_clip_tells
 from edgecam.record.disk.renaming import Renaming, rename, renaming
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,10 @@ class Dating:
         return self._almanac.doubt
 
     async def turn(self) -> None:
-        """Look at the clock, and rename what it makes necessary, a little at a time. Raises OSError."""
+        """Look at the clock, and rename what it makes necessary, a little at a time.
+
+        Raises OSError at the end; what the disk refuses keeps nothing else from its name, and uploads not for ever.
+        """
         self._almanac.look()
         self._tell()
         turns = self._almanac.turns
@@ -53,14 +57,20 @@ class Dating:
         if turns != self._seen:
             self._seen, self._right = turns, set()
         planned, more, unfinished = await aside.run(self._look, self._carried(), turns > 1)
+        refused: OSError | None = None
         for plan in planned:
-            if await aside.run(rename, self._library, plan):
-                old, _ = plan.ids
-                self._count += 1
-                self._bus.publish(MediaRenamed(camera=old.camera, at=plan.facts.start, old=old, media=plan.facts))
-        if not more and (self._almanac.overdue or not unfinished):
+            try:
+                if done := await aside.run(rename, self._library, plan):
+                    self._tell_renamed(done)
+            except OSError as error:
+                refused = error
+                if self._almanac.overdue:  # it is left alone until names are looked at anew
+                    self._right.add(plan.old)
+        if not more and (self._almanac.overdue or not (unfinished or refused)):
             self._almanac.settled = turns
             self._report()
+        if refused:
+            raise refused
 
     def _tell(self) -> None:
         """When doubt begins and ends."""
@@ -74,6 +84,11 @@ class Dating:
             )
         if told and not doubt:
             log.info("clock: it is right now")
+
+    def _tell_renamed(self, done: Renaming) -> None:
+        old, _ = done.ids
+        self._count += 1
+        self._bus.publish(MediaRenamed(camera=old.camera, at=done.facts.start, old=old, media=done.facts))
 
     def _report(self) -> None:
         count, self._count = self._count, 0
@@ -136,8 +151,18 @@ class Dating:
         birth = self._almanac.better(facts) if facts else None
         if facts is None or birth is None:
             return None
-        waits = id.kind is MediaKind.EVENT and not id.beside
-        return renaming(facts, birth, self._told_by_marker(id.picture) if waits else None)
+        clip = id.kind is MediaKind.EVENT and not id.beside
+        return renaming(facts, birth, self._picture(id, facts) if clip else None)
+
+    def _picture(self, clip: MediaId, facts: Sidecar) -> Sidecar | None:
+        """What the marker of its picture tells. One that is stored goes once more with a clip that is not: a manifest
+        names its picture by its own key.
+        """
+        layout = self._library.layout
+        if told := self._told_by_marker(clip.picture):
+            return told
+        again = layout.marker(clip).exists() and layout.media(clip.picture).exists()
+        return as_its_clip_tells(facts) if again else None
 
     def _told_by_marker(self, picture: MediaId) -> Sidecar | None:
         with suppress(OSError, ValueError):

@@ -160,14 +160,33 @@ class Keeper:
         try:
             self._tell_deleted()
             if await self._there():
-                if self._dating:
-                    await self._dating.turn()
+                refused = await self._date()
                 await self._look()
                 if self._library.untidy:
-                    self._back(await aside.run(tidy, self._library))
+                    self._recovered(await aside.run(tidy, self._library))
+                if refused:
+                    raise refused
             self._troubled(None)
         except OSError as error:
             self._troubled(f"the library cannot be looked after ({error.strerror})")
+
+    def _recovered(self, found: Recovered) -> None:
+        """Raises OSError when the disk still refuses something."""
+        for done in found.renamed:
+            old, _ = done.ids
+            self._bus.publish(MediaRenamed(camera=old.camera, at=done.facts.start, old=old, media=done.facts))
+        self._back(found)
+        if found.refused:
+            raise found.refused
+
+    async def _date(self) -> OSError | None:
+        """Why names could not be put right. A full disk is no reason to make no room."""
+        try:
+            if self._dating:
+                await self._dating.turn()
+        except OSError as error:
+            return error
+        return None
 
     def _troubled(self, why: str | None) -> None:
         if why and why != self.trouble:
@@ -193,7 +212,7 @@ class Keeper:
         log.info("library: the storage %s is there", self._library.layout.root)
         self._forget()
         self._library.full = None
-        self._back(recovered)
+        self._recovered(recovered)
         return True
 
     def _away(self, why: str) -> None:

@@ -234,6 +234,7 @@ class Library:
             interrupted=draft.interrupted,
             note=draft.note,
             picture=draft.picture,
+            wanted=self._wanted(id),
         )
 
     def save_picture(self, frame: Frame, cause: str, kind: MediaKind = MediaKind.SNAPSHOT) -> Sidecar:

@@ -58,7 +58,7 @@ class Mender:
             known = self._anew(id)
             self._write(id, known)
             done.append("its sidecar is made anew from the media")
-        if known.receipt is None and self._wanted(id) and not self._layout.marker(id).exists():
+        if known.unsent and self._wanted(id) and not self._layout.marker(id).exists():
             self._wait(id)
             done.append("it waits for the store again")
         if id.kind is MediaKind.EVENT and self._layout.media(id.picture).exists():
@@ -71,9 +71,9 @@ class Mender:
             return []
         lost = self._layout.marker(id).exists()
         clip = self._known(MediaId.parse(id.text))
-        if not lost and (clip is None or clip.receipt is not None):
+        if not lost and (clip is None or not clip.unsent):
             return []
-        known = _as_its_clip_tells(clip) if clip else None
+        known = as_its_clip_tells(clip) if clip else None
         self._write(id, known or describe(self._layout.media(id), id))
         return ["its marker is made anew" if lost else "it waits for the store again"]
 
@@ -150,7 +150,7 @@ class Mender:
         self._library.touched.add(self._layout.folder(id))
 
 
-def _as_its_clip_tells(clip: Sidecar) -> Sidecar | None:
+def as_its_clip_tells(clip: Sidecar) -> Sidecar | None:
     """What the marker of an event's picture says, where the clip's sidecar knows it."""
     if clip.picture is None:
         return None

@@ -15,7 +15,7 @@ from edgecam import durable
 from edgecam.media import MediaId, Sidecar
 from edgecam.record import boxes
 from edgecam.record.disk.library import Library
-from edgecam.record.disk.renaming import resume
+from edgecam.record.disk.renaming import Renaming, resume
 from edgecam.record.draft import Draft, orphan
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,9 @@ class Recovered:
     """Finished now, and not told to anybody before the crash."""
     drafts: list[Draft] = field(default_factory=list)
     """Complete, but still to be coded or finished."""
+    renamed: list[Renaming] = field(default_factory=list)
+    refused: OSError | None = None
+    """Why something did not get its name: the library stays untidy."""
 
 
 def enter(library: Library) -> Recovered:
@@ -56,7 +59,8 @@ def recover(library: Library) -> Recovered:
     for path in sorted((*library.layout.open.iterdir(), *library.layout.wait.iterdir())):
         if path.name.endswith((".tmp", CODED)) and not _busy(library, path):
             durable.remove(path)
-    for done in resume(library):
+    found.renamed, found.refused = resume(library)
+    for done in found.renamed:
         log.info("%s: is called %s now", done.old, done.facts.id)
     for draft in _drafts(library):
         try:
@@ -179,12 +183,15 @@ def _drop_markers_without_media(library: Library) -> None:
 
 
 def drop_without_media(library: Library, id: MediaId) -> bool:
-    """Drop the marker of media that is neither finished nor being written, and what is told of it; False when it is."""
+    """Drop the marker of media that is neither finished nor being written, and what is told of it; False when it is.
+
+    What a store noted of its parts is left to whoever has them forgotten there.
+    """
     with library.names:
         if library.find(id.name) is not None or library.layout.part(id).exists():
             return False
         layout = library.layout
-        for path in (layout.sidecar(id), layout.seal(id), layout.sealed(id), layout.journal(id), layout.marker(id)):
+        for path in (layout.sidecar(id), layout.seal(id), layout.sealed(id), layout.marker(id)):
             durable.remove(path)
     return True
 

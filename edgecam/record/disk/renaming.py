@@ -5,7 +5,6 @@ be repeated. So nothing is there twice, and what waited waits on.
 """
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +30,7 @@ class Renaming(BaseModel):
     """`MediaId.name`."""
     facts: Sidecar
     picture: Sidecar | None = None
-    """What the marker of the picture beside it shall tell, where that one waits."""
+    """What the marker of the picture beside it shall tell, where that one waits, or shall once more."""
 
     @property
     def ids(self) -> tuple[MediaId, MediaId]:
@@ -62,28 +61,42 @@ def renaming(facts: Sidecar, birth: Birth, picture: Sidecar | None = None) -> Re
     return Renaming(old=old.name, facts=told, picture=picture)
 
 
-def rename(library: Library, planned: Renaming) -> bool:
-    """False when it is not there any more. Raises OSError; then recovery goes on with it."""
+def rename(library: Library, planned: Renaming) -> Renaming | None:
+    """What was done; None when it is not there any more. Raises OSError; then recovery goes on with it.
+
+    What a disk refused half way goes on as it was begun: another plan would leave the picture behind.
+    """
     note = library.layout.open / (MediaId.parse(planned.old).text + ENDING)
     library.check()
     try:
-        durable.write(note, planned.model_dump_json().encode())
-        library.step("planned")
-        return _carry_out(library, planned, note)
+        if begun := _begun(note):
+            planned = begun
+        else:
+            durable.write(note, planned.model_dump_json().encode())
+            library.step("planned")
+        return planned if _carry_out(library, planned, note) else None
     except OSError:
         library.untidy = True
         raise
 
 
-def resume(library: Library) -> Iterator[Renaming]:
-    """Go on with what was interrupted. Raises OSError."""
+def resume(library: Library) -> tuple[list[Renaming], OSError | None]:
+    """Go on with what was interrupted. Returns what was done, and why something was not: the library is untidy then."""
+    done, refused = list[Renaming](), None
     for note in sorted(library.layout.open.glob("*" + ENDING)):
         try:
-            planned = Renaming.model_validate_json(note.read_bytes())
-        except ValueError:  # not ours: what we write is whole
-            continue
-        if _carry_out(library, planned, note):
-            yield planned
+            if (planned := _begun(note)) and _carry_out(library, planned, note):
+                done.append(planned)
+        except OSError as error:
+            library.untidy, refused = True, error
+    return done, refused
+
+
+def _begun(note: Path) -> Renaming | None:
+    """What is written down there; None where nothing is, and for what is not ours: what we write is whole."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return Renaming.model_validate_json(note.read_bytes())
+    return None
 
 
 def _carry_out(library: Library, planned: Renaming, note: Path) -> bool:
@@ -128,7 +141,7 @@ def _bring(library: Library, old: MediaId, new: MediaId, marker: bytes = b"") ->
     parts that are there is left behind, for whoever abandons them.
     """
     layout = library.layout
-    if layout.marker(old).exists():
+    if marker or layout.marker(old).exists():
         durable.write(layout.marker(new), marker)
         library.step("new marker")
     if layout.media(old).exists():

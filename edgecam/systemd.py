@@ -25,11 +25,11 @@ class Notifier:
         """Seconds within which systemd wants to hear of us; None: it does not."""
 
     def tell(self, *lines: str) -> None:
-        """Send `READY=1`, `STATUS=…` and the like. A manager that is gone is not our problem."""
+        """Send `READY=1`, `STATUS=…` and the like. A manager that is gone, or does not listen, is not our problem."""
         if not self._address:
             return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as sock:
                 sock.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:
             log.debug("systemd did not take %s: %s", lines, error)

@@ -48,6 +48,7 @@ class Loop:
     def __init__(self, image: Path, place: Path, size: int) -> None:
         self._image, self._place, self._size = image, place, size
         self._device = ""
+        self._beyond = b""
 
     def __enter__(self) -> Self:
         with self._image.open("wb") as file:
@@ -71,9 +72,19 @@ class Loop:
         self.mount()
 
     def break_off(self, size: int) -> None:
+        with self._image.open("rb") as file:
+            file.seek(size)
+            self._beyond = file.read()
         self._resize(size)
 
     def mend(self) -> None:
+        """It takes everything again; what lay there is gone."""
+        self._resize(self._size)
+
+    def restore(self) -> None:
+        """It takes everything again, and what lay there is there."""
+        with self._image.open("ab") as file:
+            file.write(self._beyond)
         self._resize(self._size)
 
     def _resize(self, size: int) -> None:
@@ -85,7 +96,8 @@ class Loop:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def _may_mount() -> bool:
+def may_mount() -> bool:
+    """Whether this process may, here."""
     if os.geteuid() != 0:
         return False
     with tempfile.TemporaryDirectory() as folder:
@@ -96,8 +108,9 @@ def _may_mount() -> bool:
             return False
 
 
-def _may_loop() -> bool:
-    if not _may_mount() or not all(map(shutil.which, ("mkfs.ext4", "losetup"))):
+def may_loop() -> bool:
+    """Whether an image can be a disk here."""
+    if not may_mount() or not all(map(shutil.which, ("mkfs.ext4", "losetup"))):
         return False
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -107,5 +120,5 @@ def _may_loop() -> bool:
             return False
 
 
-as_root = pytest.mark.skipif(not _may_mount(), reason="mounting a file system needs root, and its permission")
-with_loop = pytest.mark.skipif(not _may_loop(), reason="an image as a disk needs root, mkfs.ext4 and a loop device")
+as_root = pytest.mark.skipif(not may_mount(), reason="mounting a file system needs root, and its permission")
+with_loop = pytest.mark.skipif(not may_loop(), reason="an image as a disk needs root, mkfs.ext4 and a loop device")

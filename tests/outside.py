@@ -35,8 +35,9 @@ def until(what: str, look: Callable[[], T], within: float = 20.0) -> T:
 class Edgecam:
     """`edgecam run` as a child process. `up` returns when the page answers, `start` at once."""
 
-    def __init__(self, folder: Path, config: Mapping[str, object]) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, config: Mapping[str, object], environ: Mapping[str, str] | None = None) -> None:
+        """`environ`: beside ours."""
+        self.folder, self._environ = folder, dict(environ or {})
         self.config = {
             "node": "testbox",
             "storage": {"path": str(folder / "library"), "limit": "1GB", "reserve": "0B"},
@@ -79,7 +80,7 @@ class Edgecam:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": "1", **self._environ},
             )
         return seen
 

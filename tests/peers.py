@@ -221,6 +221,12 @@ class S3(Peer):
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def section(self, bucket: str, port: int | None = None) -> dict[str, str]:
+        """`offload.store` of a configuration; `port`: of a proxy before the server."""
+        endpoint = self.endpoint.replace(f":{self.port}", f":{port or self.port}")
+        keys = {"access_key": self.access_key, "secret_key": self.secret_key}
+        return {"type": "s3", "endpoint": endpoint, "bucket": bucket, **keys}
+
     def command(self) -> list[str]:
         self.data.mkdir(exist_ok=True)
         keys = f"{self.access_key},{self.secret_key}"

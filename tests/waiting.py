@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from collections.abc import Collection
 from pathlib import Path
 
 from edgecam import durable
@@ -59,6 +60,30 @@ def save(
     layout.media(id).write_bytes(data)
     durable.touch(layout.marker(id))
     return sidecar
+
+
+def stored_once(bucket: Path, root: Path, clips: Collection[Sidecar], *, node: str) -> None:
+    """These and nothing else lie in the folder `bucket`: each once, whole, with its manifest. Here each has its receipt
+    and no marker, and nothing else lies about.
+    """
+    layout = Layout(root)
+    keys = {clip.media.key("", node): clip for clip in clips}
+    files = (path.relative_to(bucket) for path in bucket.rglob("*") if path.is_file())
+    found = sorted(path.as_posix() for path in files if path.parent.name != "_edgecam")  # what it was tried with
+    assert found == sorted(f"{key}{suffix}" for key in keys for suffix in (".json", ".mp4"))
+    for key, clip in keys.items():
+        assert hashlib.sha256((bucket / f"{key}.mp4").read_bytes()).hexdigest() == clip.sha256, f"{key} is torn"
+        assert Sidecar.model_validate_json((bucket / f"{key}.json").read_bytes()) == clip
+        id = clip.media
+        kept = Sidecar.model_validate_json(layout.sidecar(id).read_bytes())
+        assert kept.receipt is not None, f"{id} has no receipt"
+        assert kept.receipt.key == f"{key}.mp4"
+        assert kept.model_copy(update={"receipt": None}) == clip
+        assert not layout.marker(id).exists(), f"{id} still waits"
+    ids = {clip.id: layout.folder(clip.media) for clip in clips}
+    here = [path.name for folder in set(ids.values()) for path in folder.iterdir()]
+    ours = sorted(name for name in here if name.partition(".")[0] in ids)
+    assert ours == sorted(f"{id}{suffix}" for id in ids for suffix in (".json", ".mp4"))
 
 
 def parcel(stem: str, file: Path, data: bytes) -> Parcel:

@@ -12,12 +12,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from crash import house, power, scan
 from edgecam.media import MediaId, MediaKind
 from outside import probe, until
+from peers import S3
 
 SLACK = 0.5
 """Seconds that a kill may cost beyond the fragment that was open: the frame that waits for its end, the way to us."""
@@ -55,8 +57,10 @@ class Tally:
 class Campaign:
     """Kills one daemon again and again. Everything wrong is counted, printed and remembered; nothing stops for it."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self._chance, self._store = random.Random(seed), folder / "store"
+    def __init__(self, folder: Path, seed: int, say: Callable[[str], None], server: S3 | None = None) -> None:
+        """`server`: where it uploads to; without one that is a folder."""
+        self._chance, self._say, self._store = random.Random(seed), say, server or folder / "store"
+        self._wanted = house.wanted(self._store)
         video = house.film(folder / "robin.mp4", 30)
         self._box = house.edgecam(folder / "box", video, self._store, limit="40MB")
         self._seen: set[str] = set()
@@ -69,7 +73,7 @@ class Campaign:
             for number in range(1, kills + 1):
                 life = self._live(life)
                 if number % 10 == 0:
-                    _say(f"{number:4} kills, {sum(self.tally.clips.values())} clips looked at, {self._worst()}")
+                    self._say(f"{number:4} kills, {sum(self.tally.clips.values())} clips looked at, {self._worst()}")
             self._end(life)
         finally:
             self._box.down(signal.SIGKILL)
@@ -114,9 +118,9 @@ class Campaign:
         """The library is clean, and what the life before showed is in it."""
         root = self._box.library
         try:
-            until("clean", lambda: not scan.orphans(root, life.began, wanted=house.WANTED), CLEAN_WITHIN)
+            until("clean", lambda: not scan.orphans(root, life.began, wanted=self._wanted), CLEAN_WITHIN)
         except AssertionError:
-            self._complain(scan.orphans(root, life.began, wanted=house.WANTED))
+            self._complain(scan.orphans(root, life.began, wanted=self._wanted))
         if before:
             for camera, last in before.last.items():
                 self._gapless(camera, before.began, before.ended, last)
@@ -168,14 +172,14 @@ class Campaign:
         until("everything of before is stored", lambda: not _began_before(box.library, "wait", last.began), 120)
         self._complain(box.health()["problems"])
         box.down()
-        self._complain(scan.whole(box.library) + scan.orphans(box.library, wanted=house.WANTED))
-        self._complain(scan.stored(self._store))
+        self._complain(scan.whole(box.library) + scan.orphans(box.library, wanted=self._wanted))
+        self._complain(scan.stored(house.place(self._store), box.library))
 
     def _complain(self, what: list[str]) -> None:
         for line in what:
             if line not in self.tally.wrong:
                 self.tally.wrong.append(line)
-                _say(f"WRONG after {sum(self.tally.kills.values())} kills: {line}")
+                self._say(f"WRONG after {sum(self.tally.kills.values())} kills: {line}")
 
 
 def _began_before(root: Path, room: str, began: float) -> list[Path]:
@@ -202,7 +206,7 @@ def main() -> None:
     )
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        campaign = Campaign(Path(folder), given.seed)
+        campaign = Campaign(Path(folder), given.seed, _say)
         tally = campaign.run(given.kills)
     _say("\n" + report(tally))
     _say(f"{(time.monotonic() - began) / 60:.0f} minutes.\n")

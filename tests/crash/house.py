@@ -16,6 +16,7 @@ from edgecam.sources import overlay
 from edgecam.sources.scene import Scene
 from edgecam.sources.synthetic import flight
 from outside import Edgecam
+from peers import S3
 
 FPS = 15
 SIZE = 640, 360
@@ -24,6 +25,9 @@ FRAGMENT = {"jay": 0.5, "robin": 1.0}
 """Seconds of the longest fragment: of a JPEG camera's file, and of an H.264 camera's, which is a GOP."""
 
 WANTED = frozenset({"event"})
+"""Kinds of media that go to the folder."""
+ALL = frozenset({"event", "continuous"})
+"""And to a server, so that there is always something on its way."""
 
 
 def film(path: Path, seconds: int) -> Path:
@@ -49,8 +53,8 @@ def film(path: Path, seconds: int) -> Path:
     return path
 
 
-def edgecam(folder: Path, video: Path, store: Path, *, limit: str) -> Edgecam:
-    """The daemon, its library below `folder`, not started."""
+def edgecam(folder: Path, video: Path, store: Path | S3, *, limit: str) -> Edgecam:
+    """The daemon, its library below `folder`, not started. The store is a folder, or a server's bucket `birdbox`."""
     common = {
         "motion": {"settle": "300ms", "cooldown": "1s", "fps": 8},
         "record": {
@@ -63,13 +67,27 @@ def edgecam(folder: Path, video: Path, store: Path, *, limit: str) -> Edgecam:
     synthetic = {"type": "synthetic", "size": size, "fps": FPS, "schedule": {"every": f"{EVERY}s", "move": f"{MOVE}s"}}
     config = {
         "storage": {"path": str(folder / "library"), "limit": limit, "reserve": "0B"},
-        "offload": {"store": {"type": "folder", "path": str(store)}, "kinds": sorted(WANTED)},
+        "offload": {"store": _section(store), "kinds": sorted(wanted(store))},
         "cameras": {
             "jay": {"source": synthetic, "video": {"codec": "auto"}, **common},
             "robin": {"source": {"type": "file", "path": str(video)}, **common},
         },
     }
     return Edgecam(folder, config)
+
+
+def wanted(store: Path | S3) -> frozenset[str]:
+    """Kinds of media that go there."""
+    return WANTED if isinstance(store, Path) else ALL
+
+
+def place(store: Path | S3) -> Path:
+    """The folder in which everything lies that arrived."""
+    return store if isinstance(store, Path) else store.bucket("birdbox")
+
+
+def _section(store: Path | S3) -> dict[str, str]:
+    return {"type": "folder", "path": str(store)} if isinstance(store, Path) else store.section("birdbox")
 
 
 class Witness:

@@ -21,7 +21,7 @@ from crash import house, scan
 from edgecam.media import MediaId, MediaKind
 from edgecam.record.writer import SYNC_EVERY
 from outside import Edgecam, until
-from peers import program
+from peers import S3, program
 
 MEGABYTES = 64
 SLACK = 1.0
@@ -105,9 +105,10 @@ def snapshot(image: Path, copy: Path) -> None:
 class Mains:
     """A box on a disk of its own, for one power cut after the other: each begins with what the one before left."""
 
-    def __init__(self, folder: Path, seed: int, *, longest: float = 12.0) -> None:
-        """`longest`: seconds that it records before the power goes."""
+    def __init__(self, folder: Path, seed: int, *, longest: float = 12.0, server: S3 | None = None) -> None:
+        """`longest`: seconds that it records before the power goes; `server`: where it uploads to, else to a folder."""
         self._folder, self._chance, self._longest = folder, random.Random(seed), longest
+        self._store = server or folder / "store"
         self._video = house.film(folder / "robin.mp4", math.ceil(longest) + STARTING)
         self._image = made(folder / "image")
 
@@ -125,11 +126,12 @@ class Mains:
                 lost = {
                     camera: self._lost(box.library, camera, began, number, wrong) for camera, number in last.items()
                 }
-            wrong += scan.whole(box.library) + scan.orphans(box.library, wanted=house.WANTED)
+            wrong += scan.whole(box.library) + scan.orphans(box.library, wanted=house.wanted(self._store))
+            wrong += scan.stored(house.place(self._store), box.library)
         return Cut(wrong, lost)
 
     def _box(self, disk: Path) -> Edgecam:
-        return house.edgecam(disk / "box", self._video, self._folder / "store", limit="30MB")
+        return house.edgecam(disk / "box", self._video, self._store, limit="30MB")
 
     def _record(self, box: Edgecam, seconds: float, copy: Path) -> dict[str, int]:
         """Returns the newest frame that a viewer had of each camera when the power went."""
@@ -151,14 +153,16 @@ class Mains:
     def _settle(self, root: Path, restarted: float) -> list[str]:
         """What the daemon does not finish of that which was left."""
 
-        def open_still() -> list[Path]:
-            return [path for path in (root / "spool" / "open").iterdir() if _start(path) < restarted]
+        def left(room: str) -> list[Path]:
+            return [path for path in (root / "spool" / room).iterdir() if _start(path) < restarted]
 
-        try:
-            until("clean", lambda: not open_still() and not scan.orphans(root, restarted), CLEAN_WITHIN)
-        except AssertionError:
-            return [f"{path} is never finished" for path in open_still()] + scan.orphans(root, restarted)
-        return []
+        def wrong() -> list[str]:
+            unfinished = [f"{path} is never finished" for path in left("open")]
+            return unfinished + [f"{path} is never stored" for path in left("wait")] + scan.orphans(root, restarted)
+
+        with suppress(AssertionError):
+            until("clean", lambda: not wrong(), CLEAN_WITHIN)
+        return wrong()
 
     def _lost(self, root: Path, camera: str, began: float, last: int, wrong: list[str]) -> float:
         ids = [id for id in scan.starts(root) if (id.camera, id.kind) == (camera, MediaKind.CONTINUOUS)]

@@ -31,11 +31,17 @@ def orphans(root: Path, before: float = float("inf"), *, wanted: frozenset[str] 
     return [*_strays(root, before), *_unfinished(root, before), *_markers(root, before), *_unmarked(root, wanted)]
 
 
-def stored(folder: Path) -> list[str]:
-    """Every object in a folder store is whole, has its manifest, and is there once."""
+def stored(folder: Path, root: Path) -> list[str]:
+    """Every object in a store that is a folder is whole, has its manifest, and is there once.
+
+    Of what still waits at `root` there may be half of it.
+    """
+    waiting = {path.name for path in (root / "spool" / "wait").iterdir()}
     found, seen = list[str](), dict[str, Path]()
     for path in sorted(folder.rglob("*")):
         if path.is_dir() or path.parent.name == "_edgecam":  # what a store was tried with
+            continue
+        if path.stem in waiting or path.name in waiting:
             continue
         if path.name in seen:
             found.append(f"{path} is in the store twice, also as {seen[path.name]}")
@@ -60,7 +66,7 @@ def _finished(root: Path) -> list[Path]:
     return [path for room in ("recordings", "snapshots") for path in (root / room).rglob("*.[mj]p[4g]")]
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
     """Empty when it is gone."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -107,7 +113,7 @@ def _portrait(path: Path, told: dict[str, Any] | None) -> list[str]:
         )
     if told is None:
         return [f"{path} lies there, and the sidecar does not know"]
-    return [] if told["sha256"] == _sha256(path) else [f"{path} is not its sidecar's"]
+    return [] if told["sha256"] == sha256(path) else [f"{path} is not its sidecar's"]
 
 
 def _jpeg(path: Path) -> list[str]:
@@ -170,7 +176,7 @@ def _markers(root: Path, before: float) -> list[str]:
             continue
         if not media.exists():
             found.append(f"{marker} waits for nothing")
-        elif id.beside and _told(marker).get("sha256") != _sha256(media):
+        elif id.beside and _told(marker).get("sha256") != sha256(media):
             found.append(f"{marker} does not tell its picture")
     return found
 

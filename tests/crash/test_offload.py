@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from edgecam.media import Layout, MediaId, Sidecar
+from edgecam.media import Layout, Sidecar
 from peers import S3
 from sealing import Key
-from waiting import NOON, save
+from waiting import NOON, save, stored_once
 
 CHILD = Path(__file__).with_name("offload_child.py")
 TESTS = Path(__file__).parents[1]
@@ -34,22 +34,6 @@ def outcome(process: "subprocess.Popen[str]") -> tuple[int, list[str]]:
     return process.returncode, told.split()
 
 
-def stored_once(bucket: Path, root: Path, clip: Sidecar) -> None:
-    """One object, its manifest, and nothing else of it anywhere; here its receipt and no marker."""
-    layout, id = Layout(root), MediaId.parse(clip.id)
-    found = sorted(path for path in bucket.rglob("*") if path.is_file() and clip.id in path.name)
-    assert [path.name for path in found] == [f"{clip.id}.json", f"{clip.id}.mp4"]
-    assert hashlib.sha256(found[1].read_bytes()).hexdigest() == clip.sha256
-    assert Sidecar.model_validate_json(found[0].read_bytes()) == clip
-    kept = Sidecar.model_validate_json(layout.sidecar(id).read_bytes())
-    assert kept.receipt is not None
-    assert kept.receipt.key == str(found[1].relative_to(bucket))
-    assert kept.model_copy(update={"receipt": None}) == clip
-    assert not layout.marker(id).exists()
-    here = sorted(path.name for path in layout.folder(id).iterdir() if clip.id in path.name)
-    assert here == [f"{clip.id}.json", f"{clip.id}.mp4"]
-
-
 def test_killed_before_any_change_on_disk_the_next_start_finishes_the_work_once(tmp_path: Path) -> None:
     for step in itertools.count(1):
         root = tmp_path / str(step)
@@ -60,9 +44,9 @@ def test_killed_before_any_change_on_disk_the_next_start_finishes_the_work_once(
         assert code == -signal.SIGKILL
         code, told_later = outcome(child(root, 0))
         assert code == 0
-        stored_once(root / "nas", root, clip)
+        stored_once(root / "nas", root, [clip], node="garden-pi")
         assert told + told_later == [clip.id], "not announced once"
-    stored_once(root / "nas", root, clip)
+    stored_once(root / "nas", root, [clip], node="garden-pi")
     assert step > 10, "the steps were not counted"
 
 
@@ -80,8 +64,7 @@ def test_a_daemon_killed_in_the_middle_of_its_uploads_goes_on_where_it_was(tmp_p
         assert code == -signal.SIGKILL
         code, told_later = outcome(child(root, server.endpoint))
         assert code == 0
-        for clip in clips:
-            stored_once(bucket, root, clip)
+        stored_once(bucket, root, clips, node="garden-pi")
         assert len({*told, *told_later}) == len(told + told_later), "announced twice"
 
 

@@ -50,6 +50,15 @@ def test_an_abstract_socket_works_too() -> None:
         assert heard(sock) == ["READY=1"]
 
 
+def test_a_manager_that_does_not_listen_holds_nobody_up(manager: socket.socket) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname()})
+    for _ in range(5000):  # more than the kernel keeps for it
+        notifier.tell("WATCHDOG=1")
+    assert 0 < len(heard(manager)) < 5000
+    notifier.tell("WATCHDOG=1")
+    assert heard(manager) == ["WATCHDOG=1"]
+
+
 def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
     Notifier({}).tell("READY=1")
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).tell("READY=1")

@@ -180,7 +180,7 @@ def look(
     """
     key = stem + (parcel.suffix + SUFFIX if parcel.seal else parcel.suffix)
     try:
-        there = store.stat(key)
+        there = store.stat(key, lambda: progress(0))
     except Permanent:
         return Sight(Found.UNKNOWN)
     same = _same(there, form, progress) if there and form else None

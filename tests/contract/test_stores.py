@@ -392,6 +392,15 @@ def test_delivering_twice_leaves_one_object_and_sends_the_media_once(
     assert [found.key for found in store.list(stem)] == [f"{stem}.json", f"{stem}.mp4"]
 
 
+def test_comparing_what_lies_in_a_folder_shows_signs_of_life(tmp_path: Path) -> None:
+    """A slow NAS may take minutes to read it, and a silent worker is replaced."""
+    store, clip = open_store(FolderStore(path=tmp_path / "nas")), parcel("k", tmp_path / "clip.mp4", content(BIG))
+    deliver(store, clip, silent)
+    told = list[int]()
+    assert not deliver(store, clip, told.append).sent
+    assert told == [0] * 18, "9 MiB here, and again there"
+
+
 @over_all
 def test_sealed_media_is_recognised_the_next_time(store: Store, stem: str, tmp_path: Path) -> None:
     """Also once the sealed file is lost here, and sealed anew it would be other bytes."""

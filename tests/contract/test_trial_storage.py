@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -189,7 +189,7 @@ def test_without_a_store_it_is_a_matter_of_configuration(tmp_path: Path, capsys:
 class Forgetful(Memory):
     """Says yes and keeps nothing."""
 
-    def stat(self, key: str) -> Stored | None:
+    def stat(self, key: str, pulse: Callable[[], object] = lambda: None) -> Stored | None:
         return None
 
 
@@ -228,7 +228,7 @@ class Silent(Memory):
         super().__init__()
         self.asked, self.over = threading.Event(), threading.Event()
 
-    def stat(self, key: str) -> Stored | None:
+    def stat(self, key: str, pulse: Callable[[], object] = lambda: None) -> Stored | None:
         self.asked.set()
         self.over.wait(30)
         return super().stat(key)

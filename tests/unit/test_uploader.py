@@ -2,6 +2,7 @@
 
 import errno
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -212,7 +213,7 @@ async def test_one_clip_that_always_fails_does_not_hold_up_the_others(tmp_path: 
     poison = save(tmp_path, start=NOON + 99 * HOUR, size=1)
 
     class Picky(Memory):
-        def stat(self, key: str) -> None:
+        def stat(self, key: str, pulse: Callable[[], object] = lambda: None) -> None:
             if poison.id in key:
                 raise BUSY
 

@@ -353,7 +353,7 @@ def test_a_key_that_may_neither_ask_nor_delete_is_good_enough() -> None:
 @pytest.mark.parametrize(("there", "why"), [(b"", "1 are there"), (None, "does not have it")])
 def test_a_store_that_does_not_have_what_it_took_does_not_work(there: bytes | None, why: str) -> None:
     class Forgetful(Memory):
-        def stat(self, key: str) -> Stored | None:
+        def stat(self, key: str, pulse: Callable[[], object] = lambda: None) -> Stored | None:
             return None if there is None else Stored(key, 1)
 
     failed = Desk(Forgetful()).ask(Try(key="probe")).failed
@@ -377,7 +377,7 @@ def test_a_bug_is_only_a_reason_to_try_again_and_shows_no_secret(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Broken(Memory):
-        def stat(self, key: str) -> None:
+        def stat(self, key: str, pulse: Callable[[], object] = lambda: None) -> None:
             raise KeyError(SECRET)
 
     answer = Desk(Broken()).ask(Deliver(parcel=parcel(tmp_path)))

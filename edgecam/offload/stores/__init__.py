@@ -94,8 +94,11 @@ class Store(Protocol):
         """
         ...
 
-    def stat(self, key: str) -> Stored | None:
-        """The object, or None. Permanent when the credentials may not ask (put-only keys)."""
+    def stat(self, key: str, pulse: Callable[[], object] = lambda: None) -> Stored | None:
+        """The object, or None. Permanent when the credentials may not ask (put-only keys).
+
+        `pulse` is called now and then where it takes long: a folder has to read what lies there.
+        """
         ...
 
     def get(self, key: str, file: Path) -> Stored | None:

@@ -63,12 +63,12 @@ class Folder:
                 raise
         return Stored(upload.key, upload.size, None, upload.md5, upload.sha256)
 
-    def stat(self, key: str) -> Stored | None:
+    def stat(self, key: str, pulse: Callable[[], object] = lambda: None) -> Stored | None:
         with self._speaking():
             path = self._path(key)
             try:
                 with path.open("rb") as file:
-                    return _hashed(key, file)
+                    return _hashed(key, file, pulse)
             except FileNotFoundError:
                 return None
 
@@ -164,6 +164,6 @@ def _copy(body: Body, part: Path) -> None:
         durable.flush(out)
 
 
-def _hashed(key: str, file: BinaryIO) -> Stored:
-    size, md5, sha256 = digest(file)
+def _hashed(key: str, file: BinaryIO, pulse: Callable[[], object] = lambda: None) -> Stored:
+    size, md5, sha256 = digest(file, pulse)
     return Stored(key, size, None, md5, sha256)

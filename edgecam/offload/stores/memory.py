@@ -31,7 +31,7 @@ class Memory:
         self.objects[upload.key] = data
         return self._stored(upload.key)
 
-    def stat(self, key: str) -> Stored | None:
+    def stat(self, key: str, pulse: Callable[[], object] = lambda: None) -> Stored | None:
         self._fail(asking=True)
         return self._stored(key) if key in self.objects else None
 

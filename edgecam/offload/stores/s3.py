@@ -164,7 +164,7 @@ class S3:
             raise Transient(f"the store said yes but holds {found} of {upload.size} bytes")
         return there
 
-    def stat(self, key: str) -> Stored | None:
+    def stat(self, key: str, pulse: Callable[[], object] = lambda: None) -> Stored | None:
         return self._asking.ask(lambda: self._head(key))
 
     def _head(self, key: str) -> Stored | None:

@@ -69,6 +69,8 @@ class Vitals:
 
 def reason(error: BaseException) -> str:
     """The error in words, for a log line; the type alone when it has none."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
     return str(error) or type(error).__name__
 
 

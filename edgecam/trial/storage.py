@@ -21,6 +21,7 @@ from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
 from edgecam.media import token
 from edgecam.offload import age
+from edgecam.offload.expiry import lasts
 from edgecam.offload.pipe import scrubbed
 from edgecam.offload.probe import IN_BETWEEN, ask, lost, small
 from edgecam.offload.stores import Permanent, Store, StoreError, Transient, open_store
@@ -60,6 +61,8 @@ class Report:
     failed: str | None = None
     problem: str | None = None
     hint: str | None = None
+    soon: str | None = None
+    """What will be wrong with it before long."""
 
 
 def main(config: Config, environ: Mapping[str, str], *, create: bool, as_json: bool) -> int:
@@ -98,7 +101,7 @@ async def trial(
     except Exception as error:  # whatever a store's library raises is what is asked for here
         report.problem = scrubbed(f"unexpected {type(error).__name__}: {error}", secrets)
     else:
-        report.failed = None
+        report.failed, report.soon = None, lasts(config).warning(clock.wall())
     return report
 
 
@@ -164,7 +167,7 @@ def told(report: Report) -> Iterator[str]:
         if step.refused:
             yield f"           {REFUSED[step.name].format(key=report.key)}"
     if report.failed is None:
-        yield "ok"
+        yield f"ok; but {report.soon}" if report.soon else "ok"
         return
     yield f"FAILED at {report.failed}: {report.problem}"
     if report.hint:

@@ -274,6 +274,13 @@ def test_a_connection_string_that_makes_no_sense_is_not_shown() -> None:
     assert "connection_string" in (caught.value.hint or "")
 
 
+def test_an_account_key_that_is_none_is_told_before_anybody_is_asked() -> None:
+    key = Secret("not base64!")
+    with pytest.raises(BadCredentials, match="has to be base64") as caught:
+        open_store(AzureStore(container="birdbox", account="birds", account_key=key))
+    assert "not base64!" not in str(caught.value)
+
+
 def test_a_missing_package_is_one_line_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "edgecam.offload.stores.azure", raising=False)
     monkeypatch.setitem(sys.modules, "azure.core", None)

@@ -1,6 +1,7 @@
 """The supervisor: one life after another, patient, and loud only when it matters."""
 
 import asyncio
+import errno
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
@@ -198,8 +199,15 @@ async def test_fatal_ends_everything(caplog: pytest.LogCaptureFixture) -> None:
     assert not caplog.records
 
 
-@pytest.mark.parametrize(("error", "text"), [(OSError("gone"), "gone"), (TimeoutError(), "TimeoutError")])
-def test_an_error_without_words_is_named_by_its_type(error: Exception, text: str) -> None:
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError("gone"), "gone"),
+        (OSError(errno.EROFS, "Read-only file system", "/data/clip.json"), "/data/clip.json: Read-only file system"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_an_error_is_told_in_words_or_named_by_its_type(error: Exception, text: str) -> None:
     assert reason(error) == text
 
 

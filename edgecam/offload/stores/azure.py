@@ -3,6 +3,7 @@
 Loads the SDK; imported by the worker only.
 """
 
+import base64
 import io
 import logging
 import os
@@ -313,7 +314,12 @@ def _container(config: AzureStore, transport: _Transport, skew: Skew) -> Contain
 
 def _credential(config: AzureStore) -> AzureNamedKeyCredential | AzureSasCredential | TokenCredential:
     if config.account_key:
-        return AzureNamedKeyCredential(config.account or "", config.account_key.reveal())
+        key = config.account_key.reveal()
+        try:
+            base64.b64decode(key, validate=True)
+        except ValueError:
+            raise BadCredentials("the account key is not one: it has to be base64", _KEY) from None
+        return AzureNamedKeyCredential(config.account or "", key)
     if config.sas_token:
         return AzureSasCredential(config.sas_token.reveal().removeprefix("?"))
     from azure.identity import DefaultAzureCredential  # slow to load, and few need it

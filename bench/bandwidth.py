@@ -26,7 +26,7 @@ from edgecam.config.secret import Secret, Url
 from edgecam.config.store import AzureStore, FolderStore, S3Store, StoreConfig
 from edgecam.config.timetable import ELSE
 from edgecam.media import Layout
-from edgecam.offload.spool import Spool
+from edgecam.offload.waiting.spool import Spool
 from edgecam.offload.worker import Worker
 from peers import S3, Azurite
 from waiting import save

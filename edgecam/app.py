@@ -24,9 +24,9 @@ from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
 from edgecam.offload.ledger import Ledger
 from edgecam.offload.reminder import Reminder
-from edgecam.offload.spool import Spool
 from edgecam.offload.uploader import Uploader
 from edgecam.offload.valve import Hours
+from edgecam.offload.waiting.spool import Spool
 from edgecam.offload.worker import Worker
 from edgecam.record.coding.transcoder import Transcoder
 from edgecam.record.disk.dating import Dating

@@ -20,11 +20,12 @@ from typing import Protocol, TypeVar
 from edgecam import durable, joining
 from edgecam.config.model import Config
 from edgecam.media import MediaKind, iso
-from edgecam.offload import age, fetch
-from edgecam.offload.age import Identities
-from edgecam.offload.fetch import Outcome, State
-from edgecam.offload.listing import Listing, Prefixes, Thing, Wanted, select, starts
+from edgecam.offload.back import fetch
+from edgecam.offload.back.fetch import Outcome, State
+from edgecam.offload.back.listing import Listing, Prefixes, Thing, Wanted, select, starts
 from edgecam.offload.pipe import scrubbed
+from edgecam.offload.sealing import age
+from edgecam.offload.sealing.age import Identities
 from edgecam.offload.stores import Store, StoreError, Transient, open_store
 
 DONE, FAILED, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130

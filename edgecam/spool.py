@@ -12,8 +12,8 @@ from edgecam import verifying
 from edgecam.config.model import Config
 from edgecam.local import Away, Daemon, Refusal
 from edgecam.media import Layout, MediaId, MediaKind, Time
-from edgecam.offload import inspect
-from edgecam.offload.spool import Spool
+from edgecam.offload.waiting import inspect
+from edgecam.offload.waiting.spool import Spool
 from edgecam.record.disk.mount import mounted
 
 OK, FAILED, BAD = 0, 1, 3

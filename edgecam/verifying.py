@@ -18,7 +18,7 @@ from edgecam import aside
 from edgecam.control import Mended
 from edgecam.local import Away, Daemon, Refusal
 from edgecam.media import Layout, MediaId
-from edgecam.offload import inspect
+from edgecam.offload.waiting import inspect
 from edgecam.record.disk.library import Library
 from edgecam.record.disk.mender import Mender
 from edgecam.supervisor import Fatal

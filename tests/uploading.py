@@ -11,10 +11,10 @@ from edgecam.media import Layout, MediaId, Sidecar
 from edgecam.offload.deliver import Delivered, Parcel, deliver
 from edgecam.offload.patience import Patience
 from edgecam.offload.probe import Tried, probe
-from edgecam.offload.spool import Spool
 from edgecam.offload.stores import Permanent, StoreError, Transient
 from edgecam.offload.stores.memory import Memory
 from edgecam.offload.uploader import Uploader
+from edgecam.offload.waiting.spool import Spool
 from fakes import FakeClock, settle
 
 HOUR = 3600.0

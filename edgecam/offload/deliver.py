@@ -19,9 +19,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edgecam.digest import digest
 from edgecam.media import Sealed, Sidecar
-from edgecam.offload import seal
-from edgecam.offload.age import SUFFIX
-from edgecam.offload.seal import Seal
+from edgecam.offload.sealing import seal
+from edgecam.offload.sealing.age import SUFFIX
+from edgecam.offload.sealing.seal import Seal
 from edgecam.offload.stores import Permanent, Store, Stored, StoreError, Transient, Upload
 from edgecam.offload.stores.body import pieces
 from edgecam.offload.stores.journal import composite

@@ -18,18 +18,18 @@ from edgecam.events import Bus, ClipStored, KeyTaken
 from edgecam.health import CameraStatus, SpoolStatus, StoreState
 from edgecam.media import MediaId, Receipt, Sidecar
 from edgecam.offload import words
-from edgecam.offload.age import SUFFIX
-from edgecam.offload.backlog import Waiting
-from edgecam.offload.blame import STRIKES, Blame
 from edgecam.offload.deliver import PASSING, Damaged, Delivered, Gone, Parcel
 from edgecam.offload.hold import Hold, Reason
-from edgecam.offload.intake import Intake
 from edgecam.offload.ledger import Ledger
 from edgecam.offload.patience import Patience
 from edgecam.offload.probe import Tried
-from edgecam.offload.spool import Spool
+from edgecam.offload.sealing.age import SUFFIX
 from edgecam.offload.stores import Corrupt, Permanent, StoreError
 from edgecam.offload.valve import Closed
+from edgecam.offload.waiting.backlog import Waiting
+from edgecam.offload.waiting.blame import STRIKES, Blame
+from edgecam.offload.waiting.intake import Intake
+from edgecam.offload.waiting.spool import Spool
 
 log = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ from edgecam.config.model import Config
 from edgecam.config.secret import secrets_in
 from edgecam.config.store import StoreConfig
 from edgecam.media import token
-from edgecam.offload import age
 from edgecam.offload.expiry import lasts
 from edgecam.offload.pipe import scrubbed
 from edgecam.offload.probe import IN_BETWEEN, ask, lost, small
+from edgecam.offload.sealing import age
 from edgecam.offload.stores import Permanent, Store, StoreError, Transient, open_store
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from edgecam.__main__ import main
 from edgecam.health import StoreState
 from edgecam.local import NAME
 from edgecam.media import Layout, MediaKind, Picture, Receipt, Sidecar
-from edgecam.offload.spool import Spool
+from edgecam.offload.waiting.spool import Spool
 from edgecam.record.disk.mender import Mender
 from lost import CASES, HURT, events, spoil
 from waiting import NOON, content, save

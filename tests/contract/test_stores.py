@@ -16,7 +16,6 @@ from edgecam.config.store import AzureStore, FolderStore, S3Store
 from edgecam.config.timetable import ELSE
 from edgecam.media import Layout
 from edgecam.offload.deliver import Damaged, Gone, deliver
-from edgecam.offload.spool import Spool
 from edgecam.offload.stores import (
     BadCredentials,
     BadSettings,
@@ -30,6 +29,7 @@ from edgecam.offload.stores import (
 )
 from edgecam.offload.stores.memory import Memory
 from edgecam.offload.valve import LEAST, Closed, Valve
+from edgecam.offload.waiting.spool import Spool
 from edgecam.offload.worker import Upstream
 from fakes import FakeClock
 from faultproxy import Fault, Proxy, Strike

@@ -21,9 +21,9 @@ from edgecam.health import SpoolStatus
 from edgecam.media import Layout
 from edgecam.offload.deliver import Delivered, Parcel, deliver
 from edgecam.offload.probe import Tried, probe
-from edgecam.offload.spool import Spool
 from edgecam.offload.stores.folder import Folder
 from edgecam.offload.uploader import Carrier, Uploader
+from edgecam.offload.waiting.spool import Spool
 from edgecam.offload.worker import Worker
 from peers import S3
 

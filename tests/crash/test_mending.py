@@ -9,7 +9,7 @@ from pathlib import Path
 from clips import opened
 from crash.offload_child import die_at
 from edgecam.media import Layout, Sidecar
-from edgecam.offload.spool import Spool
+from edgecam.offload.waiting.spool import Spool
 from edgecam.record.disk.mender import Mender
 from edgecam.record.disk.recovery import recover
 from lost import events

@@ -14,9 +14,9 @@ from edgecam.health import SpoolStatus, StoreState
 from edgecam.media import Layout, Sidecar
 from edgecam.offload.deliver import Delivered, Parcel
 from edgecam.offload.patience import Patience, Pause
-from edgecam.offload.spool import Spool
 from edgecam.offload.stores import StoreError
 from edgecam.offload.uploader import Uploader
+from edgecam.offload.waiting.spool import Spool
 from edgecam.offload.worker import STALL, Worker
 from fakes import until
 from faultproxy import Proxy

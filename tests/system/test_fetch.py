@@ -23,7 +23,7 @@ from edgecam.config.store import FolderStore, S3Store
 from edgecam.frame import Frame
 from edgecam.media import MediaId, MediaKind, Sidecar
 from edgecam.offload.deliver import Parcel, deliver
-from edgecam.offload.seal import Seal
+from edgecam.offload.sealing.seal import Seal
 from edgecam.offload.stores import Store, open_store
 from edgecam.record.mp4 import Mp4
 from mounts import tmpfs

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgecam.media import MediaId, MediaKind, Picture, Sidecar
-from edgecam.offload.fetch import Outcome, State, delete, fetch
-from edgecam.offload.listing import Prefixes, Wanted, select
+from edgecam.offload.back.fetch import Outcome, State, delete, fetch
+from edgecam.offload.back.listing import Prefixes, Wanted, select
 from edgecam.offload.stores import Transient
 from edgecam.offload.stores.memory import Memory
 from waiting import NOON, content, save

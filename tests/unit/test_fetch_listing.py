@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from edgecam.media import MediaId, MediaKind
-from edgecam.offload.listing import Prefixes, Wanted, select, starts
+from edgecam.offload.back.listing import Prefixes, Wanted, select, starts
 from edgecam.offload.stores import Stored
 
 NOON = 1_790_000_000.0

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from edgecam.media import Layout, Picture
-from edgecam.offload import age
-from edgecam.offload.age import Identities
+from edgecam.offload.back.fetch import Outcome, State, delete, fetch
+from edgecam.offload.back.listing import Prefixes, Thing, Wanted, select
 from edgecam.offload.deliver import deliver
-from edgecam.offload.fetch import Outcome, State, delete, fetch
-from edgecam.offload.listing import Prefixes, Thing, Wanted, select
-from edgecam.offload.spool import Spool
+from edgecam.offload.sealing import age
+from edgecam.offload.sealing.age import Identities
 from edgecam.offload.stores import Stored, Transient
 from edgecam.offload.stores.memory import Memory
+from edgecam.offload.waiting.spool import Spool
 from sealing import Key
 from waiting import NOON, content, save
 

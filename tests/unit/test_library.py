@@ -17,7 +17,7 @@ from edgecam import durable
 from edgecam.events import MotionPicture
 from edgecam.frame import Frame, Kind
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
-from edgecam.offload.spool import Spool
+from edgecam.offload.waiting.spool import Spool
 from edgecam.record import boxes
 from edgecam.record.disk.library import Away, Library
 from edgecam.record.disk.recovery import recover

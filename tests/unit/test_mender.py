@@ -9,8 +9,8 @@ import pytest
 from clips import jpegs, opened
 from edgecam.control import Mended
 from edgecam.media import MediaId, MediaKind, Receipt, Sidecar
-from edgecam.offload.inspect import Piece, pieces
-from edgecam.offload.spool import Spool
+from edgecam.offload.waiting.inspect import Piece, pieces
+from edgecam.offload.waiting.spool import Spool
 from edgecam.record.disk.library import Library
 from edgecam.record.disk.mender import NOTE, Mender
 from lost import CASES, event, spoil

@@ -20,12 +20,12 @@ from edgecam import durable
 from edgecam.config.recipient import recipient
 from edgecam.digest import digest
 from edgecam.media import Layout, Sidecar
-from edgecam.offload import age, seal
 from edgecam.offload.deliver import Delivered, Parcel, deliver
-from edgecam.offload.seal import Seal
-from edgecam.offload.spool import Spool
+from edgecam.offload.sealing import age, seal
+from edgecam.offload.sealing.seal import Seal
 from edgecam.offload.stores import BadCredentials, BadSettings, Corrupt, Stored, Transient, Upload
 from edgecam.offload.stores.memory import Memory
+from edgecam.offload.waiting.spool import Spool
 from sealing import Key
 from waiting import NOON, content, save
 

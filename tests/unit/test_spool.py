@@ -6,7 +6,7 @@ import pytest
 
 from edgecam.media import Layout, MediaId, MediaKind, Receipt, Sidecar
 from edgecam.offload.deliver import Damaged, Gone
-from edgecam.offload.spool import Spool
+from edgecam.offload.waiting.spool import Spool
 from waiting import NOON, content, save
 
 RECEIPT = Receipt(store="folder /nas", key="k.mp4", size=1000, at=NOON)

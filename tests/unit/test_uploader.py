@@ -11,9 +11,9 @@ from edgecam.config.store import FolderStore, Offload
 from edgecam.events import ClipLost
 from edgecam.health import StoreState
 from edgecam.media import MediaId, MediaKind, Receipt, Sidecar
-from edgecam.offload.spool import Spool
 from edgecam.offload.stores.memory import Memory
 from edgecam.offload.valve import Closed
+from edgecam.offload.waiting.spool import Spool
 from fakes import settle
 from sealing import Key
 from uploading import BUSY, HOUR, PROBE, REFUSED, Box, key

@@ -14,10 +14,10 @@ from edgecam.health import SpoolStatus, StoreState
 from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.offload.deliver import Delivered, Parcel, deliver
 from edgecam.offload.probe import Tried, probe
-from edgecam.offload.spool import Spool
 from edgecam.offload.stores import Permanent, StoreError, Transient
 from edgecam.offload.stores.memory import Memory
 from edgecam.offload.uploader import ASK, HELD, Uploader
+from edgecam.offload.waiting.spool import Spool
 from edgecam.record.disk.dating import Dating
 from edgecam.record.disk.library import Library
 from edgecam.record.disk.recovery import enter

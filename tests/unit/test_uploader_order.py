@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecam.media import MediaId, MediaKind
-from edgecam.offload.backlog import RAREST, SHARE, STUBBORN, TURN, Backlog, Order, Waiting, urgency
-from edgecam.offload.blame import STRIKES, Blame, Court
-from edgecam.offload.ranking import SLACK, Rank, Ranking
+from edgecam.offload.waiting.backlog import RAREST, SHARE, STUBBORN, TURN, Backlog, Order, Waiting, urgency
+from edgecam.offload.waiting.blame import STRIKES, Blame, Court
+from edgecam.offload.waiting.ranking import SLACK, Rank, Ranking
 
 KINDS = {kind.value[0]: kind for kind in MediaKind}
 

@@ -11,12 +11,12 @@ from edgecam.events import ClipLost, KeyTaken, SettingChanged
 from edgecam.health import StoreState
 from edgecam.media import MediaId, Sidecar
 from edgecam.offload import words
-from edgecam.offload.inspect import set_aside
 from edgecam.offload.patience import Pause
 from edgecam.offload.probe import Tried
 from edgecam.offload.stores import BadClock, BadSettings, Corrupt, Stored, StoreError, StoreFull, Transient, Upload
 from edgecam.offload.stores.memory import Memory
 from edgecam.offload.uploader import LOOK
+from edgecam.offload.waiting.inspect import set_aside
 from fakes import settle
 from uploading import BUSY, HOUR, PROBE, REFUSED, Box, key
 from waiting import NOON, save

@@ -23,7 +23,6 @@ from edgecam.config.store import FolderStore, S3Store, StoreConfig
 from edgecam.media import Layout
 from edgecam.offload.deliver import Damaged, Delivered, Gone, Parcel
 from edgecam.offload.pipe import Abandon, Answer, Deliver, Failure, Job, Look, MakeLink, Task, Try, plain
-from edgecam.offload.spool import Spool
 from edgecam.offload.stores import (
     BadClock,
     BadCredentials,
@@ -40,6 +39,7 @@ from edgecam.offload.stores import (
 )
 from edgecam.offload.stores.memory import Memory
 from edgecam.offload.valve import Closed
+from edgecam.offload.waiting.spool import Spool
 from edgecam.offload.worker import Clerk, Worker
 from fakes import FakeClock, until
 from waiting import save

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from edgecam.digest import digest
 from edgecam.media import Layout, MediaId, Picture, Sidecar
-from edgecam.offload.backlog import Order, Waiting, urgency
 from edgecam.offload.deliver import Damaged, Gone
-from edgecam.offload.spool import Spool
+from edgecam.offload.waiting.backlog import Order, Waiting, urgency
+from edgecam.offload.waiting.spool import Spool
 
 YOUNG = 60.0
 """Seconds in which a daemon that is finishing or deleting something has all its files in place, or gone."""

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from edgecam import durable
 from edgecam.digest import digest
 from edgecam.media import Sealed, Sidecar
-from edgecam.offload import age
-from edgecam.offload.age import SUFFIX, Identities
-from edgecam.offload.listing import Thing
+from edgecam.offload.back.listing import Thing
+from edgecam.offload.sealing import age
+from edgecam.offload.sealing.age import SUFFIX, Identities
 from edgecam.offload.stores import Store
 
 NEW = ".new"

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edgecam import durable
 from edgecam.digest import digest
-from edgecam.offload import age
+from edgecam.offload.sealing import age
 from edgecam.offload.stores import Corrupt, Transient
 
 NEW = ".new"

@@ -10,8 +10,8 @@ from edgecam import aside
 from edgecam.events import Bus, ClipLost, ClipSaved, MediaRenamed, SettingChanged
 from edgecam.health import SpoolStatus
 from edgecam.media import MediaId
-from edgecam.offload.backlog import Backlog, Order, Waiting
-from edgecam.offload.spool import Census, Spool
+from edgecam.offload.waiting.backlog import Backlog, Order, Waiting
+from edgecam.offload.waiting.spool import Census, Spool
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgecam.media import MediaId, MediaKind
-from edgecam.offload.blame import Blame, Court
-from edgecam.offload.ranking import Ranking
+from edgecam.offload.waiting.blame import Blame, Court
+from edgecam.offload.waiting.ranking import Ranking
 
 Order = Literal["events-first", "oldest-first", "newest-first"]
 SHARE = 4

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from edgecam import durable
 from edgecam.media import JOURNAL, Layout, MediaId, Receipt, Sidecar
-from edgecam.offload.backlog import Waiting
 from edgecam.offload.deliver import PASSING, Damaged, Gone, Parcel
-from edgecam.offload.seal import Seal
+from edgecam.offload.sealing.seal import Seal
+from edgecam.offload.waiting.backlog import Waiting
 
 _TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg"}
 

@@ -1,0 +1,1 @@
+"""Sealing: media leaves readable only for those whose recipients the configuration names."""

@@ -1,0 +1,1 @@
+"""What waits for the store: the directory that knows it, and what goes next."""

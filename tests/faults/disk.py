@@ -59,7 +59,7 @@ def rot(trial: Trial) -> Found:
             rotten[clip.id] = bytes(data)
         with home.box as box:
             home.drained()
-            told = f"store: {len(rotten)} damaged things lie in spool/bad"
+            told = f"store: {len(rotten)} damaged things lie in spool/bad; `edgecam spool list` says why"
             assert box.health()["problems"] == [told]
             assert all(f"{id}.mp4 is not what was recorded" in box.log for id in rotten)
         with home.box as box:

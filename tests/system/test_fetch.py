@@ -338,7 +338,9 @@ def test_who_stops_it_is_told_how_far_it_came_and_nothing_half_is_left(
         return get(self, key, file)
 
     monkeypatch.setattr(store, "get", stopped)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     assert typed(place, tmp_path / "out", "--json") == 130
+    signal.signal(signal.SIGINT, before)
     said = capsys.readouterr()
     assert [media["state"] for media in json.loads(said.out)["media"]] == ["fetched"]
     assert "interrupted; the next run goes on from here" in said.err

@@ -412,6 +412,7 @@ def test_what_was_tampered_with_or_cut_does_not_open(tmp_path: Path) -> None:
         "\r\n{}\r\n\r\n",
         "# two\n" + OFFICE.identity + "\n{}\n",
     ],
+    ids=["bare", "with comments", "of Windows", "two"],
 )
 def test_identity_files_of_age_are_read(tmp_path: Path, text: str) -> None:
     sealed, plain, key = io.BytesIO(), io.BytesIO(), tmp_path / "key"
@@ -432,6 +433,7 @@ def test_identity_files_of_age_are_read(tmp_path: Path, text: str) -> None:
         (b"age-encryption.org/v1\n-> scrypt x 18\n", "is sealed with a passphrase itself"),
         (b"-----BEGIN AGE ENCRYPTED FILE-----\n", "is sealed with a passphrase itself"),
     ],
+    ids=["empty", "comments only", "recipient", "no text", "SSH without its end", "sealed", "sealed in armour"],
 )
 def test_what_is_no_identity_file_is_told_with_its_name_and_no_content(tmp_path: Path, data: bytes, words: str) -> None:
     key = tmp_path / "key"

@@ -92,18 +92,19 @@ def room_ends(trial: Trial) -> Found:
         home.proxy.refuse()
         with home.box as box:
             until("the store is away", lambda: box.health()["spool"]["state"] == "retrying")
-            filler = (place / "filler").open("wb")
-            while len(_here(home)) > some // 2:  # all segments and half of the events
-                filler.write(bytes(min(chance.randrange(3 * MB, 6 * MB), _free(place))))
-                filler.flush()
-                until("there is room again", lambda: _free(place) > MB)
-            until("what is gone is told", lambda: _gone(home) == _told(ear))
-            gone = _gone(home)
-            _told_alike(box, ear, gone)
-            home.proxy.mend()
-            home.drained()
-            _told_alike(box, ear, gone)
-            filler.close()
+            with (place / "filler").open("wb") as filler:
+                while len(_here(home)) > some // 2:  # all segments and half of the events
+                    filler.write(bytes(min(chance.randrange(3 * MB, 6 * MB), _free(place))))
+                    filler.flush()
+                    until("there is room again", lambda: _free(place) > MB)
+                until("what is gone is told", lambda: _gone(home) == _told(ear))
+                home.proxy.mend()
+                home.drained()  # from now on nothing can be lost
+                lost = box.health()["spool"]["lost"]
+                until("each loss is told", lambda: len(ear.events("offload_dropped")) == lost)
+                gone = _told(ear)
+                _told_alike(box, ear, gone)
+        assert gone <= _gone(home), "what is here is told to be lost"
         assert {clip.id for clip in segments} < gone, "an event went before a segment"
         assert gone == {clip.id for clip in (segments + events)[: len(gone)]}, "not the oldest"
         home.check(but=gone)

@@ -408,9 +408,11 @@ def test_the_cause_is_found_below_what_libraries_wrap_it_in() -> None:
     assert str(verdict) == "the certificate of s3.example.org is not to be trusted: self-signed certificate"
     assert isinstance(unreachable("nas", CertificateError("it is another's")), BadSettings)
     assert str(unreachable("nas", TimeoutError())) == "nas cannot be reached: no answer in time"
+    cut = ssl.SSLEOFError(8, "EOF occurred in violation of protocol (_ssl.c:1)")
+    assert str(unreachable("nas", cut)) == "nas cannot be reached: the connection broke"
     ours = RuntimeError("wrapped")
     ours.__cause__ = Corrupt("of the body")
     assert unreachable("nas", ours) is ours.__cause__
     looping = RuntimeError("a")
     looping.args = (looping,)
-    assert str(unreachable("nas", looping)) == "nas cannot be reached: RuntimeError"
+    assert str(unreachable("nas", looping)) == "nas cannot be reached: the connection broke (RuntimeError)"

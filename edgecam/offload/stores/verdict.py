@@ -72,9 +72,11 @@ def unreachable(host: str, error: BaseException) -> StoreError:
             return Transient(f"{host} answers without TLS", "should offload.store.endpoint begin with http://?")
         if isinstance(cause, TimeoutError):
             words = "no answer in time"
+        elif isinstance(cause, ssl.SSLEOFError):
+            words = "the connection broke"
         elif isinstance(cause, OSError) and cause.strerror:
             words = cause.strerror
-    return Transient(f"{host} cannot be reached: {words or type(error).__name__}")
+    return Transient(f"{host} cannot be reached: {words or f'the connection broke ({type(error).__name__})'}")
 
 
 def _doubt(cause: BaseException) -> str | None:

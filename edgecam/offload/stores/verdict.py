@@ -68,7 +68,7 @@ def unreachable(host: str, error: BaseException) -> StoreError:
             return cause
         if doubt := _doubt(cause):
             return BadSettings(f"the certificate of {host} is not to be trusted: {doubt}", "check offload.store.ca")
-        if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+        if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", None) == "WRONG_VERSION_NUMBER":
             return Transient(f"{host} answers without TLS", "should offload.store.endpoint begin with http://?")
         if isinstance(cause, TimeoutError):
             words = "no answer in time"

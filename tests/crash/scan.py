@@ -10,7 +10,7 @@ from typing import Any
 
 import simplejpeg
 
-from edgecam.media import MediaId
+from edgecam.media import JOURNAL, MediaId
 from edgecam.record import boxes
 
 DURATION = 0.011
@@ -167,6 +167,8 @@ def _unfinished(root: Path, before: float) -> list[str]:
 def _markers(root: Path, before: float) -> list[str]:
     found, making = list[str](), _open(root)
     for marker in (root / "spool" / "wait").iterdir():
+        if marker.suffix in (".tmp", JOURNAL):  # being written, or a store's notes
+            continue
         if not _began(marker.name):
             found.append(f"{marker} is no marker of ours")
             continue

@@ -12,8 +12,12 @@ from typing import TypeVar
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 T = TypeVar("T")
+
+settings.register_profile("edgecam", deadline=None)  # how fast the machine is decides nothing
+settings.load_profile("edgecam")
 
 PATIENCE = 2.0
 """Seconds that something which is already ending may still need. Only a test that left something waits at all."""

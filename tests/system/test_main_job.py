@@ -22,7 +22,7 @@ pytestmark = pytest.mark.system
 
 NODE = "edgecam/testbox"
 COOLDOWN = 1.5
-NEAR = 1.0
+NEAR = 2.0
 """Seconds by which motion may begin and end beside the label."""
 
 

@@ -110,7 +110,7 @@ def check_story(ear: Ear, nth: int, begin: float, end: float, stored: Mapping[st
     assert wall(started) == pytest.approx(begin, abs=NEAR)
     assert wall(ended) == pytest.approx(end, abs=NEAR)
     told = {
-        state: next(heard.at for heard in ear.all("table/motion") if heard.payload == state and heard.at > begin - NEAR)
+        state: next(heard.at for heard in ear.all("table/motion") if heard.payload == state and heard.at > begin - 1.0)
         for state in (b"ON", b"OFF")
     }
     assert told[b"ON"] == pytest.approx(begin, abs=NEAR)

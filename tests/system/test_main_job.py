@@ -22,7 +22,7 @@ pytestmark = pytest.mark.system
 
 NODE = "edgecam/testbox"
 COOLDOWN = 1.5
-NEAR = 2.0
+NEAR = 1.0
 """Seconds by which motion may begin and end beside the label."""
 
 
@@ -110,7 +110,7 @@ def check_story(ear: Ear, nth: int, begin: float, end: float, stored: Mapping[st
     assert wall(started) == pytest.approx(begin, abs=NEAR)
     assert wall(ended) == pytest.approx(end, abs=NEAR)
     told = {
-        state: next(heard.at for heard in ear.all("table/motion") if heard.payload == state and heard.at > begin - 1.0)
+        state: next(heard.at for heard in ear.all("table/motion") if heard.payload == state and heard.at > begin - NEAR)
         for state in (b"ON", b"OFF")
     }
     assert told[b"ON"] == pytest.approx(begin, abs=NEAR)

@@ -100,7 +100,7 @@ class Uploader:
             status=status,
             changed=self._tell,
         )
-        self._intake.listen(bus)  # for good: what is lost between two lives counts as well
+        self._intake.listen(bus)
         self._backlog, self._news, self._hurry = self._intake.backlog, self._intake.news, asyncio.Event()
         self._proved = False
         """Whether the store worked since the start, or since somebody asked."""

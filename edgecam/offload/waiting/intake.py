@@ -48,20 +48,12 @@ class Intake:
         self._doubted = False
         self._arrived: deque[str] = deque(maxlen=REMEMBERED)
 
-    def listen(self, bus: Bus) -> Callable[[], None]:
-        """Returns what ends that."""
-        ends = [
-            bus.on(ClipSaved, self._saved),
-            bus.on(ClipLost, self._lost),
-            bus.on(MediaRenamed, self._follow),
-            bus.on(SettingChanged, self._switched),
-        ]
-
-        def silence() -> None:
-            for end in ends:
-                end()
-
-        return silence
+    def listen(self, bus: Bus) -> None:
+        """For good: what is lost between two lives of the uploader counts as well."""
+        bus.on(ClipSaved, self._saved)
+        bus.on(ClipLost, self._lost)
+        bus.on(MediaRenamed, self._follow)
+        bus.on(SettingChanged, self._switched)
 
     async def look(self) -> None:
         """Compare what is known with the directory, which is the truth. Raises OSError."""

@@ -398,6 +398,23 @@ def test_https_to_a_store_that_speaks_http_is_told_as_such(server: Answers, make
     assert "http://" in (error.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("doubt", "cure"),
+    [
+        ("self-signed certificate", "offload.store.ca"),
+        ("unable to get local issuer certificate", "offload.store.ca"),
+        ("certificate has expired", "clock"),
+        ("certificate is not yet valid", "clock"),
+        ("hostname '127.0.0.1' doesn't match 'nas.local'", "offload.store.endpoint"),
+        ("IP address mismatch, certificate is not valid for '127.0.0.1'.", "offload.store.endpoint"),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_is_told_with_its_own_cure(doubt: str, cure: str) -> None:
+    error = ssl.SSLCertVerificationError(1, doubt)
+    error.verify_message = doubt
+    assert cure in (unreachable("nas", error).hint or "")
+
+
 def test_the_cause_is_found_below_what_libraries_wrap_it_in() -> None:
     certificate = ssl.SSLCertVerificationError(1, "certificate verify failed")
     certificate.verify_message = "self-signed certificate"

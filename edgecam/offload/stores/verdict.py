@@ -67,7 +67,7 @@ def unreachable(host: str, error: BaseException) -> StoreError:
         if isinstance(cause, StoreError):
             return cause
         if doubt := _doubt(cause):
-            return BadSettings(f"the certificate of {host} is not to be trusted: {doubt}", "check offload.store.ca")
+            return BadSettings(f"the certificate of {host} is not to be trusted: {doubt}", _cure(doubt))
         if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", None) == "WRONG_VERSION_NUMBER":
             return Transient(f"{host} answers without TLS", "should offload.store.endpoint begin with http://?")
         if isinstance(cause, TimeoutError):
@@ -86,6 +86,13 @@ def _doubt(cause: BaseException) -> str | None:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return cause.verify_message
     return str(cause) if type(cause).__name__ == "CertificateError" else None
+
+
+def _cure(doubt: str) -> str:
+    """By the words of OpenSSL and urllib3."""
+    if "expired" in doubt or "not yet valid" in doubt:
+        return "is this box's clock right? else the store needs a new one"
+    return "check the name in offload.store.endpoint" if "match" in doubt else "check offload.store.ca"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

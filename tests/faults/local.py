@@ -15,7 +15,7 @@ LARGE = partial(cross, scenario=killed.worker_stops, files=(2, 3), size=(16_000_
 ROWS: Sequence[Row] = (
     Row(30, "10 000 files after a week offline", RCLONE, masses.week_offline),
     Row(24, "power cut", RCLONE, killed.power_goes, tested=False),
-    Row(10, "camera streams and records meanwhile", RCLONE, stream.goes_on),
+    Row(10, "camera streams and records meanwhile", RCLONE, stream.goes_on, alone=True),
     Row(22, "daemon killed while two cameras record", RCLONE, killed.daemon_dies_recording, tested=False),
     Row(23, "worker stopped", RCLONE, partial(LARGE, server=RCLONE)),
     Row(23, "worker killed", RCLONE, partial(SOME, server=RCLONE)),

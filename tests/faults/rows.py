@@ -48,6 +48,8 @@ class Row:
     play: Callable[[Trial], Found]
     tested: bool = True
     """The tests play it as well; else the campaign alone does."""
+    alone: bool = False
+    """The campaign plays nothing beside it: it watches how evenly time passes."""
 
     @property
     def name(self) -> str:

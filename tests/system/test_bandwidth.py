@@ -16,9 +16,9 @@ pytestmark = pytest.mark.system
 SIZE, RATE = 2_500_000, 500_000
 
 
-def around_now() -> str:
-    now = datetime.now()
-    return "-".join(f"{now + timedelta(hours=hours):%H:%M}" for hours in (-2, 2))
+def two_hours_around(now: datetime) -> tuple[str, str]:
+    before, after = (f"{now + timedelta(hours=hours):%H:%M}" for hours in (-2, 2))
+    return before, after
 
 
 def box(folder: Path, broker: Mosquitto, bandwidth: object) -> Edgecam:
@@ -39,9 +39,10 @@ def children(box: Edgecam) -> str:
 def test_what_waits_stays_while_the_window_is_closed_and_then_leaves_no_faster_than_it_may(tmp_path: Path) -> None:
     clip = save(tmp_path / "box" / "library", start=NOON, size=SIZE)
     with Mosquitto(tmp_path / "mqtt") as broker, Ear(broker.port) as ear:
-        with box(tmp_path, broker, {around_now(): "0", "else": "5MB/s"}) as closed:
+        begin, end = two_hours_around(datetime.now())
+        with box(tmp_path, broker, {f"{begin}-{end}": "0", "else": "5MB/s"}) as closed:
             spool = until("it is held", lambda: (found := closed.health()["spool"])["state"] == "held" and found)
-            assert spool["reason"] == f"the window of offload.bandwidth opens at {around_now().partition('-')[2]}"
+            assert spool["reason"] == f"the window of offload.bandwidth opens at {end}"
             assert closed.waiting() == [clip.id]
             assert not children(closed), "nothing begins, so nobody is started for it"
             assert not list((tmp_path / "nas").rglob("*.mp4*"))

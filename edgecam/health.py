@@ -159,13 +159,21 @@ class DiskStatus:
 
 @dataclass(slots=True)
 class MqttStatus:
-    """Owned by the MQTT client, but for `rival`."""
+    """Owned by the MQTT client, but for what [rival] owns."""
 
     configured: bool = False
     connected: bool = False
     trouble: str | None = None
     rival: str | None = None  # [rival] another live edgecam under our name, in words
+    twin: str | None = None  # [rival] another client with our client id, in words
+    refused: str | None = None
+    """What the broker does not let us do, in words."""
     protocol: str | None = None
+
+    @property
+    def problems(self) -> tuple[str | None, ...]:
+        """What a person should look at, where it is not None."""
+        return self.trouble, self.twin, self.rival, self.refused
 
 
 @dataclass(slots=True)
@@ -217,7 +225,7 @@ class Health:
             found.append(f"store: {things} in spool/bad; `edgecam spool list` says why")
         now = self.clock.monotonic()
         found += [f"{vitals.name}: {why}" for vitals in self.vitals if (why := vitals.trouble(now))]
-        found += [f"mqtt: {why}" for why in (self.mqtt.trouble, self.mqtt.rival) if why]
+        found += [f"mqtt: {why}" for why in self.mqtt.problems if why]
         return found
 
     def _long_away(self) -> bool:

@@ -6,6 +6,7 @@ Loop thread only. paho is loaded when `run` begins.
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
@@ -17,8 +18,10 @@ from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.health import MqttStatus
 from edgecam.mqtt.ceiling import Ceiling
+from edgecam.mqtt.denials import Deed, Denials
 from edgecam.mqtt.memory import Owned, Version, Versions
 from edgecam.mqtt.messages import Incoming, Rank, Retained
+from edgecam.mqtt.rival import Twin
 from edgecam.mqtt.shrink import fit
 from edgecam.mqtt.table import Table
 from edgecam.mqtt.tls import context
@@ -32,12 +35,14 @@ LONGEST_PAUSE = 30.0
 HEALTHY = 30.0
 """A connection this long (s) sets the back-off back."""
 REPEAT = 60.0
-"""The same complaint is said once in so many seconds."""
+"""The same complaint is said once in so many seconds, and what the broker refused is tried again."""
 MUTE, PATIENT = 3.0, 10.0
 """Seconds to wait for CONNACK: when there is another version to try, and when there is none."""
 FAREWELL = 1.0
 """Seconds to get `offline` out when we stop."""
 EVENTS_UNDER_WAY = 100
+PATIENTLY = 5
+"""Attempts that were in vain, from which on pauses are the longest."""
 ENVELOPE = 32
 """Bytes of an MQTT packet beside topic and payload, at most."""
 
@@ -66,6 +71,7 @@ class Mqtt:
         self._broker = f"{config.host}:{self._port}"
         self._status_topic = f"{config.base_topic}/{node}/status"
         self._table, self._ceiling = Table(), Ceiling()
+        self._denials, self._twin = Denials(self._broker, status), Twin(self._client_id, status)
         self._owned, self._versions = Owned(state), Versions(config.protocol, self._broker, state)
         self._wanted: set[str] = set()
         self._clearing: set[str] = set()
@@ -74,7 +80,7 @@ class Mqtt:
         self._callbacks: dict[str, Callable[[Incoming], None]] = {}
         self._link: Link | None = None
         self._grant: Grant | None = None
-        self._events: set[int] = set()
+        self._events: dict[int, str] = {}
         self._shrinking: dict[str, asyncio.Task[None]] = {}
         self._attempts = 0
         self._said: tuple[str, float] | None = None
@@ -91,7 +97,8 @@ class Mqtt:
 
     def picture(self, topic: str, jpeg: bytes, *, width: int | None = None, expiry: float | None = None) -> None:
         """A retained JPEG, made smaller when it is wider than `width`, above `image_limit` or what the broker takes."""
-        self._put(topic, Retained(jpeg, qos=0, picture=True, width=width, expiry=expiry))
+        until = math.inf if expiry is None else self._clock.monotonic() + expiry
+        self._put(topic, Retained(jpeg, qos=0, picture=True, width=width, until=until))
 
     def forget(self, topic: str) -> None:
         """Clear `topic` at the broker, now or when there is one."""
@@ -105,7 +112,7 @@ class Mqtt:
         if number is None:
             self.dropped += 1
         else:
-            self._events.add(number)
+            self._events[number] = topic
 
     def subscribe(self, name: str, callback: Callable[[Incoming], None]) -> None:
         """Call `callback` with what arrives for the topic filter `name`. Takes effect with the next connect."""
@@ -127,8 +134,8 @@ class Mqtt:
         """Send everything again except pictures: somebody was born who may have lost it."""
         for topic in self._table.all():
             message = self._table.get(topic)
-            if message is not None and not message.picture:
-                self._push(topic)
+            if message is not None and not message.picture:  # a new one: what is under way may come too early for them
+                self._put(topic, replace(message))
 
     def leave(self) -> None:
         """We are stopping: `offline` at once. The connection stays for the last clips, and ends with `run`."""
@@ -171,16 +178,32 @@ class Mqtt:
         except Unreachable as error:
             return str(error)
         assert self._link is not None
-        began = self._clock.monotonic()
-        await asyncio.wait({self._link.ended})
-        why = self._link.ended.result()
+        why, lived = await self._stay(self._link)
         self._down()
         now = self._clock.monotonic()
         if self._ceiling.lost(now):
             why += f" twice right after a picture; pictures stay below {self._ceiling.limit} bytes from now on"
-        if now - began >= HEALTHY:
+        if lived >= HEALTHY:
             self._attempts = 0
         return why
+
+    async def _stay(self, link: "Link") -> tuple[str, float]:
+        """Until the connection is over. Returns why, and how long (s) it lasted."""
+        from edgecam.mqtt.link import HUNG_UP, within
+
+        began = self._clock.monotonic()
+        while True:
+            await within(self._clock, REPEAT, link.ended)
+            lived = self._clock.monotonic() - began
+            if link.ended.done():
+                break
+            self._twin.lives(lived)
+            self._ask_again(link)
+        why = link.ended.result()
+        self._twin.ended(lived, taken_over=link.taken_over, hung_up=why == HUNG_UP)
+        if link.taken_over:
+            self._attempts = max(self._attempts, PATIENTLY)
+        return why, lived
 
     async def _connect(self) -> None:
         """Raises Unreachable when no version of MQTT leads in."""
@@ -201,7 +224,7 @@ class Mqtt:
             return
 
     async def _open(self, version: Version, patience: float) -> "tuple[Link, Grant]":
-        from edgecam.mqtt.link import Link, Offer
+        from edgecam.mqtt.link import Ears, Link, Offer
 
         offer = Offer(
             self._config.host,
@@ -212,7 +235,8 @@ class Mqtt:
             self._status_topic,
             self._login,
         )
-        link = Link(offer, self._heard, lambda number: self._landed(link, number))
+        ears = Ears(self._heard, lambda number, why: self._landed(link, number, why), self._denials.granted)
+        link = Link(offer, ears)
         try:
             return link, await link.open(self._clock, patience)
         except BaseException:  # cancelled or refused: no thread may stay behind
@@ -233,6 +257,9 @@ class Mqtt:
         missed = f"; {self.dropped} events were not sent meanwhile" if self.dropped else ""
         log.info("mqtt: connected to %s with MQTT %s%s%s", self._broker, link.version, tries, missed)
         self._said, self.dropped = None, 0
+        self._denials.anew()
+        if not grant.retain:
+            self._denials.refuse(Deed.KEEP, "anybody", "it has retained messages switched off")
         link.subscribe(self._callbacks)
         self._table.put(self._status_topic, Retained(b"offline" if self._leaving else b"online", Rank.ONLINE))
         for topic in self._table.all():
@@ -282,16 +309,27 @@ class Mqtt:
             return
         if not self._table.free(topic):
             return
+        now = self._clock.monotonic()
+        if message.until <= now:  # what shows so late what was, would be taken for what is
+            message = Retained(b"")
+            self._table.put(topic, message)
         if message.picture and (message.width or len(message.payload) > self._room(topic)):
             self._shrinking[topic] = asyncio.create_task(self._shrink(topic, message), name=f"shrink {topic}")
             return
         if not self._passes(topic, message.payload):
             return
-        number = link.publish(topic, message, max_qos=self._grant.max_qos if self._grant else 1)
+        number = self._publish(link, topic, message, now)
         if number is not None:
             self._table.flies(topic, number)
             if message.picture:
-                self._ceiling.sent(self._clock.monotonic(), len(message.payload))
+                self._ceiling.sent(now, len(message.payload))
+
+    def _publish(self, link: "Link", topic: str, message: Retained, now: float) -> int | None:
+        grant = self._grant
+        expiry = None if message.until == math.inf else message.until - now
+        if grant is None:
+            return link.publish(topic, message, expiry=expiry)
+        return link.publish(topic, message, retain=grant.retain, max_qos=grant.max_qos, expiry=expiry)
 
     def _room(self, topic: str) -> int:
         """The largest picture for `topic` that everybody agrees with."""
@@ -308,7 +346,9 @@ class Mqtt:
         largest = self._largest(topic)
         if largest is None or len(payload) <= largest:
             return True
-        log.warning("mqtt: %s: %d bytes, the broker takes %d; not sent", topic, len(payload), largest)
+        assert self._grant is not None
+        self._denials.refuse(Deed.SIZE, topic, f"packets of {self._grant.max_packet} bytes")
+        self._denials.review()
         return False
 
     async def _shrink(self, topic: str, message: Retained) -> None:
@@ -331,17 +371,28 @@ class Mqtt:
             size = len(message.payload)
             log.warning("mqtt: %s: a picture of %d bytes is not sent, the limit is %d: %s", topic, size, limit, why)
 
-    def _landed(self, link: "Link", number: int) -> None:
-        """The broker has message `number` of `link`."""
+    def _landed(self, link: "Link", number: int, why: str | None) -> None:
+        """The broker has message `number` of `link`; with a `why` it threw it away."""
         if link is not self._link:
             return
-        self._events.discard(number)
-        topic = self._table.landed(number)
-        if topic is not None:
-            self._push(topic)
+        topic, newer = self._table.landed(number, kept=why is None)
+        meant = self._events.pop(number, topic)
+        again = self._denials.landed(meant, why) if meant else ()
+        if topic is not None and newer:
+            again = [topic, *again]
+        for each in again:
+            self._push(each)
         if self._table.settled and not self._shrinking:
+            self._denials.review()
             self._settled.set()
             self._cleared()
+
+    def _ask_again(self, link: "Link") -> None:
+        """Somebody may have changed what we are allowed."""
+        link.subscribe(self._denials.of(Deed.READ))
+        retained = (topic for topic in self._denials.of(Deed.WRITE) if self._table.get(topic))
+        if first := next(retained, None):
+            self._push(first)
 
     def _cleared(self) -> None:
         """Strike from the list what the broker has cleared."""

@@ -19,6 +19,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edgecam.clock import Clock
+from edgecam.mqtt import tls
 from edgecam.mqtt.memory import Version
 from edgecam.mqtt.messages import Incoming, Retained
 from edgecam.supervisor import reason
@@ -31,7 +32,9 @@ _PAHO = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 MAX_INCOMING = 16 << 20
 """Bytes of the largest packet that we let an MQTT 5 broker send us."""
 
-UNSUPPORTED_VERSION, BAD_LOGIN, NOT_AUTHORISED = 132, 134, 135
+HUNG_UP = "the broker closed the connection"
+
+UNSUPPORTED_VERSION, BAD_LOGIN, NOT_AUTHORISED, TAKEN_OVER = 132, 134, 135, 142
 
 
 class Unreachable(OSError):
@@ -60,8 +63,8 @@ class Offer:
     version: Version
     client_id: str
     keepalive: float
-    will: str
-    """Topic that gets a retained `offline` when we vanish."""
+    will: str | None
+    """Topic that gets a retained `offline` when we vanish; None: nobody is to know."""
     login: Callable[[], Login]
     """Blocking; raises OSError or ValueError with words for the log."""
 
@@ -72,6 +75,20 @@ class Grant:
 
     max_packet: int | None = None
     max_qos: int = 1
+    retain: bool = True
+    """Whether it keeps anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Who hears what of a link, on the loop."""
+
+    heard: Callable[[str, Incoming], None]
+    """A filter and what arrived for it."""
+    sent: Callable[[int, str | None], None]
+    """The number of a message that the broker has; with words, it was thrown away there."""
+    granted: Callable[[str, str | None], None] = lambda name, why: None
+    """A filter that was subscribed; with words, it was refused."""
 
 
 class _Client(paho.Client):
@@ -82,7 +99,8 @@ class _Client(paho.Client):
     ) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, client_id, protocol=_PAHO[version], reconnect_on_failure=False)
         self._begin, self._over = begin, over
-        self.last_words = "the broker closed the connection"
+        self.last_words = HUNG_UP
+        self.taken_over = self.distrusted = False
 
     def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
         """What paho's thread runs."""
@@ -95,20 +113,36 @@ class _Client(paho.Client):
         finally:
             self._over(self.last_words)
 
+    def bear(self, most: int | None) -> None:
+        """Have no more than `most` messages under way, from within `on_connect`: nothing is under way yet."""
+        if most is not None:
+            self._max_inflight_messages = min(self._max_inflight_messages, most)
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        """What a broker thinks of our certificate comes when the handshake is over, and paho would swallow it."""
+        try:
+            return super()._sock_recv(bufsize)
+        except ssl.SSLError as error:
+            self.last_words, self.distrusted = tls.words(error), True
+            raise
+
 
 class Link:
     """One connection. Make it on the loop, `open` it once, use it until `ended`, `close` it in any case."""
 
-    def __init__(self, offer: Offer, heard: Callable[[str, Incoming], None], sent: Callable[[int], None]) -> None:
-        """`heard` gets each filter with what arrived for it, `sent` the number of each message that the broker has."""
-        self._offer, self._heard, self._sent = offer, heard, sent
+    def __init__(self, offer: Offer, ears: Ears) -> None:
+        self._offer, self._ears = offer, ears
         self._loop = asyncio.get_running_loop()
         self._reached: asyncio.Future[None] = self._loop.create_future()
         self._granted: asyncio.Future[tuple[int, str, Grant]] = self._loop.create_future()
         self.ended: asyncio.Future[str] = self._loop.create_future()
         """Resolves to the reason, in words, when the connection is over and paho's thread with it."""
-        self._abandoned = False
+        self.taken_over = False
+        """When it has ended: because another client came with our client id. MQTT 3.1.1 does not say."""
+        self._distrusted = self._abandoned = False
         self._filters: tuple[str, ...] = ()
+        self._asked: dict[int, str] = {}
+        """Filters that the broker has not answered, by the number of the request."""
         self._client: _Client | None = self._make_client()
 
     @property
@@ -117,10 +151,12 @@ class Link:
 
     def _make_client(self) -> _Client:
         client = _Client(self._offer.version, self._offer.client_id, self._begin, self._over)
-        client.will_set(self._offer.will, b"offline", qos=1, retain=True)
+        if self._offer.will is not None:
+            client.will_set(self._offer.will, b"offline", qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_publish = lambda _client, _data, mid, _code, _properties: self._tell(self._sent, mid)
+        client.on_publish = lambda _client, _data, mid, code, _given: self._tell(self._ears.sent, mid, _refusal(code))
+        client.on_subscribe = lambda _client, _data, mid, codes, _given: self._tell(self._answered, mid, codes)
         client.on_message = self._on_message
         return client
 
@@ -146,13 +182,20 @@ class Link:
     def _on_connect(
         self, _client: paho.Client, _data: object, _flags: object, code: ReasonCode, given: Properties | None
     ) -> None:
-        grant = Grant(getattr(given, "MaximumPacketSize", None), getattr(given, "MaximumQoS", 1))
+        if self._client is not None:  # paho leaves it to us
+            self._client.bear(getattr(given, "ReceiveMaximum", None))
+        grant = Grant(
+            getattr(given, "MaximumPacketSize", None),
+            getattr(given, "MaximumQoS", 1),
+            bool(getattr(given, "RetainAvailable", True)),
+        )
         self._tell(_resolve, self._granted, (code.value, str(code), grant))
 
     def _on_disconnect(
         self, client: paho.Client, _data: object, flags: paho.DisconnectFlags, code: ReasonCode, _given: object
     ) -> None:
         if isinstance(client, _Client):
+            client.taken_over = code.value == TAKEN_OVER and flags.is_disconnect_packet_from_server
             if flags.is_disconnect_packet_from_server:
                 client.last_words = f"the broker closed the connection: {str(code).lower()}"
             elif code.getName() == "Keep alive timeout":
@@ -165,7 +208,7 @@ class Link:
             return
         for name in self._filters:
             if paho.topic_matches_sub(name, topic):
-                self._tell(self._heard, name, Incoming(topic, bytes(message.payload), message.retain))
+                self._tell(self._ears.heard, name, Incoming(topic, bytes(message.payload), message.retain))
 
     def _over(self, why: str) -> None:
         self._tell(self._finish, why)
@@ -177,6 +220,8 @@ class Link:
     # the loop ------------------------------------------------------------------------------------------------------
 
     def _finish(self, why: str) -> None:
+        if self._client is not None:
+            self.taken_over, self._distrusted = self._client.taken_over, self._client.distrusted
         self._client = None  # frees paho's sockets at once
         _resolve(self.ended, why)
 
@@ -193,6 +238,8 @@ class Link:
             raise Unreachable(self.ended.result())
         await within(clock, patience, self._granted, self.ended)
         if not self._granted.done():
+            if self._distrusted:
+                raise Unreachable(self.ended.result())
             words = "closed the connection" if self.ended.done() else f"said nothing for {patience:g} s"
             raise WrongVersion(f"the broker {words} when asked for MQTT {self.version}")
         code, text, grant = self._granted.result()
@@ -204,22 +251,36 @@ class Link:
             raise Unreachable(f"the broker refused us ({text.lower()})")
         return grant
 
-    def subscribe(self, filters: Iterable[str]) -> None:
-        """QoS 1. MQTT 5 spares us what we publish ourselves."""
-        self._filters = tuple(filters)
-        for name in self._filters:
-            if self._client is not None and self.version == "5":
-                self._client.subscribe(name, options=SubscribeOptions(qos=1, noLocal=True))
-            elif self._client is not None:
-                self._client.subscribe(name, qos=1)
+    def subscribe(self, filters: Iterable[str], *, own: bool = False) -> None:
+        """QoS 1. MQTT 5 spares us what we publish ourselves, unless we want our `own`."""
+        for name in filters:
+            if self._client is None:
+                return
+            self._filters = tuple({*self._filters, name})
+            if self.version == "5":
+                _, number = self._client.subscribe(name, options=SubscribeOptions(qos=1, noLocal=not own))
+            else:
+                _, number = self._client.subscribe(name, qos=1)
+            if number is not None:
+                self._asked[number] = name
 
-    def publish(self, topic: str, message: Retained, *, retain: bool = True, max_qos: int = 1) -> int | None:
-        """Hand one message to paho; its number comes back through `sent`. None when the connection is already over."""
+    def _answered(self, number: int, codes: list[ReasonCode]) -> None:
+        name = self._asked.pop(number, None)
+        if name is not None:
+            self._ears.granted(name, _refusal(codes[0]) if codes else None)
+
+    def publish(
+        self, topic: str, message: Retained, *, retain: bool = True, max_qos: int = 1, expiry: float | None = None
+    ) -> int | None:
+        """Hand one message to paho; its number comes back through `sent`. None when the connection is already over.
+
+        An MQTT 5 broker forgets it after `expiry` seconds.
+        """
         if self._client is None:
             return None
         properties = None
-        if message.expiry is not None and self.version == "5" and message.payload:
-            properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=max(1, round(message.expiry)))
+        if expiry is not None and self.version == "5" and message.payload:
+            properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=max(1, round(expiry)))
         qos = min(message.qos, max_qos)
         return self._client.publish(topic, message.payload, qos, retain, properties).mid
 
@@ -248,6 +309,11 @@ async def within(clock: Clock, seconds: float, *futures: asyncio.Future[Any]) ->
         late.cancel()
 
 
+def _refusal(code: ReasonCode) -> str | None:
+    """MQTT 5 says why; 3.1.1 only that a filter is refused."""
+    return str(code).lower() if code.is_failure else None
+
+
 def _resolve(future: asyncio.Future[T], value: T) -> None:
     if not future.done():
         future.set_result(value)
@@ -255,4 +321,6 @@ def _resolve(future: asyncio.Future[T], value: T) -> None:
 
 def _words(error: Exception) -> str:
     """The error for a person: the system's sentence without its number."""
+    if isinstance(error, ssl.SSLError):
+        return tls.words(error)
     return (isinstance(error, OSError) and error.strerror) or reason(error)

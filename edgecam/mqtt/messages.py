@@ -1,5 +1,6 @@
 """What travels: a retained state with all that its delivery needs, and what comes in."""
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -25,8 +26,8 @@ class Retained:
     """May be made smaller to pass."""
     width: int | None = None
     """Pixels; a wider picture is made narrower."""
-    expiry: float | None = None
-    """Seconds after which an MQTT 5 broker forgets it; None: never."""
+    until: float = math.inf
+    """Monotonic seconds at which it is too old to be shown: a broker of MQTT 5 forgets it then."""
 
 
 @dataclass(frozen=True, slots=True)

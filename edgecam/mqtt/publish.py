@@ -106,6 +106,8 @@ class Publisher:
 
     def _subscribe(self, tasks: asyncio.TaskGroup) -> None:
         def birth(message: Incoming) -> None:
+            if message.retain:  # of long ago, and what it asks for was sent with this connection
+                return
             if message.payload == b"online" and (self._born is None or self._born.done()):
                 self._born = tasks.create_task(self._welcome(), name="announce")
 
@@ -134,7 +136,8 @@ class Publisher:
     async def _watch(self) -> None:
         while True:
             await self._clock.sleep(LOOK)
-            self._rival.look()
+            if self._rival.look():
+                self._mqtt.announce()
             self._states.look()
 
     async def _stills(self, camera: str) -> None:

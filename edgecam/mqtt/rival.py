@@ -1,4 +1,7 @@
-"""Rival: notices another edgecam that lives under our node's name. That is a mistake to report, not a fight to win."""
+"""Rival and Twin: notice another edgecam that lives under our node's name, and another client with our client id.
+
+Both are mistakes to report, not fights to win.
+"""
 
 import json
 import logging
@@ -12,6 +15,12 @@ log = logging.getLogger(__name__)
 
 GONE = 180.0
 """Seconds of silence after which a rival counts as gone; a live node says how it is once a minute."""
+
+
+LIVED = 30.0
+"""A connection this long (s) was not thrown out by one that cannot wait."""
+THROWN_OUT = 3
+"""So many short connections in a row are no accident."""
 
 
 class Rival:
@@ -31,11 +40,48 @@ class Rival:
             log.error("mqtt: another edgecam (%s) uses our node name %s; one needs another `node:`", other, self._node)
         self._status.rival = f"another edgecam ({other}) uses our node name {self._node}; one needs another `node:`"
 
-    def look(self) -> None:
-        """Withdraw the problem when the rival has fallen silent."""
-        if self._status.rival is not None and self._clock.monotonic() - self._heard > GONE:
-            self._status.rival = None
-            log.info("mqtt: the other edgecam of the node name %s is gone", self._node)
+    def look(self) -> bool:
+        """Withdraw the problem when the rival has fallen silent. True then: it has left its states on our topics."""
+        if self._status.rival is None or self._clock.monotonic() - self._heard <= GONE:
+            return False
+        self._status.rival = None
+        log.info("mqtt: the other edgecam of the node name %s is gone", self._node)
+        return True
+
+
+class Twin:
+    """Notices another client with our client id: for each that comes, a broker throws out the one that is there.
+
+    MQTT 5 says that it is so; of 3.1.1 we only see that we are thrown out again and again. Loop thread only.
+    """
+
+    def __init__(self, client_id: str, status: MqttStatus) -> None:
+        self._client_id, self._status, self._times = client_id, status, 0
+
+    def ended(self, lived: float, *, taken_over: bool, hung_up: bool) -> None:
+        """A connection that lasted `lived` seconds is over."""
+        self._times = self._times + 1 if hung_up and lived < LIVED else 0
+        if taken_over:
+            why = (
+                f"another client uses our client id {self._client_id} and throws us out; is this box a copy of another"
+            )
+            self._say(f"{why}? delete identity.json in its state folder, or give each its own mqtt.client_id")
+        elif self._times >= THROWN_OUT:
+            why = (
+                f"the broker threw us out {THROWN_OUT} times soon after we came; does another client use our client id"
+            )
+            self._say(f"{why} {self._client_id}?")
+
+    def lives(self, seconds: float) -> None:
+        """The connection has lasted so long."""
+        if self._status.twin is not None and seconds > GONE:
+            self._status.twin, self._times = None, 0
+            log.info("mqtt: nobody throws us out any more")
+
+    def _say(self, why: str) -> None:
+        if self._status.twin is None:
+            log.error("mqtt: %s", why)
+        self._status.twin = why
 
 
 def _instance(payload: bytes) -> str | None:

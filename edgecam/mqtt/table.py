@@ -26,20 +26,20 @@ class Table:
         self._flying[number] = topic
         self._busy[topic] = self._wanted[topic]
 
-    def landed(self, number: int) -> str | None:
-        """The broker has message `number`. Returns the topic when a newer message of it waits.
+    def landed(self, number: int, *, kept: bool = True) -> tuple[str | None, bool]:
+        """The broker has message `number`, and has `kept` it. Returns its topic, and whether a newer one of it waits.
 
-        A topic whose empty message has landed is forgotten.
+        A topic whose empty message was kept is forgotten.
         """
         topic = self._flying.pop(number, None)
         if topic is None:
-            return None
+            return None, False
         sent, newest = self._busy.pop(topic), self._wanted[topic]
         if newest is not sent:
-            return topic
-        if not newest.payload:
+            return topic, True
+        if kept and not newest.payload:
             del self._wanted[topic]
-        return None
+        return topic, False
 
     def grounded(self) -> None:
         """The connection is lost, and with it whatever was under way."""

@@ -41,3 +41,27 @@ def _trusting(ca: Path | None) -> ssl.SSLContext:
         raise ValueError(f"mqtt.tls.ca: {ca}: {error.strerror}") from error
     made.sslsocket_class = _Socket
     return made
+
+
+CURES = (
+    ("expired", "renew it at the broker; is the clock of this box right?"),
+    ("not yet valid", "is the clock of this box right?"),
+    ("mismatch", "mqtt.host must be a name that stands in it"),
+)
+"""By the words of OpenSSL."""
+
+
+def words(error: ssl.SSLError) -> str:
+    """What keeps the two sides from trusting each other, and the cure."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        doubt = error.verify_message
+        cure = next((cure for word, cure in CURES if word in doubt), "mqtt.tls.ca must name the authority behind it")
+        return f"the broker's certificate is not to be trusted ({doubt}); {cure}"
+    why = (error.reason or "").lower().replace("_", " ")
+    if why == "wrong version number":
+        return "the broker speaks no TLS on this port; check mqtt.port and mqtt.tls"
+    if "certificate required" in why:
+        return "the broker wants a certificate of ours; name it in mqtt.tls.cert"
+    if "alert" in why:
+        return f"the broker broke off TLS ({why}); check mqtt.tls.cert and mqtt.tls.key"
+    return f"TLS: {why or error}"

@@ -648,8 +648,8 @@ async def test_home_assistant_is_welcomed_once_after_a_little_while(furnish: Fur
     house = furnish({"birth_topic": "ha/status"})
     async with living(house) as board:
         board.hear("ha/status", "ha/status", b"offline")
-        board.hear("ha/status", "ha/status", b"online", retain=True)
-        board.hear("ha/status", "ha/status", b"online")
+        for _ in range(5):
+            board.hear("ha/status", "ha/status", b"online")
         await house.clock.advance(1.4)
         assert board.announced == 0
         await house.clock.advance(0.2)
@@ -776,3 +776,22 @@ async def test_a_picture_that_cannot_be_coded_costs_itself_and_not_the_house(fur
         house.frame()
         await house.clock.advance(61)
         assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 3"
+
+
+async def test_a_birth_that_the_broker_remembers_is_no_birth(furnish: Furnish) -> None:
+    """What it asks for went out with this connection; otherwise everything would be said twice at each connect."""
+    house = furnish()
+    async with living(house) as board:
+        board.hear("homeassistant/status", "homeassistant/status", b"online", retain=True)
+        await house.clock.advance(5)
+        assert board.announced == 0
+
+
+async def test_a_rival_that_is_gone_leaves_its_states_so_ours_are_said_again(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        board.hear("edgecam/pi/health", "edgecam/pi/health", b'{"instance": "ffffff"}')
+        await house.clock.advance(179)
+        assert board.announced == 0
+        await house.clock.advance(5)
+        assert board.announced == 1

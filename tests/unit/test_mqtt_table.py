@@ -23,9 +23,9 @@ def test_while_a_message_is_under_way_only_the_newest_waits() -> None:
     table.flies("motion", 1)
     assert not table.put("motion", Retained(b"OFF"))
     assert not table.put("motion", Retained(b"ON again"))
-    assert table.landed(1) == "motion"
+    assert table.landed(1) == ("motion", True)
     table.flies("motion", 2)
-    assert table.landed(2) is None
+    assert table.landed(2) == ("motion", False)
     assert table.settled
     assert table.bytes == len(b"ON again")
 
@@ -35,9 +35,17 @@ def test_a_cleared_topic_is_forgotten_once_the_broker_has_heard_it() -> None:
     table.put("motion", Retained(b""))
     assert table.all() == ["motion"]
     table.flies("motion", 7)
-    assert table.landed(7) is None
+    assert table.landed(7) == ("motion", False)
     assert table.all() == []
-    assert table.landed(7) is None  # a number nobody knows
+    assert table.landed(7) == (None, False)  # a number nobody knows
+
+
+def test_what_could_not_be_cleared_is_still_to_be_cleared() -> None:
+    table = Table()
+    table.put("motion", Retained(b""))
+    table.flies("motion", 7)
+    assert table.landed(7, kept=False) == ("motion", False)
+    assert table.all() == ["motion"]
 
 
 def test_a_lost_connection_loses_what_was_under_way_and_no_state() -> None:
@@ -47,7 +55,7 @@ def test_a_lost_connection_loses_what_was_under_way_and_no_state() -> None:
     table.grounded()
     assert table.settled
     assert table.free("motion")
-    assert table.landed(1) is None
+    assert table.landed(1) == (None, False)
     assert table.get("motion") == Retained(b"ON")
     table.drop("motion")
     assert table.get("motion") is None
@@ -76,7 +84,7 @@ def test_what_lands_last_is_always_the_newest(steps: list[tuple[str, str]]) -> N
         for one in sorted(flying):
             topic, payload = flying.pop(one)
             broker[topic] = payload
-            if table.landed(one):
+            if table.landed(one)[1]:
                 send(topic)
 
     for count, (topic, step) in enumerate(steps, 1):

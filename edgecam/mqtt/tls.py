@@ -5,13 +5,18 @@ from pathlib import Path
 
 from edgecam.config import model
 
+NO_TLS = "the broker speaks no TLS on this port; check mqtt.port and mqtt.tls"
+
 
 class _Socket(ssl.SSLSocket):
-    """Closes itself when the handshake fails; paho would leave that to the garbage collector."""
+    """Closes itself when the handshake fails; paho would leave that to the garbage collector. A hang-up gets words."""
 
     def do_handshake(self, block: bool = False) -> None:
         try:
             super().do_handshake(block)
+        except (ConnectionResetError, ssl.SSLEOFError) as error:
+            self.close()
+            raise ConnectionResetError(NO_TLS) from error
         except OSError:
             self.close()
             raise
@@ -59,7 +64,7 @@ def words(error: ssl.SSLError) -> str:
         return f"the broker's certificate is not to be trusted ({doubt}); {cure}"
     why = (error.reason or "").lower().replace("_", " ")
     if why == "wrong version number":
-        return "the broker speaks no TLS on this port; check mqtt.port and mqtt.tls"
+        return NO_TLS
     if "certificate required" in why:
         return "the broker wants a certificate of ours; name it in mqtt.tls.cert"
     if "alert" in why:

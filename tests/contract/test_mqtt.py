@@ -8,163 +8,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-import paho.mqtt.client as paho
 import pytest
 import simplejpeg
-from paho.mqtt.enums import CallbackAPIVersion
 
-from edgecam.clock import Clock, SystemClock
-from edgecam.config import model
 from edgecam.config.secret import FromFile
-from edgecam.health import MqttStatus
 from edgecam.mqtt import client
-from edgecam.mqtt.client import Mqtt
 from edgecam.mqtt.messages import Incoming, Rank
 from fakes import until
-from peers import Mosquitto, program
-
-Protocol = Literal["5", "3.1.1"]
-STATUS = "edgecam/pi/status"
-PATIENCE = 20.0
-"""Seconds after which something that should have happened has not."""
-
-
-class HastyClock(SystemClock):
-    """The real clock, with sleeps that take a sixth: for waiting that has to be waited out."""
-
-    async def sleep(self, seconds: float) -> None:
-        await super().sleep(seconds / 6)
-
-
-class Spy:
-    """Another client of the broker that sees everything. `heard` holds topic, payload and retain flag, in order."""
-
-    def __init__(self, port: int, **login: str) -> None:
-        self.heard: list[tuple[str, bytes, bool]] = []
-        self._loop, self._news = asyncio.get_running_loop(), asyncio.Event()
-        self._client = paho.Client(CallbackAPIVersion.VERSION2)
-        if login:
-            self._client.username_pw_set(login["username"], login["password"])
-        self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
-        self._client.on_message = lambda _client, _data, message: self._tell(
-            message.topic, bytes(message.payload), message.retain
-        )
-        self._client.on_subscribe = lambda *_: self._tell("", b"subscribed", False)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def _tell(self, topic: str, payload: bytes, retain: bool) -> None:
-        self._loop.call_soon_threadsafe(self._hear, topic, payload, retain)
-
-    def _hear(self, topic: str, payload: bytes, retain: bool) -> None:
-        self.heard.append((topic, payload, retain))
-        self._news.set()
-
-    async def until(self, seen: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not seen():
-                self._news.clear()
-                await self._news.wait()
-
-    async def hears(self, topic: str, payload: bytes | None = None) -> bytes:
-        """Wait for `topic` (with that payload) and return the newest payload of it."""
-        await self.until(lambda: any(t == topic and payload in (None, p) for t, p, _ in self.heard))
-        return next(p for t, p, _ in reversed(self.heard) if t == topic and payload in (None, p))
-
-    def newest(self) -> dict[str, bytes]:
-        return {topic: payload for topic, payload, _ in self.heard if topic}
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        self._client.publish(topic, payload, 1, retain)
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-@asynccontextmanager
-async def spying(broker: Mosquitto, **login: str) -> AsyncIterator[Spy]:
-    spy = Spy(broker.port, **login)
-    try:
-        await spy.hears("")
-        yield spy
-    finally:
-        spy.close()
-
-
-@asynccontextmanager
-async def running(mqtt: Mqtt) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(mqtt.run())
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-@pytest.fixture(params=["5", "3.1.1"])
-def protocol(request: pytest.FixtureRequest) -> Protocol:
-    found: Protocol = request.param
-    return found
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path / "broker") as up:
-        yield up
-
-
-@pytest.fixture
-def pool() -> Iterator[Executor]:
-    with ThreadPoolExecutor(1) as threads:
-        yield threads
-
-
-Make = Callable[..., Mqtt]
-
-
-@pytest.fixture
-def make(tmp_path: Path, pool: Executor) -> Make:
-    """`make(port, protocol=..., other keys of the mqtt section)`."""
-
-    def build(port: int, clock: Clock | None = None, **keys: object) -> Mqtt:
-        config = model.Mqtt.model_validate({"host": "127.0.0.1", "port": port, **keys})
-        return Mqtt(
-            config=config,
-            node="pi",
-            instance="a1b2c3",
-            state=tmp_path / "state",
-            status=MqttStatus(),
-            clock=clock or SystemClock(),
-            pool=pool,
-            jitter=lambda: -0.9,  # pauses of a twentieth
-        )
-
-    return build
-
-
-async def settled(mqtt: Mqtt) -> None:
-    async with asyncio.timeout(PATIENCE):
-        await mqtt.settled()
-
-
-async def lost(mqtt: Mqtt) -> None:
-    await until("the connection is lost", lambda: not mqtt.status.connected)
-
-
-def noise(width: int, height: int, quality: int = 95) -> bytes:
-    """A JPEG that hardly compresses."""
-    pixels = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    made: bytes = simplejpeg.encode_jpeg(pixels, quality)
-    return made
+from mqttside import PATIENCE, STATUS, HastyClock, Make, Protocol, lost, noise, running, settled, spying
+from peers import Mosquitto
 
 
 async def test_states_come_before_online_and_discovery_before_all(
@@ -606,69 +462,3 @@ async def test_connections_leave_no_socket_behind(broker: Mosquitto, make: Make,
             broker.up()
         await settled(mqtt)
     await until("every socket is closed", lambda: sockets() <= before)
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Path:
-    """`cert.pem` for 127.0.0.1, signed by itself, with `key.pem`, and the same key under a password in `locked.pem`."""
-    folder = tmp_path / "certificates"
-    folder.mkdir()
-    for command in (
-        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-        " -keyout key.pem -out cert.pem",
-        "rsa -aes128 -in key.pem -out locked.pem -passout pass:canary",
-    ):
-        subprocess.run([program("openssl"), *command.split()], cwd=folder, check=True, capture_output=True)
-    return folder
-
-
-def tls_lines(certificates: Path) -> list[str]:
-    return [f"certfile {certificates}/cert.pem", f"keyfile {certificates}/key.pem"]
-
-
-async def test_tls_with_a_private_authority_and_our_own_certificate(
-    tmp_path: Path, make: Make, protocol: Protocol, certificates: Path
-) -> None:
-    ours = {"cert": certificates / "cert.pem", "key": certificates / "locked.pem", "key_password": "canary"}
-    lines = [*tls_lines(certificates), f"cafile {certificates}/cert.pem", "require_certificate true"]
-    with Mosquitto(tmp_path / "tls", lines=lines) as broker:
-        mqtt = make(broker.port, protocol=protocol, tls={"ca": certificates / "cert.pem", **ours})
-        mqtt.complete([])
-        async with running(mqtt):
-            await settled(mqtt)
-
-
-@pytest.mark.parametrize(
-    ("tls", "why"),
-    [
-        ({}, "not to be trusted (self-signed certificate); mqtt.tls.ca must name the authority behind it"),
-        ({"ca": "nowhere.pem"}, "mqtt.tls.ca: nowhere.pem: No such file or directory"),
-        ({"verify": False, "cert": "no.pem"}, "mqtt.tls.cert: no.pem with key no.pem: No such file or directory"),
-        ({"verify": False, "cert": "cert.pem", "key": "locked.pem", "key_password": "canary-2"}, "mqtt.tls.cert: "),
-    ],
-)
-async def test_tls_that_cannot_work_says_which_file(
-    tmp_path: Path,
-    make: Make,
-    certificates: Path,
-    tls: dict[str, object],
-    why: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    monkeypatch.chdir(certificates)
-    with Mosquitto(tmp_path / "tls", lines=tls_lines(certificates)) as broker:
-        mqtt = make(broker.port, tls=tls)
-        mqtt.complete([])
-        async with running(mqtt):
-            await until("trouble is told", lambda: mqtt.status.trouble)
-        assert why in (mqtt.status.trouble or "")
-    assert "canary" not in caplog.text
-
-
-async def test_tls_without_verification_connects_to_anybody(tmp_path: Path, make: Make, certificates: Path) -> None:
-    with Mosquitto(tmp_path / "tls", lines=tls_lines(certificates)) as broker:
-        mqtt = make(broker.port, tls={"verify": False})
-        mqtt.complete([])
-        async with running(mqtt):
-            await settled(mqtt)

@@ -181,6 +181,10 @@ class Mosquitto(Peer):
         path.write_text("\n".join([*settings, *self.lines, ""]))
         return [program("mosquitto"), "-c", str(path)]
 
+    def reload(self) -> None:
+        """It reads its files of users and rights again, with the next message that reaches it."""
+        os.kill(self.pid, signal.SIGHUP)
+
     def _passwords(self) -> Path:
         path = self.folder / "passwords"
         path.touch()

@@ -152,6 +152,11 @@ class Mqtt:
         """Bytes of all payloads that are kept to be restored."""
         return self._table.bytes
 
+    @property
+    def under_way(self) -> int:
+        """Messages that the connection holds."""
+        return self._table.under_way + len(self._events)
+
     # life ----------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -258,8 +263,6 @@ class Mqtt:
         log.info("mqtt: connected to %s with MQTT %s%s%s", self._broker, link.version, tries, missed)
         self._said, self.dropped = None, 0
         self._denials.anew()
-        if not grant.retain:
-            self._denials.refuse(Deed.KEEP, "anybody", "it has retained messages switched off")
         link.subscribe(self._callbacks)
         self._table.put(self._status_topic, Retained(b"offline" if self._leaving else b"online", Rank.ONLINE))
         for topic in self._table.all():
@@ -325,11 +328,9 @@ class Mqtt:
                 self._ceiling.sent(now, len(message.payload))
 
     def _publish(self, link: "Link", topic: str, message: Retained, now: float) -> int | None:
-        grant = self._grant
-        expiry = None if message.until == math.inf else message.until - now
-        if grant is None:
-            return link.publish(topic, message, expiry=expiry)
-        return link.publish(topic, message, retain=grant.retain, max_qos=grant.max_qos, expiry=expiry)
+        expiry, grant = None if message.until == math.inf else message.until - now, self._grant
+        assert grant is not None
+        return link.publish(topic, message, max_qos=grant.max_qos, expiry=expiry)
 
     def _room(self, topic: str) -> int:
         """The largest picture for `topic` that everybody agrees with."""

@@ -15,14 +15,12 @@ class Deed(StrEnum):
     WRITE = "does not let us write"
     READ = "does not let us read"
     SIZE = "takes too little for"
-    KEEP = "keeps nothing for"
 
 
 CURE = {
     Deed.WRITE: "allow it there for our user; it is tried again each minute",
     Deed.READ: "allow it there for our user; it is tried again each minute",
     Deed.SIZE: "raise its limit",
-    Deed.KEEP: "allow retained messages there: without them Home Assistant forgets us whenever it starts",
 }
 
 

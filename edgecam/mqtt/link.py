@@ -34,7 +34,7 @@ MAX_INCOMING = 16 << 20
 
 HUNG_UP = "the broker closed the connection"
 
-UNSUPPORTED_VERSION, BAD_LOGIN, NOT_AUTHORISED, TAKEN_OVER = 132, 134, 135, 142
+UNSUPPORTED_VERSION, BAD_LOGIN, NOT_AUTHORISED, TAKEN_OVER, NO_RETAIN = 132, 134, 135, 142, 154
 
 
 class Unreachable(OSError):
@@ -75,8 +75,6 @@ class Grant:
 
     max_packet: int | None = None
     max_qos: int = 1
-    retain: bool = True
-    """Whether it keeps anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +182,7 @@ class Link:
     ) -> None:
         if self._client is not None:  # paho leaves it to us
             self._client.bear(getattr(given, "ReceiveMaximum", None))
-        grant = Grant(
-            getattr(given, "MaximumPacketSize", None),
-            getattr(given, "MaximumQoS", 1),
-            bool(getattr(given, "RetainAvailable", True)),
-        )
+        grant = Grant(getattr(given, "MaximumPacketSize", None), getattr(given, "MaximumQoS", 1))
         self._tell(_resolve, self._granted, (code.value, str(code), grant))
 
     def _on_disconnect(
@@ -247,6 +241,8 @@ class Link:
             raise WrongVersion(f"the broker does not speak MQTT {self.version}")
         if code in (BAD_LOGIN, NOT_AUTHORISED):
             raise Unreachable(f"the broker refused the login ({text.lower()}); check mqtt.username and mqtt.password")
+        if code == NO_RETAIN:
+            raise Unreachable("the broker keeps no retained messages; without them Home Assistant would forget us")
         if code:
             raise Unreachable(f"the broker refused us ({text.lower()})")
         return grant

@@ -66,6 +66,10 @@ class Table:
         return not self._flying
 
     @property
+    def under_way(self) -> int:
+        return len(self._flying)
+
+    @property
     def bytes(self) -> int:
         """What all payloads weigh."""
         return sum(len(message.payload) for message in self._wanted.values())

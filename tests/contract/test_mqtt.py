@@ -428,6 +428,9 @@ async def test_the_brokers_own_reason_for_hanging_up_is_told(
         async with running(mqtt):
             await until("trouble is told", lambda: mqtt.status.trouble)
     assert "the broker closed the connection: session taken over; trying again" in caplog.text
+    assert mqtt.status.twin is not None
+    assert "another client uses our client id edgecam-pi-a1b2c3 and throws us out" in mqtt.status.twin
+    assert "delete identity.json in its state folder" in mqtt.status.twin
 
 
 async def test_words_that_are_no_text_do_not_harm(broker: Mosquitto, make: Make) -> None:

@@ -137,15 +137,18 @@ async def test_no_more_is_under_way_than_the_broker_can_bear(make: Make) -> None
             mqtt.set(topic, "OFF")
         mqtt.complete(topics)
         async with running(mqtt):
+            await until("all is handed over", lambda: narrow.seen >= 2 and mqtt.under_way > 100)
+            narrow.go.set()
             await settled(mqtt)
     assert narrow.seen >= 101
     assert narrow.most == 2
 
 
 class Narrow:
-    """A broker that bears so many messages at a time. `most` is how many it had to."""
+    """A broker that bears so many messages at a time, and confirms none before `go`. `most` is how many it had to."""
 
     def __init__(self, most: int) -> None:
+        self.go = asyncio.Event()
         self._bears, self._read, self._open = most, b"", list[bytes]()
         self.seen = self.most = 0
 
@@ -155,6 +158,9 @@ class Narrow:
             while packet := self._packet():
                 self._take(packet, writer)
             self.most = max(self.most, len(self._open))
+            if len(self._open) < self._bears and not self.go.is_set():
+                continue
+            await self.go.wait()
             for number in self._open:
                 writer.write(b"\x40\x02" + number)
             self._open.clear()

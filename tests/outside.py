@@ -166,7 +166,7 @@ class Ear:
     def __init__(self, port: int) -> None:
         self._heard: list[Heard] = []
         self._changed = threading.Condition()
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"ear-{port}", protocol=mqtt.MQTTv311)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
         self._client.on_message = self._message

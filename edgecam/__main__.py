@@ -74,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     configured(trial)
     trial.add_argument("--json", action="store_true", help="for programs")
 
+    broker = trials.add_parser("mqtt", help="Log in at the broker, send a message there and back, retain one.")
+    configured(broker)
+    broker.add_argument("--json", action="store_true", help="for programs")
+
     storage = trials.add_parser("storage", help="Put a small object into the store, and get it back.")
     storage.add_argument("--create", action="store_true", help="make the bucket, container or folder first")
     configured(storage)
@@ -194,6 +198,10 @@ def _test(arguments: argparse.Namespace) -> int:
         config = load(_place(arguments), environ=os.environ, overrides=arguments.set).config
     except ConfigErrors as errors:
         return _complain(errors)
+    if arguments.what == "mqtt":
+        from edgecam.trial import mqtt
+
+        return mqtt.main(config, os.environ, as_json=arguments.json)
     if arguments.what == "storage":
         from edgecam.trial import storage
 

@@ -43,6 +43,14 @@ def identify(configured: str | None, state: Path, hostname: str | None = None) -
     return identity
 
 
+def name(configured: str | None, state: Path) -> str:
+    """The node's name, as far as it is known; nothing is made or kept."""
+    try:
+        return configured or _as_node(str(json.loads((state / "identity.json").read_bytes())["node"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return _as_node(socket.gethostname())
+
+
 def _as_node(text: str) -> str:
     """The host's name as a node id: `[a-z0-9-]{1,32}`."""
     return re.sub("[^a-z0-9-]+", "-", text.split(".")[0].lower()).strip("-")[:32] or "edgecam"

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check generate crash day faults rtsp-faults tmpfs picamera clean
+.PHONY: demo test check generate crash day faults rtsp-faults scale tmpfs picamera clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgecam demo $(ARGS)
@@ -40,6 +40,12 @@ faults: $(VENV)/.test
 crash: $(VENV)/.test
 	tests/install-peers
 	PYTHONPATH=tests $(BIN)/python tests/crash/campaign.py $(ARGS) >docs/crash.txt
+
+# 50 cameras in one daemon and 100 nodes on one broker, in ten minutes; the tests do a few of both.
+# ARGS="--cameras 0 5 --nodes 5 --seconds 5".
+scale: $(VENV)/.test
+	tests/install-peers
+	PYTHONPATH=tests $(BIN)/python tests/scale.py $(ARGS) >docs/scale.txt
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -208,3 +208,17 @@ def test_a_broker_that_remembers_the_past_is_told_the_present(tmp_path: Path) ->
         broker.up()
         until("the truth is there", lambda: kept(broker).get(f"{NODE}/wall/motion") == b"OFF")
         until("it is online", lambda: kept(broker)[f"{NODE}/status"] == b"online")
+
+
+def test_a_broker_with_too_small_a_limit_is_told_and_gets_all_that_it_takes(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "mqtt", lines=["max_packet_size 4000"]) as broker, Ear(broker.port) as ear:
+        with Edgecam(tmp_path / "box", settings(broker)) as box:
+            told(ear, f"{NODE}/status", b"online")
+            (problem,) = until("it is told", lambda: box.health()["problems"])
+            assert problem.startswith("mqtt: the broker takes too little for homeassistant/device/edgecam_testbox")
+            assert problem.endswith("(packets of 4000 bytes); raise its limit")
+            picture = ear.wait("a picture", lambda heard: heard.topic == f"{NODE}/wall/snapshot").payload
+            assert picture.startswith(b"\xff\xd8")
+            assert len(picture) < 4000
+            told(ear, f"{NODE}/wall/status", b"online")
+        assert box.log.count("takes too little") == 1

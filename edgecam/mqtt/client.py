@@ -19,15 +19,15 @@ from edgecam.config import model
 from edgecam.health import MqttStatus
 from edgecam.mqtt.ceiling import Ceiling
 from edgecam.mqtt.denials import Deed, Denials
-from edgecam.mqtt.memory import Owned, Version, Versions
+from edgecam.mqtt.memory import Owned
 from edgecam.mqtt.messages import Incoming, Rank, Retained
 from edgecam.mqtt.rival import Twin
 from edgecam.mqtt.shrink import fit
 from edgecam.mqtt.table import Table
-from edgecam.mqtt.tls import context
 
 if TYPE_CHECKING:
-    from edgecam.mqtt.link import Grant, Link, Login
+    from edgecam.mqtt.entrance import Entrance
+    from edgecam.mqtt.link import Grant, Link
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,6 @@ HEALTHY = 30.0
 """A connection this long (s) sets the back-off back."""
 REPEAT = 60.0
 """The same complaint is said once in so many seconds, and what the broker refused is tried again."""
-MUTE, PATIENT = 3.0, 10.0
-"""Seconds to wait for CONNACK: when there is another version to try, and when there is none."""
 FAREWELL = 1.0
 """Seconds to get `offline` out when we stop."""
 EVENTS_UNDER_WAY = 100
@@ -67,12 +65,12 @@ class Mqtt:
         """Reads the state folder. `pool` makes pictures smaller and writes small files."""
         self._config, self.status, self._clock, self._pool, self._jitter = config, status, clock, pool, jitter
         self._client_id = config.client_id or f"edgecam-{node}-{instance}"
-        self._port = config.effective_port
-        self._broker = f"{config.host}:{self._port}"
+        self._broker = f"{config.host}:{config.effective_port}"
         self._status_topic = f"{config.base_topic}/{node}/status"
         self._table, self._ceiling = Table(), Ceiling()
         self._denials, self._twin = Denials(self._broker, status), Twin(self._client_id, status)
-        self._owned, self._versions = Owned(state), Versions(config.protocol, self._broker, state)
+        self._owned, self._state = Owned(state), state
+        self._entrance: Entrance | None = None
         self._wanted: set[str] = set()
         self._clearing: set[str] = set()
         self._saved: Future[None] | None = None
@@ -179,11 +177,10 @@ class Mqtt:
         from edgecam.mqtt.link import Unreachable
 
         try:
-            await self._connect()
+            link = await self._connect()
         except Unreachable as error:
             return str(error)
-        assert self._link is not None
-        why, lived = await self._stay(self._link)
+        why, lived = await self._stay(link)
         self._down()
         now = self._clock.monotonic()
         if self._ceiling.lost(now):
@@ -210,50 +207,23 @@ class Mqtt:
             self._attempts = max(self._attempts, PATIENTLY)
         return why, lived
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> "Link":
         """Raises Unreachable when no version of MQTT leads in."""
-        from edgecam.mqtt.link import WrongVersion
+        from edgecam.mqtt.entrance import Entrance
+        from edgecam.mqtt.link import Ears
 
-        versions = self._versions.order()
-        for version in versions:
-            try:
-                link, grant = await self._open(version, MUTE if len(versions) > 1 else PATIENT)
-            except WrongVersion as error:
-                if version == versions[-1]:
-                    raise
-                log.info("mqtt: %s: %s, trying MQTT %s", self._broker, error, versions[-1])
-                continue
-            if self._versions.worked(version):
-                self._pool.submit(self._versions.save)
-            self._up(link, grant)
-            return
-
-    async def _open(self, version: Version, patience: float) -> "tuple[Link, Grant]":
-        from edgecam.mqtt.link import Ears, Link, Offer
-
-        offer = Offer(
-            self._config.host,
-            self._port,
-            version,
-            self._client_id,
-            self._config.keepalive,
-            self._status_topic,
-            self._login,
-        )
-        ears = Ears(self._heard, lambda number, why: self._landed(link, number, why), self._denials.granted)
-        link = Link(offer, ears)
-        try:
-            return link, await link.open(self._clock, patience)
-        except BaseException:  # cancelled or refused: no thread may stay behind
-            await link.close(self._clock, FAREWELL)
-            raise
-
-    def _login(self) -> "Login":
-        """On paho's thread, for each connection: passwords and certificates may have changed."""
-        from edgecam.mqtt.link import Login
-
-        password = self._config.password
-        return Login(self._config.username, password.reveal() if password else None, context(self._config.tls))
+        if self._entrance is None:
+            self._entrance = Entrance(
+                self._config,
+                client_id=self._client_id,
+                will=self._status_topic,
+                state=self._state,
+                clock=self._clock,
+                pool=self._pool,
+            )
+        link, grant = await self._entrance.open(Ears(self._heard, self._landed, self._denials.granted))
+        self._up(link, grant)
+        return link
 
     def _up(self, link: "Link", grant: "Grant") -> None:
         self._link, self._grant = link, grant

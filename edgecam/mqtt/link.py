@@ -83,7 +83,7 @@ class Ears:
 
     heard: Callable[[str, Incoming], None]
     """A filter and what arrived for it."""
-    sent: Callable[[int, str | None], None]
+    sent: Callable[["Link", int, str | None], None]
     """The number of a message that the broker has; with words, it was thrown away there."""
     granted: Callable[[str, str | None], None] = lambda name, why: None
     """A filter that was subscribed; with words, it was refused."""
@@ -153,7 +153,7 @@ class Link:
             client.will_set(self._offer.will, b"offline", qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_publish = lambda _client, _data, mid, code, _given: self._tell(self._ears.sent, mid, _refusal(code))
+        client.on_publish = lambda _client, _data, mid, code, _given: self._tell(self._sent, mid, code)
         client.on_subscribe = lambda _client, _data, mid, codes, _given: self._tell(self._answered, mid, codes)
         client.on_message = self._on_message
         return client
@@ -259,6 +259,9 @@ class Link:
                 _, number = self._client.subscribe(name, qos=1)
             if number is not None:
                 self._asked[number] = name
+
+    def _sent(self, number: int, code: ReasonCode) -> None:
+        self._ears.sent(self, number, _refusal(code))
 
     def _answered(self, number: int, codes: list[ReasonCode]) -> None:
         name = self._asked.pop(number, None)

@@ -20,8 +20,8 @@ from edgecam.config import model
 from edgecam.config.model import Config
 from edgecam.media import token
 from edgecam.mqtt import discovery, tls
-from edgecam.mqtt.link import Ears, Grant, Link, Login, Offer, Unreachable, WrongVersion, within
-from edgecam.mqtt.memory import Versions
+from edgecam.mqtt.entrance import PATIENT, Entrance
+from edgecam.mqtt.link import Ears, Grant, Link, Unreachable, within
 from edgecam.mqtt.messages import Incoming, Retained
 from edgecam.mqtt.outlet import compact
 from edgecam.mqtt.topics import Topics
@@ -112,7 +112,7 @@ class _RoundTrip:
         with line:
             if self._mqtt.tls is not None:
                 await self._step("tls", aside.run(self._wrap, line))
-        link = await self._step("login", self._log_in(), 3 * PATIENCE)
+        link = await self._step("login", self._log_in(), PATIENCE + 2 * PATIENT)
         try:
             await self._step("listening", self._listen(link))
             await self._step("sending", self._round_trip(link))
@@ -157,37 +157,23 @@ class _RoundTrip:
             problem, _, hint = tls.words(error).partition("; ")
             raise Failed(problem, hint or None) from None
 
-    def _login(self) -> Login:
-        password = self._mqtt.password
-        return Login(self._mqtt.username, password.reveal() if password else None, tls.context(self._mqtt.tls))
-
     # the loop ------------------------------------------------------------------------------------------------------
 
     async def _log_in(self) -> Link:
-        """By the first version of MQTT that the broker speaks."""
-        versions = Versions(self._mqtt.protocol, self._report.broker, self._state).order()
-        for version in versions:
-            id = f"{self._mqtt.client_id or f'edgecam-{self._report.node}'}-test-{self._token}"
-            offer = Offer(
-                self._mqtt.host, self._mqtt.effective_port, version, id, self._mqtt.keepalive, None, self._login
-            )
-            ears = Ears(
-                lambda _, message: self._heard.put_nowait(message),
-                lambda number, why: self._answer(number).set_result(why),
-                lambda name, why: self._granted.put_nowait((name, why)),
-            )
-            link = Link(offer, ears)
-            try:
-                self._grant = await link.open(self._clock, PATIENCE)
-            except Unreachable as error:
-                await link.close(self._clock, 1.0)
-                if isinstance(error, WrongVersion) and version != versions[-1]:
-                    continue
-                problem, _, hint = str(error).partition("; ")
-                raise Failed(problem, hint or None) from None
-            self._report.protocol, self._report.largest_packet = version, self._grant.max_packet
-            return link
-        raise AssertionError("there is always a version")
+        id = f"{self._mqtt.client_id or f'edgecam-{self._report.node}'}-test-{self._token}"
+        entrance = Entrance(self._mqtt, client_id=id, will=None, state=self._state, clock=self._clock)
+        ears = Ears(
+            lambda _, message: self._heard.put_nowait(message),
+            lambda _, number, why: self._answer(number).set_result(why),
+            lambda name, why: self._granted.put_nowait((name, why)),
+        )
+        try:
+            link, self._grant = await entrance.open(ears)
+        except Unreachable as error:
+            problem, _, hint = str(error).partition("; ")
+            raise Failed(problem, hint or None) from None
+        self._report.protocol, self._report.largest_packet = link.version, self._grant.max_packet
+        return link
 
     def _answer(self, number: int) -> asyncio.Future[str | None]:
         return self._sent.setdefault(number, asyncio.get_running_loop().create_future())

@@ -16,7 +16,7 @@ import pytest
 import simplejpeg
 
 from edgecam.config.secret import FromFile
-from edgecam.mqtt import client
+from edgecam.mqtt import entrance
 from edgecam.mqtt.messages import Incoming, Rank
 from fakes import until
 from mqttside import PATIENCE, STATUS, HastyClock, Make, Protocol, lost, noise, running, settled, spying
@@ -449,7 +449,7 @@ async def test_stopping_while_the_broker_is_mute_is_quick(broker: Mosquitto, mak
         async with running(mqtt) as task:
             await until("the broker is asked", lambda: doorman.versions)
             task.cancel()
-            done, _ = await asyncio.wait({task}, timeout=client.PATIENT / 2)
+            done, _ = await asyncio.wait({task}, timeout=entrance.PATIENT / 2)
             assert done, "stopping waits for the broker's answer"
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from authority import Authority
 from edgecam.__main__ import main
+from edgecam.mqtt import entrance
 from edgecam.trial import mqtt
 from outside import Ear, until
 from peers import Mosquitto, free_port
@@ -99,7 +100,7 @@ def test_a_broker_that_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_a_broker_that_hangs(
     broker: Mosquitto, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt, "PATIENCE", 0.2)
+    monkeypatch.setattr(entrance, "PATIENT", 0.2)
     os.kill(broker.pid, signal.SIGSTOP)
     try:
         assert tried(tmp_path, broker.port, protocol="5") == 1

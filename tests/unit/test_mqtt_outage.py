@@ -12,7 +12,7 @@ import pytest
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.health import MqttStatus
-from edgecam.mqtt import client, link, rival
+from edgecam.mqtt import client, entrance, link, rival
 from edgecam.mqtt.client import Mqtt
 from edgecam.mqtt.messages import Retained
 from edgecam.mqtt.rival import Twin
@@ -40,7 +40,7 @@ class FakeLink:
 
     version, taken_over = "5", False
 
-    def __init__(self, world: World, ears: link.Ears) -> None:
+    def __init__(self, world: World, ears: Any) -> None:
         self._world, self._ears, self._number = world, ears, 0
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         world.links.append(self)
@@ -55,7 +55,7 @@ class FakeLink:
     def publish(self, topic: str, message: Retained, *, retain: bool = True, **_: Any) -> int:
         self._number += 1
         self._world.arrived.append((topic, message.payload, retain))
-        asyncio.get_running_loop().call_soon(self._ears.sent, self._number, None)
+        asyncio.get_running_loop().call_soon(self._ears.sent, self, self._number, None)
         return self._number
 
     async def close(self, clock: Clock, patience: float) -> None: ...
@@ -64,7 +64,7 @@ class FakeLink:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World()
-    monkeypatch.setattr(link, "Link", lambda offer, ears: FakeLink(made, ears))
+    monkeypatch.setattr(entrance, "Link", lambda offer, ears: FakeLink(made, ears))
     return made
 
 

@@ -15,7 +15,7 @@ from edgecam.almanac import Almanac
 from edgecam.camera import Camera
 from edgecam.clock import Clock, boot_id, kernel_synced, newest
 from edgecam.config.model import Config
-from edgecam.control import Control
+from edgecam.control import Control, Lifetime
 from edgecam.events import Bus
 from edgecam.health import CameraStatus, Health
 from edgecam.hub import FrameHub
@@ -50,9 +50,11 @@ log = logging.getLogger(__name__)
 class Daemon:
     """Everything that runs, built from one configuration. Touches the disk when it is made, the rest in `run`."""
 
-    def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
-        """Raises Fatal when the state folder is not writable."""
-        self._config, self._clock, self._environ = config, clock, environ
+    def __init__(
+        self, config: Config, clock: Clock, environ: Mapping[str, str], lifetime: Lifetime | None = None
+    ) -> None:
+        """`lifetime`: of the process around it, if it can begin anew. Raises Fatal: the state folder is not writable."""
+        self._config, self._clock, self._environ, self._lifetime = config, clock, environ, lifetime
         self._notifier = Notifier(environ)
         self._state = config.state_path(environ)
         self._almanac = Almanac(clock, boot=boot_id(), newest=newest(self._state), kernel=kernel_synced)
@@ -149,6 +151,7 @@ class Daemon:
         )
         mender = Mender(self._library, self._wanted)
         uploader = self._uploader(mender)
+        captures: dict[str, Camera] = {}
         control = Control(
             hubs=self._hubs,
             status=self.health.cameras,
@@ -160,6 +163,8 @@ class Daemon:
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
             mender=mender,
             sender=uploader,
+            captures=captures,
+            lifetime=self._lifetime,
         )
         web = Web(
             config=config.http,
@@ -191,6 +196,7 @@ class Daemon:
         )
         for id, camera in config.cameras.items():
             self._rooms += Station(id, camera, self._hubs[id], self.health.cameras[id], house).rooms()
+        captures |= {room.name: room for room, _, _ in self._rooms if isinstance(room, Camera)}
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
         self.health.vitals = [

@@ -14,6 +14,7 @@ from edgecam.frame import Frame
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Want
 from edgecam.media import MediaId, Sidecar
+from edgecam.supervisor import Trouble
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -81,6 +82,42 @@ class Film(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What reading the configuration anew changes. Nothing of it is a value of the file."""
+
+    changed: tuple[str, ...]
+    """Paths of keys, such as `cameras.gate.motion.fps`."""
+    restarted: tuple[str, ...]
+    """What begins anew by that: nothing, or everything."""
+
+
+class Lifetime(Protocol):
+    """The process around the daemon. Raises ConfigErrors for a file with which nothing could run."""
+
+    async def reload(self) -> Reloaded:
+        """Read the file and, where it says something else, begin anew with it a moment later."""
+        ...
+
+    async def compare(self) -> Reloaded:
+        """What a reload would do now."""
+        ...
+
+    async def restart(self) -> None:
+        """Begin anew a moment later, as a fresh program in the same process."""
+        ...
+
+    def effective(self) -> dict[str, object]:
+        """The configuration in force as plain JSON data, secrets redacted."""
+        ...
+
+
+class Restartable(Protocol):
+    """A camera. Raises Trouble where there is nothing to restart."""
+
+    def restart(self) -> None: ...
+
+
 class Clips(Protocol):
     """Makes clips of what was seen already. Raises Unavailable."""
 
@@ -128,8 +165,13 @@ class Control:
         quality: Mapping[str, int],
         mender: Mender,
         sender: Sender | None = None,
+        captures: Mapping[str, Restartable],
+        lifetime: Lifetime | None = None,
     ) -> None:
-        """`quality`: of JPEGs that have to be coded, by camera. `sender`: None without a store."""
+        """`quality`: of JPEGs that have to be coded, by camera. `sender`: None without a store. `captures` may be
+        filled later. `lifetime`: None where nobody could begin anew.
+        """
+        self._captures, self._lifetime = captures, lifetime
         self._hubs, self._status, self._shelf, self._clips = hubs, status, shelf, clips
         self._pool, self._quality = pool, quality
         self._bus, self._clock = bus, clock
@@ -196,6 +238,36 @@ class Control:
     async def export(self, camera: str, begin: float, end: float) -> Film:
         """What was recorded between two moments (unix seconds), as one film. Raises Unavailable."""
         return await self._clips.export(camera, begin, end)
+
+    def restart_camera(self, camera: str) -> None:
+        """Close the camera and open it anew. Raises Unavailable, KeyError for an unknown one."""
+        if self._status[camera].state is CameraState.PRIVACY:
+            raise Unavailable("privacy is on")
+        try:
+            self._captures[camera].restart()
+        except Trouble as trouble:
+            raise Unavailable(str(trouble)) from None
+
+    async def reload(self) -> Reloaded:
+        """Read the file anew; what changes is in force a moment later. Raises ConfigErrors, Unavailable."""
+        return await self._life().reload()
+
+    async def compare(self) -> Reloaded:
+        """What a reload would change. Raises ConfigErrors, Unavailable."""
+        return await self._life().compare()
+
+    async def restart(self) -> None:
+        """The whole program begins anew a moment later, with what is installed by then. Raises as `reload`."""
+        await self._life().restart()
+
+    def effective(self) -> dict[str, object]:
+        """The configuration in force as plain JSON data, secrets redacted. Raises Unavailable."""
+        return self._life().effective()
+
+    def _life(self) -> Lifetime:
+        if self._lifetime is None:
+            raise Unavailable("this edgecam was started without a configuration file")
+        return self._lifetime
 
     async def _fresh(self, camera: str) -> Frame:
         hub = self._hubs[camera]

@@ -17,11 +17,34 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Fact:
+    """Something that happened."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(Fact):
     """Something that happened to one camera."""
 
     camera: str
-    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigReloaded(Fact):
+    """The file was read anew and is in force. Told by the daemon that lives by it."""
+
+    changed: tuple[str, ...]
+    """Paths of keys; none: the file says what it said before."""
+    restarted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigRefused(Fact):
+    """The file was read anew and is wrong; what was in force stays so."""
+
+    problems: tuple[str, ...]
+    """`file:line:column: key: what is wrong`, one for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,32 +183,33 @@ class SettingChanged(Event):
     value: bool | int | float | str
 
 
-E = TypeVar("E", bound=Event)
+F = TypeVar("F", bound=Fact)
 
 
 class Bus:
-    """Delivers each event to those who listen for its class or a base of it, in the order of subscription.
+    """Delivers each fact to those who listen for its class or a base of it, in the order of subscription.
 
     Loop thread only. Listeners are plain functions that return at once; one that raises is logged and does
-    not keep the event from the others.
+    not keep the fact from the others.
     """
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[Callable[[Fact], None]] = []
 
-    def on(self, kind: type[E], listener: Callable[[E], None]) -> Callable[[], None]:
-        """Call `listener` with each event of `kind` from now on. Returns what ends that."""
+    def on(self, kind: type[F], listener: Callable[[F], None]) -> Callable[[], None]:
+        """Call `listener` with each fact of `kind` from now on. Returns what ends that."""
 
-        def deliver(event: Event) -> None:
-            if isinstance(event, kind):
-                listener(event)
+        def deliver(fact: Fact) -> None:
+            if isinstance(fact, kind):
+                listener(fact)
 
         self._listeners.append(deliver)
         return lambda: self._listeners.remove(deliver)
 
-    def publish(self, event: Event) -> None:
+    def publish(self, fact: Fact) -> None:
         for deliver in tuple(self._listeners):
             try:
-                deliver(event)
+                deliver(fact)
             except Exception:  # one deaf listener must not silence the house
-                log.exception("%s: a listener failed on %s", event.camera, type(event).__name__)
+                whose = fact.camera if isinstance(fact, Event) else "node"
+                log.exception("%s: a listener failed on %s", whose, type(fact).__name__)

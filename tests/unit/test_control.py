@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 
-from edgecam.control import Control, Film, Mended, Saved, Unavailable
+from edgecam.control import Control, Film, Lifetime, Mended, Reloaded, Saved, Unavailable
 from edgecam.events import Bus, ClipSaved, SnapshotTaken
 from edgecam.frame import Frame, Kind
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.supervisor import Trouble
 from fakes import AtOnce, FakeClock, settle
 
 
@@ -74,8 +75,36 @@ class Sender:
         self.looked += 1
 
 
-class House:
+class Capture:
+    """A camera that counts how often it is restarted, unless its source is finished."""
+
     def __init__(self) -> None:
+        self.restarted, self.finished = 0, False
+
+    def restart(self) -> None:
+        if self.finished:
+            raise Trouble("clip.mp4 is over")
+        self.restarted += 1
+
+
+class Program:
+    """A process that does what it is told, at once."""
+
+    async def reload(self) -> Reloaded:
+        return Reloaded(("mqtt",), ("everything",))
+
+    async def compare(self) -> Reloaded:
+        return Reloaded((), ())
+
+    async def restart(self) -> None: ...
+
+    def effective(self) -> dict[str, object]:
+        return {"node": "pi"}
+
+
+class House:
+    def __init__(self, lifetime: Lifetime | None = None) -> None:
+        self.capture, self.lifetime = Capture(), lifetime
         self.clock, self.bus, self.shelf = FakeClock(), Bus(), Shelf()
         self.mender, self.sender = Mender(), Sender()
         self.hub, self.status = FrameHub("birdbox", Ring(1.0)), CameraStatus("Bird box")
@@ -94,6 +123,8 @@ class House:
             quality={"birdbox": 80},
             mender=self.mender,
             sender=self.sender,
+            captures={"birdbox": self.capture},
+            lifetime=self.lifetime,
         )
 
     def frame(self, number: int) -> None:
@@ -183,3 +214,25 @@ async def test_what_is_mended_is_told_to_who_brings_it_to_the_store(house: House
     house.mender.refuses = True
     with pytest.raises(Unavailable, match="the disk refuses: Input/output error"):
         await house.control.mend(id)
+
+
+async def test_a_camera_is_restarted_unless_it_is_closed_on_purpose_or_at_its_end(house: House) -> None:
+    house.control.restart_camera("birdbox")
+    assert house.capture.restarted == 1
+    house.capture.finished = True
+    with pytest.raises(Unavailable, match="clip.mp4 is over"):
+        house.control.restart_camera("birdbox")
+    house.status.state = CameraState.PRIVACY
+    with pytest.raises(Unavailable, match="privacy is on"):
+        house.control.restart_camera("birdbox")
+
+
+async def test_what_has_no_file_cannot_begin_anew(house: House) -> None:
+    for ask in (house.control.reload, house.control.compare, house.control.restart):
+        with pytest.raises(Unavailable, match="without a configuration file"):
+            await ask()
+    filed = House(Program()).control
+    assert (await filed.reload()).changed == ("mqtt",)
+    assert (await filed.compare()).changed == ()
+    await filed.restart()
+    assert filed.effective() == {"node": "pi"}

@@ -53,7 +53,7 @@ class Daemon:
     def __init__(
         self, config: Config, clock: Clock, environ: Mapping[str, str], lifetime: Lifetime | None = None
     ) -> None:
-        """`lifetime`: of the process around it, if it can begin anew. Raises Fatal: the state folder is not writable."""
+        """`lifetime`: of the process around it, which can begin anew. Raises Fatal without a writable state folder."""
         self._config, self._clock, self._environ, self._lifetime = config, clock, environ, lifetime
         self._notifier = Notifier(environ)
         self._state = config.state_path(environ)

@@ -220,7 +220,7 @@ async def test_a_camera_is_restarted_unless_it_is_closed_on_purpose_or_at_its_en
     house.control.restart_camera("birdbox")
     assert house.capture.restarted == 1
     house.capture.finished = True
-    with pytest.raises(Unavailable, match="clip.mp4 is over"):
+    with pytest.raises(Unavailable, match=r"clip\.mp4 is over"):
         house.control.restart_camera("birdbox")
     house.status.state = CameraState.PRIVACY
     with pytest.raises(Unavailable, match="privacy is on"):

@@ -17,6 +17,10 @@ from edgecam.media import MediaId, Sidecar
 from edgecam.supervisor import Trouble
 
 log = logging.getLogger(__name__)
+
+LONGEST_EXPORT = 6 * 3600.0
+"""Seconds of the longest export: its index is made in memory before the first byte."""
+
 T = TypeVar("T")
 
 

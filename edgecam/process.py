@@ -132,12 +132,7 @@ class Process:
 
     async def reload(self) -> Reloaded:
         async with self._reading:
-            try:
-                found, told = await self._compare()
-            except ConfigErrors as errors:
-                logger.error("reload: the old configuration stays in force:\n%s", errors)
-                self._tell(ConfigRefused(at=self._clock.wall(), problems=tuple(map(str, errors.problems))))
-                raise
+            found, told = await self._checked("reload")
             news = ConfigReloaded(at=self._clock.wall(), changed=told.changed, restarted=told.restarted)
             self._loaded = found
             if told.changed:
@@ -154,13 +149,22 @@ class Process:
 
     async def restart(self) -> None:
         async with self._reading:
-            await self._compare()  # a file with which nothing could start again must not end what runs
+            await self._checked("restart")  # a file with which nothing could start must not end what runs
             logger.info("restart: somebody asked for it")
             self._afresh = True
             self._again.set()
 
     def effective(self) -> dict[str, object]:
         return effective.data(self._loaded)
+
+    async def _checked(self, what: str) -> tuple[Loaded, Reloaded]:
+        """As `_compare`; who listens to the log or to MQTT hears of a wrong file as well."""
+        try:
+            return await self._compare()
+        except ConfigErrors as errors:
+            logger.error("%s: the old configuration stays in force:\n%s", what, errors)
+            self._tell(ConfigRefused(at=self._clock.wall(), problems=tuple(map(str, errors.problems))))
+            raise
 
     async def _compare(self) -> tuple[Loaded, Reloaded]:
         """What the file says now, and what that changes. Raises ConfigErrors."""

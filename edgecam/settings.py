@@ -127,6 +127,14 @@ class Settings:
         """The value in force."""
         return self._changed.get(camera, {}).get(key, self._file[camera][key])
 
+    def file(self, camera: str, key: str) -> Value:
+        """The configuration's value."""
+        return self._file[camera][key]
+
+    def is_changed(self, camera: str, key: str) -> bool:
+        """Whether another value than the file's is in force."""
+        return key in self._changed.get(camera, {})
+
     def on(self, camera: str, key: str) -> bool:
         return self.get(camera, key) is True
 

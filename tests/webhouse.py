@@ -15,7 +15,7 @@ import aiohttp
 import numpy as np
 
 from edgecam.config.model import Config
-from edgecam.control import Mended, NothingRecorded, Saved, Unavailable
+from edgecam.control import Mended, NothingRecorded, Reloaded, Saved, Unavailable
 from edgecam.events import SnapshotTaken
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
@@ -74,6 +74,18 @@ class Shutter:
         self.has_store = True
         self.mender: Mender | None = None
         """Mends what was lost; None: the disk refuses."""
+        self.reloads = 0
+        self.file: Reloaded | Exception = Reloaded((), ())
+        """What the configuration file has become."""
+
+    async def reload(self) -> Reloaded:
+        self.reloads += 1
+        return await self.compare()
+
+    async def compare(self) -> Reloaded:
+        if isinstance(self.file, Exception):
+            raise self.file
+        return self.file
 
     def retry_offload(self) -> None:
         if not self.has_store:

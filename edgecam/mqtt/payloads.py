@@ -2,6 +2,8 @@
 
 from edgecam.events import (
     ClipLost,
+    ConfigRefused,
+    ConfigReloaded,
     KeyTaken,
     Motion,
     MotionEnded,
@@ -90,6 +92,15 @@ def offload_dropped(event: ClipLost) -> Json:
 def offload_conflict(event: KeyTaken) -> Json:
     said = {"event_type": "offload_conflict", "camera": event.camera, "time": iso(event.at)}
     return {**said, "id": event.media.media.name, "size": event.media.size, "key": event.key}
+
+
+def config_reloaded(event: ConfigReloaded) -> Json:
+    said: Json = {"event_type": "config_reloaded", "time": iso(event.at)}
+    return said | {"changed": event.changed, "restarted": event.restarted}
+
+
+def config_error(event: ConfigRefused) -> Json:
+    return {"event_type": "config_error", "time": iso(event.at), "problems": event.problems}
 
 
 def snapshot_attributes(camera: str, at: float, size: tuple[int, int], url: str) -> Json:

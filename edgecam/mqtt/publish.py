@@ -17,9 +17,8 @@ from edgecam.develop import developed
 from edgecam.events import Bus, CameraLost, CameraOnline, Event, SettingChanged
 from edgecam.health import Health
 from edgecam.hub import FrameHub, Want
-from edgecam.mqtt import discovery, payloads
+from edgecam.mqtt import answers, discovery, orders, payloads
 from edgecam.mqtt.messages import Incoming, Rank
-from edgecam.mqtt.orders import Control, Orders
 from edgecam.mqtt.outlet import Outlet, compact
 from edgecam.mqtt.rival import Rival
 from edgecam.mqtt.states import States
@@ -52,8 +51,9 @@ class Publisher:
         settings: Settings,
         bus: Bus,
         clock: Clock,
-        control: Control,
+        control: answers.Control,
         url: str,
+        links: answers.Addresses,
         pool: Executor,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -62,7 +62,7 @@ class Publisher:
             raise ValueError("MQTT is not configured")
         self._config, self._broker, self._mqtt, self._hubs, self._health = config, config.mqtt, mqtt, hubs, health
         self._settings, self._bus, self._clock, self._control = settings, bus, clock, control
-        self._jitter, self._pool = jitter, pool
+        self._jitter, self._pool, self._links = jitter, pool, links
         self._about = discovery.About(health.node, health.instance, __version__, url)
         self._topics = Topics(f"{config.mqtt.base_topic}/{health.node}")
         self._states = States(mqtt, self._topics, health, clock)
@@ -113,7 +113,7 @@ class Publisher:
         if self._broker.discovery:
             self._mqtt.subscribe(self._broker.birth_topic, birth)
         if self._broker.commands:
-            orders = Orders(
+            buttons = orders.Orders(
                 mqtt=self._mqtt,
                 topics=self._topics,
                 cameras=self._config.cameras,
@@ -122,7 +122,19 @@ class Publisher:
                 show=self._story.setting,
                 tasks=tasks,
             )
-            self._mqtt.subscribe(self._topics.commands, orders.obey)
+            self._mqtt.subscribe(self._topics.commands, buttons.obey)
+            self._mqtt.subscribe(self._topics.node_commands, buttons.obey)
+            desk = answers.Answers(
+                mqtt=self._mqtt,
+                topics=self._topics,
+                cameras=self._config.cameras,
+                settings=self._settings,
+                control=self._control,
+                links=self._links,
+                health=self._health.snapshot,
+                tasks=tasks,
+            )
+            self._mqtt.subscribe(self._topics.requests, desk.hear)
 
     async def _welcome(self) -> None:
         await self._clock.sleep(BIRTH_SPREAD * self._jitter())

@@ -10,6 +10,8 @@ from edgecam.events import (
     ClipLost,
     ClipSaved,
     ClipStored,
+    ConfigRefused,
+    ConfigReloaded,
     KeyTaken,
     Motion,
     MotionEnded,
@@ -53,6 +55,8 @@ class Story:
             bus.on(ClipStored, self._stored),
             bus.on(ClipLost, self._lost),
             bus.on(KeyTaken, self._key_taken),
+            bus.on(ConfigReloaded, self._reloaded),
+            bus.on(ConfigRefused, self._refused),
             bus.on(SettingChanged, lambda event: self.setting(event.camera, event.key, event.value)),
         ]
 
@@ -120,3 +124,10 @@ class Story:
 
     def _key_taken(self, event: KeyTaken) -> None:
         self._mqtt.send(self._topics.event, compact(payloads.offload_conflict(event)))
+
+    def _reloaded(self, event: ConfigReloaded) -> None:
+        """Who asked the daemon of before waits for this one's word, and it is not connected yet."""
+        self._mqtt.send(self._topics.event, compact(payloads.config_reloaded(event)), surely=True)
+
+    def _refused(self, event: ConfigRefused) -> None:
+        self._mqtt.send(self._topics.event, compact(payloads.config_error(event)))

@@ -27,6 +27,7 @@ from edgecam.web.live import Live, allowed, find
 from edgecam.web.media import Media
 from edgecam.web.page import Page
 from edgecam.web.recordings import Recordings
+from edgecam.web.reload import Reload, Reloading
 from edgecam.web.snapshot import Stills
 from edgecam.web.stream import Streams
 
@@ -38,7 +39,7 @@ IDLE = 75.0
 """Seconds that a connection may stay open without a request."""
 
 
-class Control(Asked, Clips, Protocol):
+class Control(Asked, Clips, Reloading, Protocol):
     """What people can ask of the daemon over HTTP."""
 
 
@@ -75,6 +76,7 @@ class Web:
         self._api = Api(lives=self.lives, health=health, control=control, clock=clock)
         self._media, self._page = Media(library), Page()
         self._recordings = Recordings(self.lives, library, clock, zone)
+        self._reload = Reload(control)
         self._cuts = Cuts(self.lives, control, clock, zone)
         self._stills, self._streams = Stills(clock), Streams(config.max_clients, clock)
 
@@ -145,6 +147,8 @@ class Web:
         get("/api/cameras/{camera}/recordings", self._recordings.day)
         get("/api/cameras/{camera}/export.mp4", self._cuts.export)
         post("/api/cameras/{camera}/clips", self._cuts.save)
+        get("/api/reload", self._reload.get)
+        post("/api/reload", self._reload.post)
         post("/api/spool/retry", self._api.retry)
         post("/api/spool/verify", self._api.verify)
         get("/api/health", self._api.health)

@@ -4,7 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecam.mqtt.commands import Refused, Replay, Request, SaveClip, SetSetting, TakeSnapshot, parse
+from edgecam.mqtt.commands import (
+    Refused,
+    Reload,
+    Replay,
+    Request,
+    Restart,
+    RestartCamera,
+    SaveClip,
+    SetSetting,
+    TakeSnapshot,
+    Trigger,
+    parse,
+)
 from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.topics import Topics
 
@@ -28,6 +40,11 @@ def ask(what: str, payload: bytes, *, retain: bool = False) -> Request | None:
         ("gate/save_clip", b"90s", SaveClip("gate", 90.0)),
         ("gate/save_clip", b"24h", SaveClip("gate", 86400.0)),
         ("gate/take_snapshot", b"", None),
+        ("gate/trigger", b"PRESS", Trigger("gate")),
+        ("gate/restart", b"PRESS", RestartCamera("gate")),
+        ("reload", b"PRESS", Reload()),
+        ("restart", b"PRESS", Restart()),
+        ("restart", b"", None),
     ],
 )
 def test_what_home_assistant_sends_is_understood(what: str, payload: bytes, request_: Request | None) -> None:
@@ -59,6 +76,8 @@ RANGE = "must be a whole number from 1 to 100"
             Refused("5000000 bytes are too many, 256 would do", "gate", "sensitivity"),
         ),
         ("gate/take_snapshot", b"GO", Refused("must be PRESS", "gate")),
+        ("restart", b"ON", Refused("must be PRESS")),
+        ("shutdown", b"PRESS", Refused("nothing of that name can be set")),
         ("gate/take_snapshot", b"60s", Refused("must be PRESS", "gate")),
         ("gate/save_clip", b"0s", Refused(DAY, "gate")),
         ("gate/save_clip", b"25h", Refused(DAY, "gate")),
@@ -71,9 +90,10 @@ def test_absurd_payloads_are_refused_and_name_the_setting_that_stays(
     assert ask(what, payload) == refusal
 
 
-@pytest.mark.parametrize("payload", [b"ON", b"\xff", b"x" * 1000])
-def test_a_retained_command_is_a_replay_whatever_it_says(payload: bytes) -> None:
-    assert ask("gate/recording", payload, retain=True) == Replay()
+@pytest.mark.parametrize("payload", [b"ON", b"PRESS", b"\xff", b"x" * 1000])
+@pytest.mark.parametrize("what", ["gate/recording", "gate/restart", "restart"])
+def test_a_retained_command_is_a_replay_whatever_it_says(what: str, payload: bytes) -> None:
+    assert ask(what, payload, retain=True) == Replay()
 
 
 def test_clearing_a_replay_is_no_command() -> None:
@@ -81,7 +101,7 @@ def test_clearing_a_replay_is_no_command() -> None:
 
 
 @given(
-    st.sampled_from(["gate/recording", "gate/sensitivity", "gate/take_snapshot", "gate/save_clip", "x/y"]),
+    st.sampled_from(["restart", "gate/recording", "gate/sensitivity", "gate/take_snapshot", "gate/save_clip", "x/y"]),
     st.binary(max_size=300),
 )
 def test_no_bytes_make_it_fail(what: str, payload: bytes) -> None:

@@ -12,7 +12,7 @@ from edgecam.config.shape import kind_of, sections
 from edgecam.health import Health, StoreState
 from edgecam.mqtt import discovery
 from edgecam.mqtt.discovery import About, messages, page_url
-from edgecam.mqtt.topics import BUTTONS, Topics
+from edgecam.mqtt.topics import BUTTONS, NODE_BUTTONS, Topics
 from edgecam.settings import SETTINGS, Number
 
 EXAMPLES = Path(__file__).parents[2] / "ha_discovery" / "examples"
@@ -126,7 +126,7 @@ def test_controls_answer_while_the_camera_is_away_and_pictures_do_not(told: dict
 def test_primary_is_what_people_look_at_the_rest_is_config_or_diagnostic(told: dict[str, discovery.Json]) -> None:
     birdbox = entities(told[BIRDBOX])
     primary = {key for key, entity in birdbox.items() if "ent_cat" not in entity}
-    assert primary == {"camera", "motion", "last_motion_picture", "event", "take_snapshot", "save_clip"}
+    assert primary == {"camera", "motion", "last_motion_picture", "event", "take_snapshot", "save_clip", "trigger"}
     assert sum(entity.get("en", True) is True for entity in birdbox.values()) <= 15
     for entity in birdbox.values():
         if entity["p"] in {"sensor", "binary_sensor"}:
@@ -144,7 +144,7 @@ def test_the_offload_of_the_node_is_told_and_what_few_need_is_switched_off(told:
     assert len(shown) <= 15
     assert node["store_state"]["ops"] == list(StoreState)
     for entity in node.values():
-        assert entity["ent_cat"] == "diagnostic"
+        assert entity["ent_cat"] == ("config" if entity["p"] == "button" else "diagnostic")
         assert ("stat_cla" in entity) == ("unit_of_meas" in entity)
 
 
@@ -172,6 +172,7 @@ def test_every_topic_of_a_template_is_one_that_is_published(told: dict[str, disc
     topics = Topics("edgecam/garden-pi")
     published = {*topics.retained(["birdbox", "gate"]), *(topics.camera(id).event for id in ("birdbox", "gate"))}
     heard = {f"edgecam/garden-pi/{camera}/{key}/set" for camera in ("birdbox", "gate") for key in (*SETTINGS, *BUTTONS)}
+    heard |= set(map(topics.button, NODE_BUTTONS))
     for message in told.values():
         for entity in entities(message).values():
             for key, value in entity.items():
@@ -184,6 +185,8 @@ def test_every_topic_of_a_template_is_one_that_is_published(told: dict[str, disc
 def test_every_setting_and_button_has_a_control(told: dict[str, discovery.Json]) -> None:
     offered = {entity.get("cmd_t") for entity in entities(told[BIRDBOX]).values()}
     assert offered - {None} == {f"edgecam/garden-pi/birdbox/{key}/set" for key in (*SETTINGS, *BUTTONS)}
+    node = {entity.get("cmd_t") for entity in entities(told[NODE]).values()}
+    assert node - {None} == {f"edgecam/garden-pi/{key}/set" for key in NODE_BUTTONS}
 
 
 def test_without_a_store_there_is_nothing_about_uploads(told: dict[str, discovery.Json]) -> None:
@@ -194,7 +197,7 @@ def test_without_a_store_there_is_nothing_about_uploads(told: dict[str, discover
         components = message["cmps"]
         assert isinstance(components, dict)
         assert components["last_stored"] == {"p": "sensor"}
-    assert set(entities(without[NODE])) == {"connectivity", "problem"}
+    assert set(entities(without[NODE])) == {"connectivity", "problem", *NODE_BUTTONS}
 
 
 def test_the_light_is_a_sensor_where_somebody_watches_it(told: dict[str, discovery.Json]) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asking import Desk, Signs
 from edgecam.config import model
+from edgecam.config.places import ConfigErrors, Problem, Spot
 from edgecam.control import Unavailable
 from edgecam.events import (
     Bus,
@@ -19,6 +21,8 @@ from edgecam.events import (
     ClipLost,
     ClipSaved,
     ClipStored,
+    ConfigRefused,
+    ConfigReloaded,
     KeyTaken,
     MotionEnded,
     MotionPicture,
@@ -49,6 +53,7 @@ class Board:
         self.forgotten: list[str] = []
         self.owned: set[str] = set()
         self.announced = 0
+        self.sure: list[str] = []
         self._callbacks: dict[str, Callable[[Incoming], None]] = {}
 
     def set(self, topic: str, payload: str, *, rank: Rank = Rank.STATE, qos: int = 1) -> None:
@@ -61,8 +66,10 @@ class Board:
     def forget(self, topic: str) -> None:
         self.forgotten.append(topic)
 
-    def send(self, topic: str, payload: str) -> None:
+    def send(self, topic: str, payload: str, *, correlation: bytes | None = None, surely: bool = False) -> None:
         self.said.append((topic, payload))
+        if surely:
+            self.sure.append(topic)
 
     def subscribe(self, name: str, callback: Callable[[Incoming], None]) -> None:
         self._callbacks[name] = callback
@@ -77,6 +84,9 @@ class Board:
         if callback := self._callbacks.get(name):
             callback(Incoming(topic, payload, retain))
 
+    def press(self, button: str, payload: bytes = b"PRESS", *, retain: bool = False) -> None:
+        self.hear("edgecam/pi/+/set", f"edgecam/pi/{button}/set", payload, retain=retain)
+
     def command(self, what: str, payload: bytes, *, retain: bool = False) -> None:
         self.hear("edgecam/pi/+/+/set", f"edgecam/pi/{what}/set", payload, retain=retain)
 
@@ -89,29 +99,13 @@ class Board:
         return sum(t == topic for t, _ in self.said)
 
 
-class Shutter:
-    """A control whose pictures come when the test says so."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def take_snapshot(self, camera: str) -> None:
-        self.asked.append(camera)
-        await asyncio.shield(self.answer)
-
-    async def save_clip(self, camera: str, last: float) -> None:
-        self.asked.append(f"{camera} {last:g} s")
-        await asyncio.shield(self.answer)
-
-
 class House:
     """Everything a publisher needs, with two cameras."""
 
     def __init__(self, folder: Path, mqtt: dict[str, object], birdbox: dict[str, object], **sections: object) -> None:
         cameras = {"birdbox": {"source": "synthetic", **birdbox}, "gate": {"source": "synthetic"}}
         self.config = model.Config.model_validate({"mqtt": {"host": "broker", **mqtt}, "cameras": cameras, **sections})
-        self.board, self.clock, self.bus, self.shutter = Board(), FakeClock(), Bus(), Shutter()
+        self.board, self.clock, self.bus, self.shutter = Board(), FakeClock(), Bus(), Desk()
         self.status = {id: CameraStatus(id) for id in cameras}
         self.health = Health("pi", "a1b2c3", self.clock, self.status)
         self.settings = Settings(self.config.cameras, folder / "settings.json", self.bus, self.clock)
@@ -126,6 +120,7 @@ class House:
             clock=self.clock,
             control=self.shutter,
             url="http://pi:8000/",
+            links=Signs(None),
             pool=AtOnce(),
             jitter=lambda: 0.5,
         )
@@ -644,6 +639,69 @@ async def test_the_last_minute_is_saved_by_a_press_and_other_lengths_by_their_na
     assert caplog.text.count("birdbox/save_clip/set: ignored: must be PRESS or a duration") == 2
 
 
+@pytest.mark.parametrize(
+    ("what", "asked"),
+    [
+        ("birdbox/trigger", "trigger birdbox 30 s button"),
+        ("birdbox/restart", "restart birdbox"),
+        ("reload", "reload"),
+        ("restart", "restart"),
+    ],
+)
+async def test_buttons_of_camera_and_node_do_what_they_say_and_never_a_replay(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture, what: str, asked: str
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        press = board.command if "/" in what else board.press
+        press(what, b"PRESS", retain=True)
+        press(what, b"")
+        press(what, b"GO")
+        await settle()
+        assert (house.shutter.asked, board.forgotten) == ([], [f"edgecam/pi/{what}/set"])
+        press(what, b"PRESS")
+        await settle()
+        assert house.shutter.asked == [asked]
+        house.shutter.answer.set_exception(Unavailable("the sun is too bright"))
+        press(what, b"PRESS")
+        await settle()
+    assert f"{what}/set: ignored and cleared" in caplog.text
+    assert f"{what}/set: ignored: must be PRESS" in caplog.text
+    assert ": the sun is too bright" in caplog.text
+
+
+async def test_a_wrong_file_is_no_news_for_the_log_when_a_button_meets_it(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.shutter.answer.set_exception(ConfigErrors([Problem(Spot("config.yaml", 3, 1), "mqtt", "is wrong")]))
+        board.press("reload")
+        board.press("no_such")
+        await settle()
+    assert "is wrong" not in caplog.text
+    assert "no_such/set: ignored: nothing of that name can be set" in caplog.text
+
+
+async def test_what_a_reload_did_is_an_event_of_the_node_that_nobody_misses(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(ConfigReloaded(at=1.0, changed=("mqtt.host",), restarted=("everything",)))
+        assert board.json("edgecam/pi/event") == {
+            "event_type": "config_reloaded",
+            "time": "1970-01-01T00:00:01.000Z",
+            "changed": ["mqtt.host"],
+            "restarted": ["everything"],
+        }
+        assert board.sure == ["edgecam/pi/event"]
+        house.bus.publish(ConfigRefused(at=2.0, problems=("config.yaml:3:1: mqtt: is wrong",)))
+        assert board.json("edgecam/pi/event") == {
+            "event_type": "config_error",
+            "time": "1970-01-01T00:00:02.000Z",
+            "problems": ["config.yaml:3:1: mqtt: is wrong"],
+        }
+
+
 async def test_home_assistant_is_welcomed_once_after_a_little_while(furnish: Furnish) -> None:
     house = furnish({"birth_topic": "ha/status"})
     async with living(house) as board:
@@ -708,6 +766,7 @@ async def test_without_mqtt_there_is_no_publisher(furnish: Furnish, tmp_path: Pa
             clock=house.clock,
             control=house.shutter,
             url="http://pi:8000/",
+            links=Signs(None),
             pool=AtOnce(),
         )
 

@@ -73,7 +73,7 @@ def diff(daemon: Daemon) -> int:
     except Refusal as error:  # of a file that is valid here: the daemon reads it with an environment of its own
         say(f"the running daemon would refuse it: {error}")
         return USAGE
-    changed, restarted = (told[key] if isinstance(told[key], list) else [] for key in ("changed", "restarted"))
+    changed, restarted = _texts(told["changed"]), _texts(told["restarted"])
     lines = ["a reload would change:", *(f"  {key}" for key in changed), f"and restart {', '.join(restarted)}"]
     sys.stdout.write("\n".join(lines if changed else ["a reload would change nothing"]) + "\n")
     return OK
@@ -145,6 +145,10 @@ def _written(output: Path) -> Iterator[BinaryIO]:
         os.replace(part, output)  # noqa: PTH105
     finally:
         part.unlink(missing_ok=True)
+
+
+def _texts(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
 
 
 def _number(value: object) -> float:

@@ -29,6 +29,7 @@ from edgecam.events import (
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraStatus, Health, StoreState
 from edgecam.hub import FrameHub, Ring, Want
+from edgecam.links import Links
 from edgecam.media import MediaKind, Receipt, Sidecar
 from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.publish import Publisher
@@ -126,6 +127,7 @@ class House:
             clock=self.clock,
             control=self.shutter,
             url="http://pi:8000/",
+            links=Links(self.config.http.external_url, lambda address, life: f"{address}?for={life:.0f}"),
             pool=AtOnce(),
             jitter=lambda: 0.5,
         )
@@ -708,6 +710,7 @@ async def test_without_mqtt_there_is_no_publisher(furnish: Furnish, tmp_path: Pa
             clock=house.clock,
             control=house.shutter,
             url="http://pi:8000/",
+            links=Links(None, lambda address, life: address),
             pool=AtOnce(),
         )
 

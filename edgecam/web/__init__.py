@@ -67,7 +67,7 @@ class Web:
         zone: tzinfo | None = None,
     ) -> None:
         """`local`: the socket for commands on this box. `zone`: where days begin; None: where the box says."""
-        self._config, self._bus, self._clock, self._sockets = config, bus, clock, list[socket.socket]()
+        self._config, self._clock, self._sockets = config, clock, list[socket.socket]()
         self._place = local
         self._local: listen.Local | None = None
         self.lives = {
@@ -81,7 +81,7 @@ class Web:
         self._media, self._page = Media(library), Page()
         self._recordings = Recordings(self.lives, library, clock, zone)
         self._cuts = Cuts(self.lives, control, clock, zone)
-        self._portraits = Portraits(self.lives, library, clock)
+        self._portraits = Portraits(self.lives, library, bus, clock)
         self._stills, self._streams = Stills(clock), Streams(config.max_clients, clock)
 
     async def bind(self) -> str:
@@ -105,7 +105,6 @@ class Web:
         )
         await runner.setup()
         with ExitStack() as taps:
-            taps.callback(self._portraits.listen(self._bus))
             try:
                 for sock in self._sockets:
                     await web.SockSite(runner, sock).start()

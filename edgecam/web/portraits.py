@@ -4,7 +4,7 @@ It comes out of memory while the event is young, and gets better until that is o
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,26 +40,15 @@ class _Young:
 
 
 class Portraits:
-    """Loop thread only; the disk is asked beside it."""
+    """Follows the events of `bus` from the beginning and for good. Loop thread only; the disk is asked beside it."""
 
-    def __init__(self, lives: Mapping[str, Live], library: Library, clock: Clock) -> None:
+    def __init__(self, lives: Mapping[str, Live], library: Library, bus: Bus, clock: Clock) -> None:
         self._lives, self._library, self._clock = lives, library, clock
         self._young: dict[str, dict[str, _Young]] = {camera: {} for camera in lives}
         self._private: set[str] = set()
-
-    def listen(self, bus: Bus) -> Callable[[], None]:
-        """Follow what happens until the returned function is called."""
-        ends = [
-            bus.on(MotionStarted, self._begun),
-            bus.on(MotionPicture, self._pictured),
-            bus.on(SettingChanged, self._obey_privacy),
-        ]
-
-        def deaf() -> None:
-            for end in ends:
-                end()
-
-        return deaf
+        bus.on(MotionStarted, self._begun)
+        bus.on(MotionPicture, self._pictured)
+        bus.on(SettingChanged, self._obey_privacy)
 
     def _begun(self, event: MotionStarted) -> None:
         self._known(event.camera, event.event_id)

@@ -15,6 +15,7 @@ from aiohttp.typedefs import Handler
 
 from edgecam.config.model import Http
 from edgecam.config.units import is_loopback
+from edgecam.links import base
 from edgecam.media import MediaId
 from edgecam.web.answers import Refused
 from edgecam.web.auth import Logins, Visitor
@@ -49,7 +50,7 @@ class Door:
         self._logins, self._subject, self._signer = logins, subject, signer
         self._public = frozenset(config.public) | {ALWAYS_OPEN}
         self._open = config.auth == "none" and not logins.exist
-        self._external = _netloc(config.external_url.reveal()) if config.external_url else ""
+        self._external = _netloc(base(config.external_url.reveal())) if config.external_url else ""
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:

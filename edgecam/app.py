@@ -22,6 +22,7 @@ from edgecam.hub import FrameHub
 from edgecam.identity import Identity, identify
 from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
+from edgecam.motion.alarm import Alarm
 from edgecam.offload.ledger import Ledger
 from edgecam.offload.reminder import Reminder
 from edgecam.offload.uploader import Uploader
@@ -149,6 +150,7 @@ class Daemon:
         )
         mender = Mender(self._library, self._wanted)
         uploader = self._uploader(mender)
+        alarms = {id: self._alarm(id, pool) for id in config.cameras}
         control = Control(
             hubs=self._hubs,
             status=self.health.cameras,
@@ -159,6 +161,7 @@ class Daemon:
             pool=pool,
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
             mender=mender,
+            bells=alarms,
             sender=uploader,
         )
         web = Web(
@@ -190,7 +193,7 @@ class Daemon:
             pool=pool,
         )
         for id, camera in config.cameras.items():
-            self._rooms += Station(id, camera, self._hubs[id], self.health.cameras[id], house).rooms()
+            self._rooms += Station(id, camera, self._hubs[id], self.health.cameras[id], alarms[id], house).rooms()
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
         self.health.vitals = [
@@ -199,6 +202,20 @@ class Daemon:
 
     def _add(self, component: Component) -> None:
         self._rooms.append(room(component))
+
+    def _alarm(self, id: str, pool: Executor) -> Alarm:
+        camera = self._config.cameras[id]
+        return Alarm(
+            id=id,
+            config=camera.motion,
+            hub=self._hubs[id],
+            bus=self.bus,
+            settings=self._settings,
+            status=self.health.cameras[id],
+            clock=self._clock,
+            pool=pool,
+            quality=camera.image.quality,
+        )
 
     def _add_keeper(self, finisher: Finisher, uploader: Uploader | None) -> None:
         dating = Dating(

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from edgecam import trigger
 from edgecam.config import units
 from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.topics import BUTTONS, Topics
@@ -40,6 +41,14 @@ class SaveClip:
 
 
 @dataclass(frozen=True, slots=True)
+class Trigger:
+    """Begin an event of so many seconds now."""
+
+    camera: str
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Nothing to obey; `why` completes "ignored: "."""
 
@@ -54,7 +63,7 @@ class Replay:
     """The broker's memory of an old command, retained by mistake: to be cleared, not obeyed."""
 
 
-Request = SetSetting | TakeSnapshot | SaveClip | Refused | Replay
+Request = SetSetting | TakeSnapshot | SaveClip | Trigger | Refused | Replay
 
 
 def parse(message: Incoming, topics: Topics, cameras: Collection[str]) -> Request | None:
@@ -77,9 +86,11 @@ def parse(message: Incoming, topics: Topics, cameras: Collection[str]) -> Reques
         return Refused(str(error), camera, key if key in SETTINGS else None)
 
 
-def _pressed(camera: str, button: str, text: str) -> TakeSnapshot | SaveClip:
+def _pressed(camera: str, button: str, text: str) -> TakeSnapshot | SaveClip | Trigger:
     if button == "save_clip":
         return SaveClip(camera, LAST if text == PRESS else _last(text))
+    if button == "trigger":
+        return Trigger(camera, trigger.DURATION if text == PRESS else _pressed_for(text))
     if text != PRESS:
         raise ValueError(f"must be {PRESS}")
     return TakeSnapshot(camera)
@@ -90,6 +101,13 @@ def _last(text: str) -> float:
         return units.last(text)
     except ValueError:
         raise ValueError(f"must be {PRESS} or a duration up to 24h such as 60s") from None
+
+
+def _pressed_for(text: str) -> float:
+    try:
+        return trigger.duration(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {PRESS}") from None
 
 
 def _text(payload: bytes) -> str:

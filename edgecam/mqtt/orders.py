@@ -14,15 +14,20 @@ from edgecam.settings import Settings, Value
 
 log = logging.getLogger(__name__)
 
-Pressed = commands.TakeSnapshot | commands.SaveClip
+Pressed = commands.TakeSnapshot | commands.SaveClip | commands.Trigger
+CAUSE = "mqtt"
+"""Of the events that are triggered here."""
+_ASKED = {commands.TakeSnapshot: "snapshot", commands.SaveClip: "clip", commands.Trigger: "event"}
 
 
 class Control(Protocol):
-    """What buttons need. Both raise Unavailable with the reason."""
+    """What buttons need. All raise Unavailable with the reason."""
 
     async def take_snapshot(self, camera: str) -> object: ...
 
     async def save_clip(self, camera: str, last: float) -> object: ...
+
+    def trigger(self, camera: str, duration: float, cause: str) -> object: ...
 
 
 class Orders:
@@ -49,7 +54,7 @@ class Orders:
         match commands.parse(message, self._topics, self._cameras):
             case commands.SetSetting(camera, key, value):
                 self._settings.set(camera, key, value)
-            case (commands.TakeSnapshot() | commands.SaveClip()) as asked if asked not in self._pressed:
+            case (commands.TakeSnapshot() | commands.SaveClip() | commands.Trigger()) as asked if asked not in self._pressed:
                 self._pressed.add(asked)
                 self._tasks.create_task(self._do(asked), name=f"order of {asked.camera}")
             case commands.Replay():
@@ -69,9 +74,10 @@ class Orders:
                     await self._control.take_snapshot(camera)
                 case commands.SaveClip(camera, last):
                     await self._control.save_clip(camera, last)
+                case commands.Trigger(camera, duration):
+                    self._control.trigger(camera, duration, CAUSE)
         except Unavailable as error:
-            what = "snapshot" if isinstance(asked, commands.TakeSnapshot) else "clip"
-            log.warning("%s: no %s: %s", asked.camera, what, error)
+            log.warning("%s: no %s: %s", asked.camera, _ASKED[type(asked)], error)
         finally:
             self._pressed.discard(asked)
 

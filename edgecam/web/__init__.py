@@ -145,6 +145,7 @@ class Web:
         get("/api/cameras/{camera}/recordings", self._recordings.day)
         get("/api/cameras/{camera}/export.mp4", self._cuts.export)
         post("/api/cameras/{camera}/clips", self._cuts.save)
+        post("/api/cameras/{camera}/trigger", self._api.trigger)
         post("/api/spool/retry", self._api.retry)
         post("/api/spool/verify", self._api.verify)
         get("/api/health", self._api.health)

@@ -54,7 +54,9 @@ class Orders:
         match commands.parse(message, self._topics, self._cameras):
             case commands.SetSetting(camera, key, value):
                 self._settings.set(camera, key, value)
-            case (commands.TakeSnapshot() | commands.SaveClip() | commands.Trigger()) as asked if asked not in self._pressed:
+            case (commands.TakeSnapshot() | commands.SaveClip() | commands.Trigger()) as asked if (
+                asked not in self._pressed
+            ):
                 self._pressed.add(asked)
                 self._tasks.create_task(self._do(asked), name=f"order of {asked.camera}")
             case commands.Replay():

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from edgecam.events import (
     MotionStarted,
     MotionUpdated,
     SnapshotTaken,
+    ZoneMoved,
 )
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraStatus, Health, StoreState
@@ -99,6 +101,12 @@ class Shutter:
     async def take_snapshot(self, camera: str) -> None:
         self.asked.append(camera)
         await asyncio.shield(self.answer)
+
+    def trigger(self, camera: str, duration: float, cause: str) -> str:
+        self.asked.append(f"{camera} for {duration:g} s: {cause}")
+        if self.answer.done():
+            self.answer.result()
+        return "e1"
 
     async def save_clip(self, camera: str, last: float) -> None:
         self.asked.append(f"{camera} {last:g} s")
@@ -264,6 +272,7 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
             "score": 40,
             "area": 1.23,
             "zones": [],
+            "cause": "motion",
             "box": [0.1, 0.2, 0.3457, 0.4],
             "since": "2026-09-21T14:13:20.000Z",
             "suppressed": None,
@@ -276,6 +285,7 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
             "score": 40,
             "area": 1.23,
             "zones": [],
+            "cause": "motion",
         }
         house.bus.publish(goes_on())
         assert board.json(f"{BASE}/event")["event_type"] == "motion_updated"
@@ -285,6 +295,38 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
         ended = board.json(f"{BASE}/event")
         assert (ended["event_type"], ended["duration"], ended["zones"]) == ("motion_ended", 12.5, ["feeder"])
         assert board.json(f"{BASE}/motion/attributes")["since"] == "2026-09-21T14:13:20.000Z"
+
+
+FEEDER: dict[str, object] = {"zones": {"feeder": {"polygon": [[0, 0], [1, 0], [1, 1]]}}}
+
+
+async def test_each_zone_is_on_and_off_by_itself_and_off_at_the_start(furnish: Furnish) -> None:
+    house = furnish(motion=FEEDER)
+    zone = f"{BASE}/zone/feeder"
+    async with living(house) as board:
+        assert board.now[zone] == "OFF"
+        assert zone in board.owned
+        assert not [topic for topic in board.owned if "/gate/zone/" in topic]
+        for moving, payload in ((True, "ON"), (False, "OFF")):
+            house.bus.publish(ZoneMoved(camera="birdbox", at=1_790_000_000.0, zone="feeder", moving=moving))
+            assert board.now[zone] == payload
+        assert board.now[f"{BASE}/motion"] == "OFF"
+
+
+async def test_a_zone_in_which_something_moves_is_on_from_the_first_message(furnish: Furnish) -> None:
+    house = furnish(motion=FEEDER)
+    house.status["birdbox"].zones.add("feeder")
+    async with living(house) as board:
+        assert board.now[f"{BASE}/zone/feeder"] == "ON"
+
+
+async def test_a_triggered_event_says_what_triggered_it(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(replace(starts(), cause="pir"))
+        assert board.json(f"{BASE}/event")["cause"] == "pir"
+        assert board.json(f"{BASE}/motion/attributes")["cause"] == "pir"
+        assert board.now[f"{BASE}/motion"] == "ON"
 
 
 async def test_clips_are_announced_with_what_proves_them(furnish: Furnish) -> None:
@@ -299,6 +341,7 @@ async def test_clips_are_announced_with_what_proves_them(furnish: Furnish) -> No
             "time": "2026-09-21T14:13:30.000Z",
             "score": 71,
             "zones": [],
+            "cause": "motion",
             "duration": 10.0,
             "part": 1,
             "id": "20260921T141320000Z-birdbox-event-k3x7qa",
@@ -642,6 +685,24 @@ async def test_the_last_minute_is_saved_by_a_press_and_other_lengths_by_their_na
         assert house.shutter.asked[2:] == ["birdbox 60 s"]
     assert caplog.text.count("birdbox: no clip: privacy is on") == 3
     assert caplog.text.count("birdbox/save_clip/set: ignored: must be PRESS or a duration") == 2
+
+
+async def test_an_event_is_triggered_by_a_press_or_for_a_time(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        for payload in (b"PRESS", b"10s", b"11m", b"now"):
+            board.command("birdbox/trigger", payload)
+        await settle()
+        assert house.shutter.asked == ["birdbox for 30 s: mqtt", "birdbox for 10 s: mqtt"]
+        house.shutter.answer.set_exception(Unavailable("privacy is on"))
+        board.command("birdbox/trigger", b"PRESS")
+        await settle()
+    assert "birdbox: no event: privacy is on" in caplog.text
+    assert (
+        caplog.text.count("birdbox/trigger/set: ignored: must be a duration from 1s to 10m such as 30s, or PRESS") == 2
+    )
 
 
 async def test_home_assistant_is_welcomed_once_after_a_little_while(furnish: Furnish) -> None:

@@ -23,6 +23,7 @@ from edgecam.identity import Identity, identify, signing_key
 from edgecam.links import Links
 from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
+from edgecam.motion.alarm import Alarm
 from edgecam.offload.ledger import Ledger
 from edgecam.offload.reminder import Reminder
 from edgecam.offload.uploader import Uploader
@@ -156,6 +157,7 @@ class Daemon:
         mender = Mender(self._library, self._wanted)
         uploader = self._uploader(mender)
         captures: dict[str, Camera] = {}
+        alarms = {id: self._alarm(id, pool) for id in config.cameras}
         control = Control(
             hubs=self._hubs,
             status=self.health.cameras,
@@ -167,6 +169,7 @@ class Daemon:
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
             mender=mender,
             links=self._links,
+            bells=alarms,
             sender=uploader,
             captures=captures,
             lifetime=self._lifetime,
@@ -202,7 +205,7 @@ class Daemon:
             pool=pool,
         )
         for id, camera in config.cameras.items():
-            self._rooms += Station(id, camera, self._hubs[id], self.health.cameras[id], house).rooms()
+            self._rooms += Station(id, camera, self._hubs[id], self.health.cameras[id], alarms[id], house).rooms()
         captures |= {room.name: room for room, _, _ in self._rooms if isinstance(room, Camera)}
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
@@ -212,6 +215,20 @@ class Daemon:
 
     def _add(self, component: Component) -> None:
         self._rooms.append(room(component))
+
+    def _alarm(self, id: str, pool: Executor) -> Alarm:
+        camera = self._config.cameras[id]
+        return Alarm(
+            id=id,
+            config=camera.motion,
+            hub=self._hubs[id],
+            bus=self.bus,
+            settings=self._settings,
+            status=self.health.cameras[id],
+            clock=self._clock,
+            pool=pool,
+            quality=camera.image.quality,
+        )
 
     def _add_keeper(self, finisher: Finisher, uploader: Uploader | None) -> None:
         dating = Dating(

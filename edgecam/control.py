@@ -175,6 +175,14 @@ class Mender(Protocol):
         ...
 
 
+class Bell(Protocol):
+    """Begins events of one camera from outside."""
+
+    def trigger(self, duration: float, cause: str) -> str:
+        """An event of so many seconds from now, or the running one prolonged to that; its id. Raises Unavailable."""
+        ...
+
+
 class Control:
     """Loop thread only."""
 
@@ -196,6 +204,7 @@ class Control:
         quality: Mapping[str, int],
         mender: Mender,
         links: Links,
+        bells: Mapping[str, Bell],
         sender: Sender | None = None,
         captures: Mapping[str, Restartable],
         lifetime: Lifetime | None = None,
@@ -207,7 +216,7 @@ class Control:
         self._hubs, self._status, self._shelf, self._clips = hubs, status, shelf, clips
         self._pool, self._quality = pool, quality
         self._bus, self._clock = bus, clock
-        self._mender, self._links, self._sender = mender, links, sender
+        self._mender, self._links, self._bells, self._sender = mender, links, bells, sender
 
     def retry_offload(self) -> None:
         """Try the store now, however long it is to be left alone. Raises Unavailable without a store."""
@@ -266,6 +275,14 @@ class Control:
         if self._status[camera].state is CameraState.PRIVACY:
             raise Unavailable("privacy is on")
         return await self._clips.save_clip(camera, last)
+
+    def trigger(self, camera: str, duration: float, cause: str) -> str:
+        """Begin an event of `duration` seconds now, as motion would, or prolong the running one. Returns its id.
+
+        `cause` is told with it, as written here; of a running event the first one stays. Raises Unavailable while
+        privacy is on or the camera gives no frames, KeyError for an unknown camera.
+        """
+        return self._bells[camera].trigger(duration, cause)
 
     async def export(self, camera: str, begin: float, end: float) -> Film:
         """What was recorded between two moments (unix seconds), as one film. Raises Unavailable."""

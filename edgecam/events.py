@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in 0..1 of the picture."""
 
+MOTION = "motion"
+"""The cause of an event that motion began; a trigger from outside has a word of its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
@@ -71,7 +74,11 @@ class LightChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Motion(Event):
-    """What motion knows of an event so far: the common part of started, updated and ended."""
+    """What is known of an event so far: the common part of started, updated and ended.
+
+    An event that was triggered from outside is told in the same words; until something moves in it, its score and area
+    are 0 and its box is the whole picture.
+    """
 
     event_id: str
     mono: float
@@ -82,11 +89,14 @@ class Motion(Event):
     box: Box
     """Around everything that moves, at the best moment so far."""
     zones: tuple[str, ...] = ()
+    """All that were touched so far, in the file's order."""
+    cause: str = MOTION
+    """Why it began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionStarted(Motion):
-    """`at` and `mono` are those of the first moving frame of the run that was confirmed."""
+    """`at` and `mono` are those of the first moving frame of the run that was confirmed, or of the trigger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +108,20 @@ class MotionUpdated(Motion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionEnded(Motion):
-    """Quiet for the cooldown. `at` and `mono` are the last moving frame; duration = last moving frame - start."""
+    """Quiet for the cooldown, and no trigger holds. `at` and `mono` are the last moving frame, or the end of the trigger
+    where that is later; duration = that - start.
+    """
 
     since: float
     duration: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneMoved(Event):
+    """A zone's own sensor went on or off. `at` is its first moving frame, or its last one."""
+
+    zone: str
+    moving: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

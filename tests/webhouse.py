@@ -62,6 +62,7 @@ class Shutter:
         self._hubs = hubs
         self.taken: list[str] = []
         self.saved: list[tuple[str, float]] = []
+        self.triggered: list[tuple[str, float, str]] = []
         self.exported: list[tuple[str, float, float]] = []
         self.film: Reel | None = None
         self.note: str | None = None
@@ -117,6 +118,12 @@ class Shutter:
         if self.film is None:
             raise NothingRecorded("nothing was recorded then")
         return self.film
+
+    def trigger(self, camera: str, duration: float, cause: str) -> str:
+        if self.trouble:
+            raise Unavailable(self.trouble)
+        self.triggered.append((camera, duration, cause))
+        return "20261121T071530123Z-k3x7qa"
 
     async def take_snapshot(self, camera: str) -> SnapshotTaken:
         frame = self._hubs[camera].newest

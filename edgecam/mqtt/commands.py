@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from edgecam import trigger
 from edgecam.config import units
 from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.topics import BUTTONS, Topics
@@ -41,9 +42,10 @@ class SaveClip:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Record as if something moved."""
+    """Begin an event of so many seconds now."""
 
     camera: str
+    duration: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,6 @@ class Replay:
 Press = TakeSnapshot | SaveClip | Trigger | RestartCamera | Reload | Restart
 Request = SetSetting | Press | Refused | Replay
 
-_OF_CAMERA: dict[str, type[TakeSnapshot | Trigger | RestartCamera]] = {
-    "take_snapshot": TakeSnapshot,
-    "trigger": Trigger,
-    "restart": RestartCamera,
-}
 _OF_NODE: dict[str, type[Reload | Restart]] = {"reload": Reload, "restart": Restart}
 
 
@@ -123,9 +120,11 @@ def _asked_of_node(button: str, payload: bytes) -> Reload | Restart | Refused:
 def _pressed(camera: str, button: str, text: str) -> Press:
     if button == "save_clip":
         return SaveClip(camera, LAST if text == PRESS else _last(text))
+    if button == "trigger":
+        return Trigger(camera, trigger.DURATION if text == PRESS else _pressed_for(text))
     if text != PRESS:
         raise ValueError(f"must be {PRESS}")
-    return _OF_CAMERA[button](camera)
+    return RestartCamera(camera) if button == "restart" else TakeSnapshot(camera)
 
 
 def _last(text: str) -> float:
@@ -133,6 +132,13 @@ def _last(text: str) -> float:
         return units.last(text)
     except ValueError:
         raise ValueError(f"must be {PRESS} or a duration up to 24h such as 60s") from None
+
+
+def _pressed_for(text: str) -> float:
+    try:
+        return trigger.duration(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {PRESS}") from None
 
 
 def _text(payload: bytes) -> str:

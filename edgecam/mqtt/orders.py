@@ -15,8 +15,8 @@ from edgecam.settings import Settings, Value
 
 log = logging.getLogger(__name__)
 
-EVENT, CAUSE = 30.0, "button"
-"""Seconds that a press of `trigger` records, and what its event says of why."""
+CAUSE = "mqtt"
+"""Of the events that are triggered here."""
 
 
 class Control(Protocol):
@@ -88,8 +88,8 @@ class Orders:
                 await self._control.take_snapshot(camera)
             case commands.SaveClip(camera, last):
                 await self._control.save_clip(camera, last)
-            case commands.Trigger(camera):
-                self._control.trigger(camera, EVENT, CAUSE)
+            case commands.Trigger(camera, duration):
+                self._control.trigger(camera, duration, CAUSE)
             case commands.RestartCamera(camera):
                 self._control.restart_camera(camera)
             case commands.Reload():

@@ -37,6 +37,7 @@ def motion(event: Motion) -> Json:
         "score": event.score,
         "area": round(event.area, 2),
         "zones": event.zones,
+        "cause": event.cause,
     }
     if isinstance(event, MotionEnded):
         said["duration"] = round(event.duration, 3)
@@ -50,6 +51,7 @@ def motion_attributes(event: Motion) -> Json:
         "score": event.score,
         "area": round(event.area, 2),
         "zones": event.zones,
+        "cause": event.cause,
         "box": [round(edge, 4) for edge in event.box],
         "since": iso(since),
         "suppressed": None,
@@ -65,6 +67,7 @@ def clip(event_type: str, media: Sidecar, link: str | None = None, link_expires:
         "time": iso(media.end),
         "score": media.score,
         "zones": media.zones,
+        "cause": media.cause,
         "duration": round(media.duration, 3),
         "part": media.part,
         "id": media.id,

@@ -97,8 +97,10 @@ class Publisher:
         for topic, payload in messages.items():
             self._mqtt.set(topic, compact(payload), rank=Rank.DISCOVERY)
         for camera in self._config.cameras:
-            moving = self._health.cameras[camera].moving
-            self._mqtt.set(self._topics.camera(camera).motion, payloads.on_off(moving))
+            status = self._health.cameras[camera]
+            self._mqtt.set(self._topics.camera(camera).motion, payloads.on_off(status.moving))
+            for zone in self._config.cameras[camera].motion.zones:
+                self._story.zone(camera, zone, zone in status.zones)
             absent = set[str]() if self._config.offload_kinds(camera) else discovery.NEEDS_STORE
             for key in (key for key in SETTINGS if key not in absent):
                 self._story.setting(camera, key, self._settings.get(camera, key))

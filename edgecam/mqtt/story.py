@@ -18,6 +18,7 @@ from edgecam.events import (
     MotionPicture,
     SettingChanged,
     SnapshotTaken,
+    ZoneMoved,
 )
 from edgecam.links import Links
 from edgecam.media import Sidecar
@@ -52,6 +53,7 @@ class Story:
     def listen(self, bus: Bus) -> Callable[[], None]:
         ends = [
             bus.on(Motion, self._motion),
+            bus.on(ZoneMoved, lambda event: self.zone(event.camera, event.zone, event.moving)),
             bus.on(MotionPicture, self._motion_picture),
             bus.on(SnapshotTaken, self._snapshot_taken),
             bus.on(ClipSaved, self._saved),
@@ -71,6 +73,9 @@ class Story:
 
     def setting(self, camera: str, key: str, value: bool | int | float | str) -> None:
         self._mqtt.set(self._topics.camera(camera).setting(key), payloads.setting(value))
+
+    def zone(self, camera: str, zone: str, moving: bool) -> None:
+        self._mqtt.set(self._topics.camera(camera).zone(zone), payloads.on_off(moving))
 
     def snapshot(self, camera: str, jpeg: bytes, at: float, size: tuple[int, int]) -> None:
         """The camera's still. A broker that speaks MQTT 5 forgets it a day after we fell silent."""

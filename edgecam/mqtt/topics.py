@@ -1,8 +1,9 @@
 """The names of all topics (contract, section 5). Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from edgecam.config import model
 from edgecam.settings import SETTINGS
 
 BUTTONS = ("take_snapshot", "save_clip", "trigger", "restart")
@@ -66,11 +67,11 @@ class Topics:
     def camera(self, camera: str) -> "CameraTopics":
         return CameraTopics(f"{self.base}/{camera}")
 
-    def retained(self, cameras: Iterable[str]) -> Iterator[str]:
+    def retained(self, cameras: Mapping[str, model.Camera]) -> Iterator[str]:
         """Every topic that may ever hold something at the broker, discovery aside."""
         yield from (self.status, self.health)
-        for camera in cameras:
-            yield from self.camera(camera).retained()
+        for id, camera in cameras.items():
+            yield from self.camera(id).retained(camera.motion.zones)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,12 @@ class CameraTopics:
     def setting(self, key: str) -> str:
         return f"{self.base}/{key}"
 
-    def retained(self) -> Iterator[str]:
+    def zone(self, zone: str) -> str:
+        return f"{self.base}/zone/{zone}"
+
+    def retained(self, zones: Iterable[str]) -> Iterator[str]:
         yield from (self.status, self.state)
         for topic in (self.motion, self.snapshot, self.motion_snapshot):
             yield from (topic, self.attributes(topic))
         yield from map(self.setting, SETTINGS)
+        yield from map(self.zone, zones)

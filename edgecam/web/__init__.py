@@ -156,6 +156,7 @@ class Web:
         post("/api/cameras/{camera}/clips", self._cuts.save)
         get("/api/reload", self._reload.get)
         post("/api/reload", self._reload.post)
+        post("/api/cameras/{camera}/trigger", self._api.trigger)
         post("/api/spool/retry", self._api.retry)
         post("/api/spool/verify", self._api.verify)
         get("/api/health", self._api.health)

@@ -39,8 +39,10 @@ def ask(what: str, payload: bytes, *, retain: bool = False) -> Request | None:
         ("gate/save_clip", b"PRESS", SaveClip("gate", 60.0)),
         ("gate/save_clip", b"90s", SaveClip("gate", 90.0)),
         ("gate/save_clip", b"24h", SaveClip("gate", 86400.0)),
+        ("gate/trigger", b"PRESS", Trigger("gate", 30.0)),
+        ("gate/trigger", b"1s", Trigger("gate", 1.0)),
+        ("gate/trigger", b"10m", Trigger("gate", 600.0)),
         ("gate/take_snapshot", b"", None),
-        ("gate/trigger", b"PRESS", Trigger("gate")),
         ("gate/restart", b"PRESS", RestartCamera("gate")),
         ("reload", b"PRESS", Reload()),
         ("restart", b"PRESS", Restart()),
@@ -52,6 +54,7 @@ def test_what_home_assistant_sends_is_understood(what: str, payload: bytes, requ
 
 
 DAY = "must be PRESS or a duration up to 24h such as 60s"
+EVENT = "must be a duration from 1s to 10m such as 30s, or PRESS"
 RANGE = "must be a whole number from 1 to 100"
 
 
@@ -79,6 +82,10 @@ RANGE = "must be a whole number from 1 to 100"
         ("restart", b"ON", Refused("must be PRESS")),
         ("shutdown", b"PRESS", Refused("nothing of that name can be set")),
         ("gate/take_snapshot", b"60s", Refused("must be PRESS", "gate")),
+        ("gate/trigger", b"30", Refused(EVENT, "gate")),
+        ("gate/trigger", b"999ms", Refused(EVENT, "gate")),
+        ("gate/trigger", b"601s", Refused(EVENT, "gate")),
+        ("gate/trigger", b"forever", Refused(EVENT, "gate")),
         ("gate/save_clip", b"0s", Refused(DAY, "gate")),
         ("gate/save_clip", b"25h", Refused(DAY, "gate")),
         ("gate/save_clip", b"forever", Refused(DAY, "gate")),
@@ -101,7 +108,17 @@ def test_clearing_a_replay_is_no_command() -> None:
 
 
 @given(
-    st.sampled_from(["restart", "gate/recording", "gate/sensitivity", "gate/take_snapshot", "gate/save_clip", "x/y"]),
+    st.sampled_from(
+        [
+            "restart",
+            "gate/recording",
+            "gate/sensitivity",
+            "gate/take_snapshot",
+            "gate/save_clip",
+            "gate/trigger",
+            "x/y",
+        ]
+    ),
     st.binary(max_size=300),
 )
 def test_no_bytes_make_it_fail(what: str, payload: bytes) -> None:

@@ -41,7 +41,8 @@ def test_the_example_works_with_every_key_set(tmp_path: Path) -> None:
     found = load(tmp_path / "config.yaml", environ={})
     assert found.config.mqtt is not None
     assert found.config.offload is not None
-    without = Config.model_validate({"cameras": {"birdbox": {"source": "synthetic"}}})
+    zones = {"feeder": {"polygon": found.config.cameras["birdbox"].motion.zones["feeder"].polygon}}
+    without = Config.model_validate({"cameras": {"birdbox": {"source": "synthetic", "motion": {"zones": zones}}}})
     assert found.config.cameras == without.cameras
     assert found.config.storage == without.storage
 

@@ -125,11 +125,25 @@ class Program:
         return {"node": "pi"}
 
 
+class Bell:
+    """An event that goes on for ever, unless the camera is away."""
+
+    def __init__(self) -> None:
+        self.rung: list[tuple[float, str]] = []
+        self.away = False
+
+    def trigger(self, duration: float, cause: str) -> str:
+        if self.away:
+            raise Unavailable("no frame for 12.0 s")
+        self.rung.append((duration, cause))
+        return "e1"
+
+
 class House:
     def __init__(self, external: str | None = None, lifetime: Lifetime | None = None) -> None:
         self.capture, self.lifetime = Capture(), lifetime
         self.clock, self.bus, self.shelf = FakeClock(), Bus(), Shelf()
-        self.mender, self.sender = Mender(), Sender()
+        self.mender, self.sender, self.bell = Mender(), Sender(), Bell()
         self.hub, self.status = FrameHub("birdbox", Ring(1.0)), CameraStatus("Bird box")
         self.heard: list[SnapshotTaken] = []
         self.bus.on(SnapshotTaken, self.heard.append)
@@ -146,6 +160,7 @@ class House:
             quality={"birdbox": 80},
             mender=self.mender,
             links=Links(Url(external) if external else None, lambda address, life: f"{address}?for={life:.0f}"),
+            bells={"birdbox": self.bell},
             sender=self.sender,
             captures={"birdbox": self.capture},
             lifetime=self.lifetime,
@@ -168,6 +183,16 @@ async def test_what_was_seen_before_privacy_began_is_not_made_a_clip_of(house: H
         await house.control.save_clip("birdbox", 30.0)
     with pytest.raises(Unavailable, match="nothing was recorded"):
         await house.control.export("birdbox", 0.0, 1.0)
+
+
+def test_a_trigger_reaches_the_camera_that_is_meant_and_its_refusal_the_one_who_asked(house: House) -> None:
+    assert house.control.trigger("birdbox", 30.0, "pir") == "e1"
+    assert house.bell.rung == [(30.0, "pir")]
+    house.bell.away = True
+    with pytest.raises(Unavailable, match="no frame"):
+        house.control.trigger("birdbox", 30.0, "pir")
+    with pytest.raises(KeyError):
+        house.control.trigger("nobody", 30.0, "pir")
 
 
 async def test_a_snapshot_is_captured_after_the_question_kept_and_told(house: House) -> None:

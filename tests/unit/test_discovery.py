@@ -170,7 +170,7 @@ def test_the_number_has_the_limits_of_the_setting(told: dict[str, discovery.Json
 def test_every_topic_of_a_template_is_one_that_is_published(told: dict[str, discovery.Json]) -> None:
     """And commands are where we listen."""
     topics = Topics("edgecam/garden-pi")
-    published = {*topics.retained(["birdbox", "gate"]), *(topics.camera(id).event for id in ("birdbox", "gate"))}
+    published = {*topics.retained(config().cameras), *(topics.camera(id).event for id in ("birdbox", "gate"))}
     heard = {f"edgecam/garden-pi/{camera}/{key}/set" for camera in ("birdbox", "gate") for key in (*SETTINGS, *BUTTONS)}
     heard |= set(map(topics.button, NODE_BUTTONS))
     for message in told.values():
@@ -205,6 +205,24 @@ def test_the_light_is_a_sensor_where_somebody_watches_it(told: dict[str, discove
     dusk = {"source": "synthetic", "image": {"day_night": True}}
     watched = messages(config(cameras={"birdbox": dusk}), ABOUT)
     assert entities(watched[BIRDBOX])["light"]["ops"] == ["day", "night"]
+
+
+def test_each_zone_is_a_motion_sensor_of_its_camera() -> None:
+    zones = {name: {"polygon": [[0, 0], [1, 0], [1, 1]]} for name in ("feeder", "old_tree")}
+    cameras = {"birdbox": {"source": "synthetic", "motion": {"zones": zones}}, "gate": {"source": "synthetic"}}
+    told = messages(config(cameras=cameras), ABOUT)
+    assert not [key for key in entities(told[GATE]) if key.startswith("zone_")]
+    found = entities(told[BIRDBOX])
+    assert found["zone_old_tree"] == {
+        "p": "binary_sensor",
+        "name": "Old tree",
+        "dev_cla": "motion",
+        "stat_t": "edgecam/garden-pi/birdbox/zone/old_tree",
+        "uniq_id": "edgecam_garden-pi_birdbox__zone_old_tree",
+    }
+    assert found["zone_feeder"]["name"] == "Feeder"
+    topics = Topics("edgecam/garden-pi")
+    assert found["zone_feeder"]["stat_t"] in set(topics.retained(config(cameras=cameras).cameras))
 
 
 def test_where_we_do_not_listen_nothing_can_be_pressed() -> None:

@@ -16,10 +16,11 @@ import pytest_asyncio
 import simplejpeg
 
 from edgecam.config import model
-from edgecam.events import Bus, Event, LightChanged, MotionEnded, MotionPicture, MotionStarted, MotionUpdated
+from edgecam.events import Bus, Event, LightChanged, MotionEnded, MotionPicture, MotionStarted, MotionUpdated, ZoneMoved
 from edgecam.frame import Frame, Kind, Use
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
+from edgecam.motion.alarm import Alarm
 from edgecam.motion.component import Motion
 from edgecam.pixels import Planes
 from edgecam.settings import Settings
@@ -55,17 +56,25 @@ def picture(x: int | None, size: int = 40) -> bytes:
 class House:
     """One camera's hub, bus, settings and status around the component."""
 
-    def __init__(self, folder: Path, *, enabled: bool = True, pool: Executor | None = None, frames: int = 2) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        enabled: bool = True,
+        pool: Executor | None = None,
+        frames: int = 2,
+        zones: dict[str, model.Zone] | None = None,
+    ) -> None:
         self.clock, self.bus, self.pool = FakeClock(), Bus(), Counting()
-        config = model.Motion(cooldown=COOLDOWN, settle=1, enabled=enabled, min_frames=frames)
+        config = model.Motion(cooldown=COOLDOWN, settle=1, enabled=enabled, min_frames=frames, zones=zones or {})
         camera = model.Camera.model_validate({"source": "synthetic", "motion": config.model_dump()})
         self.hub = FrameHub("yard", Ring(5.0))
         self.settings = Settings({"yard": camera, "other": camera}, folder / "settings.json", self.bus, self.clock)
         self.status = CameraStatus("Yard")
         self.told: list[Event] = []
-        for kind in (MotionStarted, MotionUpdated, MotionEnded, MotionPicture):
+        for kind in (MotionStarted, MotionUpdated, MotionEnded, MotionPicture, ZoneMoved):
             self.bus.on(kind, self.told.append)
-        self.motion = Motion(
+        self.alarm = Alarm(
             id="yard",
             config=config,
             hub=self.hub,
@@ -73,6 +82,16 @@ class House:
             settings=self.settings,
             status=self.status,
             clock=self.clock,
+            pool=self.pool,
+        )
+        self.motion = Motion(
+            id="yard",
+            config=config,
+            hub=self.hub,
+            bus=self.bus,
+            settings=self.settings,
+            status=self.status,
+            alarm=self.alarm,
             pool=pool or self.pool,
         )
         self._number = 0
@@ -95,6 +114,15 @@ class House:
         count = round(seconds * FPS)
         await self.show(*[picture(round(300 * step / count), size) for step in range(count)])
 
+    async def live(self) -> None:
+        """Motion, and the alarm that keeps the time for it and goes on when motion has failed."""
+        alarm = asyncio.create_task(self.alarm.run())
+        try:
+            await self.motion.run()
+        finally:
+            alarm.cancel()
+            await asyncio.gather(alarm, return_exceptions=True)
+
     def of(self, kind: type[T]) -> list[T]:
         return [event for event in self.told if isinstance(event, kind)]
 
@@ -105,7 +133,7 @@ STILL = picture(None)
 @pytest_asyncio.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     house = House(tmp_path)
-    task = asyncio.create_task(house.motion.run())
+    task = asyncio.create_task(house.live())
     await settle()
     yield house
     task.cancel()
@@ -241,7 +269,7 @@ async def test_switched_on_again_it_settles_first_and_then_sees(house: House) ->
 
 async def test_detection_off_in_the_file_looks_at_nothing(tmp_path: Path) -> None:
     house = House(tmp_path, enabled=False)
-    task = asyncio.create_task(house.motion.run())
+    task = asyncio.create_task(house.live())
     await house.walk(2)
     assert house.pool.done == 0
     assert house.hub.demand[Want.MOTION] == 0
@@ -314,7 +342,7 @@ async def test_coded_video_is_not_looked_at(house: House) -> None:
 
 async def test_a_stop_in_the_middle_of_an_event_ends_it(tmp_path: Path) -> None:
     house = House(tmp_path)
-    task = asyncio.create_task(house.motion.run())
+    task = asyncio.create_task(house.live())
     await house.quiet(3)
     await house.walk(1)
     task.cancel()
@@ -330,12 +358,12 @@ async def test_what_fails_in_the_pool_ends_this_life_and_the_next_one_works(
     house = House(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr("edgecam.motion.luma.of_jpeg", lambda data, width: 1 / 0)
-        life = asyncio.create_task(house.motion.run())
+        life = asyncio.create_task(house.live())
         await house.quiet(1)
         assert life.done()
         with pytest.raises(ZeroDivisionError):
             await life
-    life = asyncio.create_task(house.motion.run())
+    life = asyncio.create_task(house.live())
     await house.quiet(4)
     await house.walk(2)
     assert len(house.of(MotionStarted)) == 1
@@ -359,7 +387,7 @@ class Held(Executor):
 async def test_a_slow_look_is_never_joined_by_a_second_one(tmp_path: Path) -> None:
     pool = Held()
     house = House(tmp_path, pool=pool)
-    life = asyncio.create_task(house.motion.run())
+    life = asyncio.create_task(house.live())
     await house.quiet(2)
     assert len(pool.waiting) == 1
     house.settings.set("yard", "motion_detection", False)
@@ -379,7 +407,7 @@ async def test_a_slow_look_is_never_joined_by_a_second_one(tmp_path: Path) -> No
 async def test_a_look_that_ends_as_privacy_begins_starts_no_event(tmp_path: Path) -> None:
     pool = Held()
     house = House(tmp_path, pool=pool, frames=1)
-    life = asyncio.create_task(house.motion.run())
+    life = asyncio.create_task(house.live())
     for jpeg in (*[STILL] * 40, picture(100)):
         await house.show(jpeg)
         if jpeg is STILL:
@@ -400,7 +428,7 @@ async def test_a_missing_library_is_one_sentence_that_helps(tmp_path: Path, monk
     monkeypatch.setitem(sys.modules, "cv2", None)
     monkeypatch.delitem(sys.modules, "edgecam.motion.luma", raising=False)
     monkeypatch.delattr("edgecam.motion.luma", raising=False)
-    life = asyncio.create_task(house.motion.run())
+    life = asyncio.create_task(house.live())
     await house.quiet(1)
     assert life.done()
     with pytest.raises(RuntimeError, match="pip install opencv-python-headless"):

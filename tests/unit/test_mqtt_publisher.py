@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from edgecam.events import (
     MotionStarted,
     MotionUpdated,
     SnapshotTaken,
+    ZoneMoved,
 )
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraStatus, Health, StoreState
@@ -260,6 +262,7 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
             "score": 40,
             "area": 1.23,
             "zones": [],
+            "cause": "motion",
             "box": [0.1, 0.2, 0.3457, 0.4],
             "since": "2026-09-21T14:13:20.000Z",
             "suppressed": None,
@@ -272,6 +275,7 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
             "score": 40,
             "area": 1.23,
             "zones": [],
+            "cause": "motion",
         }
         house.bus.publish(goes_on())
         assert board.json(f"{BASE}/event")["event_type"] == "motion_updated"
@@ -319,6 +323,38 @@ async def test_without_an_external_url_no_event_carries_a_link(furnish: Furnish)
         assert not any("_url" in payload for topic, payload in board.said if topic == f"{BASE}/event")
 
 
+FEEDER: dict[str, object] = {"zones": {"feeder": {"polygon": [[0, 0], [1, 0], [1, 1]]}}}
+
+
+async def test_each_zone_is_on_and_off_by_itself_and_off_at_the_start(furnish: Furnish) -> None:
+    house = furnish(motion=FEEDER)
+    zone = f"{BASE}/zone/feeder"
+    async with living(house) as board:
+        assert board.now[zone] == "OFF"
+        assert zone in board.owned
+        assert not [topic for topic in board.owned if "/gate/zone/" in topic]
+        for moving, payload in ((True, "ON"), (False, "OFF")):
+            house.bus.publish(ZoneMoved(camera="birdbox", at=1_790_000_000.0, zone="feeder", moving=moving))
+            assert board.now[zone] == payload
+        assert board.now[f"{BASE}/motion"] == "OFF"
+
+
+async def test_a_zone_in_which_something_moves_is_on_from_the_first_message(furnish: Furnish) -> None:
+    house = furnish(motion=FEEDER)
+    house.status["birdbox"].zones.add("feeder")
+    async with living(house) as board:
+        assert board.now[f"{BASE}/zone/feeder"] == "ON"
+
+
+async def test_a_triggered_event_says_what_triggered_it(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(replace(starts(), cause="pir"))
+        assert board.json(f"{BASE}/event")["cause"] == "pir"
+        assert board.json(f"{BASE}/motion/attributes")["cause"] == "pir"
+        assert board.now[f"{BASE}/motion"] == "ON"
+
+
 async def test_clips_are_announced_with_what_proves_them(furnish: Furnish) -> None:
     house = furnish()
     stored = clip(receipt=Receipt(store="folder /mnt/nas", key="pi/birdbox/x", size=12345, at=1_790_000_020.0))
@@ -331,6 +367,7 @@ async def test_clips_are_announced_with_what_proves_them(furnish: Furnish) -> No
             "time": "2026-09-21T14:13:30.000Z",
             "score": 71,
             "zones": [],
+            "cause": "motion",
             "duration": 10.0,
             "part": 1,
             "id": "20260921T141320000Z-birdbox-event-k3x7qa",
@@ -679,7 +716,6 @@ async def test_the_last_minute_is_saved_by_a_press_and_other_lengths_by_their_na
 @pytest.mark.parametrize(
     ("what", "asked"),
     [
-        ("birdbox/trigger", "trigger birdbox 30 s button"),
         ("birdbox/restart", "restart birdbox"),
         ("reload", "reload"),
         ("restart", "restart"),
@@ -705,6 +741,24 @@ async def test_buttons_of_camera_and_node_do_what_they_say_and_never_a_replay(
     assert f"{what}/set: ignored and cleared" in caplog.text
     assert f"{what}/set: ignored: must be PRESS" in caplog.text
     assert ": the sun is too bright" in caplog.text
+
+
+async def test_an_event_is_triggered_by_a_press_or_for_a_time(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        for payload in (b"PRESS", b"10s", b"11m", b"now"):
+            board.command("birdbox/trigger", payload)
+        await settle()
+        assert house.shutter.asked == ["trigger birdbox 30 s mqtt", "trigger birdbox 10 s mqtt"]
+        house.shutter.answer.set_exception(Unavailable("privacy is on"))
+        board.command("birdbox/trigger", b"PRESS")
+        await settle()
+    assert "birdbox: no event: privacy is on" in caplog.text
+    assert (
+        caplog.text.count("birdbox/trigger/set: ignored: must be a duration from 1s to 10m such as 30s, or PRESS") == 2
+    )
 
 
 async def test_a_wrong_file_is_no_news_for_the_log_when_a_button_meets_it(

@@ -9,7 +9,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from typing import TypeVar
 
+from edgecam import trigger
 from edgecam.config import units
 from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.topics import Topics
@@ -18,12 +20,12 @@ LONGEST = 4096
 """Bytes of the longest request."""
 LONGEST_MARK = 256
 """Characters of the longest transaction, bytes of the longest correlation data."""
-LONGEST_CAUSE = 64
 LAST = 60.0
 """Seconds that `clip` saves when nobody says."""
-EVENT, CAUSE = 30.0, "request"
-"""Seconds that `trigger` records when nobody says, and what its event says of why."""
+CAUSE = "mqtt"
+"""Of an event for which nobody says why."""
 
+T = TypeVar("T")
 Scalar = str | int | float | bool | None
 Json = dict[str, object]
 
@@ -188,22 +190,18 @@ class _Fields:
             raise ValueError(f"no such camera: one of {', '.join(self._cameras) or 'none'}")
         return found
 
-    def text(self, key: str, wanted: str, standard: str | None = None, longest: int = 256) -> str:
-        value = self._sent.get(key, standard)
-        if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
+    def text(self, key: str, wanted: str) -> str:
+        value = self._sent.get(key)
+        if not isinstance(value, str) or not 0 < len(value) <= LONGEST_MARK or not value.isprintable():
             raise ValueError(f"{key} must be {wanted}")
         return value
 
-    def seconds(self, key: str, standard: float) -> float:
-        value = self._sent.get(key, standard)
+    def read(self, key: str, how: Callable[[object], T], standard: object) -> T:
+        """By a function whose complaint follows a name."""
         try:
-            if isinstance(value, str):
-                return units.last(value)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                return units.within_a_day(value)
-        except (ValueError, OverflowError):
-            pass
-        raise ValueError(f'{key} must be a duration up to 24h such as "60s", or a number of seconds')
+            return how(self._sent.get(key, standard))
+        except ValueError as error:
+            raise ValueError(f"{key} {error}") from None
 
     def moment(self, key: str) -> float:
         """Unix seconds of an ISO 8601 time; without an offset it is the box's local time."""
@@ -214,6 +212,17 @@ class _Fields:
             raise ValueError(f'{key} must be a time such as "2026-11-21T07:15:30Z"') from None
 
 
+def _last(value: object) -> float:
+    try:
+        if isinstance(value, str):
+            return units.last(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return units.within_a_day(value)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError('must be a duration up to 24h such as "60s", or a number of seconds')
+
+
 def _export(fields: _Fields) -> Export:
     asked = Export(fields.camera(), fields.moment("from"), fields.moment("to"))
     if asked.begin >= asked.end:
@@ -222,13 +231,13 @@ def _export(fields: _Fields) -> Export:
 
 
 def _trigger(fields: _Fields) -> Trigger:
-    cause = fields.text("cause", f"text of at most {LONGEST_CAUSE} characters", CAUSE, LONGEST_CAUSE)
-    return Trigger(fields.camera(), fields.seconds("duration", EVENT), cause)
+    duration = fields.read("duration", trigger.duration, trigger.DURATION)
+    return Trigger(fields.camera(), duration, fields.read("cause", trigger.cause, CAUSE))
 
 
 VERBS: Mapping[str, tuple[tuple[str, ...], Callable[[_Fields], Question]]] = {
     "snapshot": (("camera",), lambda fields: Snapshot(fields.camera())),
-    "clip": (("camera", "last"), lambda fields: Clip(fields.camera(), fields.seconds("last", LAST))),
+    "clip": (("camera", "last"), lambda fields: Clip(fields.camera(), fields.read("last", _last, LAST))),
     "trigger": (("camera", "duration", "cause"), _trigger),
     "export": (("camera", "from", "to"), _export),
     "reload": ((), lambda _: Reload()),

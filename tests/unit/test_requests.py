@@ -51,7 +51,7 @@ def ask(
         ("clip", b'{"camera": "gate"}', Clip("gate", 60.0)),
         ("clip", b'{"camera": "gate", "last": "5m"}', Clip("gate", 300.0)),
         ("clip", b'{"camera": "gate", "last": 2.5}', Clip("gate", 2.5)),
-        ("trigger", b'{"camera": "gate"}', Trigger("gate", 30.0, "request")),
+        ("trigger", b'{"camera": "gate"}', Trigger("gate", 30.0, "mqtt")),
         ("trigger", b'{"camera": "gate", "duration": "10s", "cause": "pir"}', Trigger("gate", 10.0, "pir")),
         (
             "export",
@@ -73,7 +73,8 @@ def test_every_verb_is_understood(verb: str, payload: bytes, question: Question)
 CAMERA = "camera must be the id of a camera"
 LAST = 'last must be a duration up to 24h such as "60s", or a number of seconds'
 FROM, TO = (f'{key} must be a time such as "2026-11-21T07:15:30Z"' for key in ("from", "to"))
-CAUSE = "cause must be text of at most 64 characters"
+CAUSE = "cause must be a word of up to 32 letters, digits, _ . and -, such as pir"
+EVENT = "duration must be a duration from 1s to 10m such as 30s"
 OBJECT = 'must be a JSON object such as {"transaction": 1}'
 MARK = "transaction must be text, a number, true, false or null, at most 256 characters"
 CLIP = "clip takes camera, last, transaction, and nothing else"
@@ -101,7 +102,9 @@ CLIP = "clip takes camera, last, transaction, and nothing else"
         ("clip", b'{"camera": "gate", "xyzzy": 1}', CLIP),
         ("trigger", b'{"camera": "gate", "cause": 5}', CAUSE),
         ("trigger", b'{"camera": "gate", "cause": "a\\nb"}', CAUSE),
-        ("trigger", b'{"camera": "gate", "cause": "%s"}' % (b"x" * 65), CAUSE),
+        ("trigger", b'{"camera": "gate", "cause": "%s"}' % (b"x" * 33), CAUSE),
+        ("trigger", b'{"camera": "gate", "duration": "11m"}', EVENT),
+        ("trigger", b'{"camera": "cellar", "duration": "10s"}', "no such camera: one of birdbox, gate"),
         ("export", b'{"camera": "gate"}', FROM),
         ("export", b'{"camera": "gate", "from": "2026-09-21T14:13:20Z", "to": "soon"}', TO),
         ("export", b'{"camera": "gate", "from": "0001-01-01", "to": "2026-09-21"}', FROM),

@@ -543,3 +543,13 @@ async def test_what_is_finished_cannot_be_restarted() -> None:
     async with world.running():
         with pytest.raises(Trouble, match=r"clip\.mp4 is over"):
             world.camera.restart()
+
+
+async def test_a_restart_of_a_camera_that_is_silent_does_not_make_it_look_well() -> None:
+    world = World(steady(1.0), [], [])
+    async with world.running():
+        await world.clock.advance(PATIENCE + 3.0)
+        assert (world.status.online, world.status.state, len(world.sources)) == (False, CameraState.STALLED, 2)
+        world.camera.restart()
+        await settle()
+        assert (world.status.online, world.status.state, len(world.sources)) == (False, CameraState.STALLED, 3)

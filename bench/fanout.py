@@ -45,6 +45,9 @@ class Nobody:
     async def export(self, camera: str, begin: float, end: float) -> Film:
         raise NotImplementedError
 
+    def trigger(self, camera: str, duration: float, cause: str) -> str:
+        raise NotImplementedError
+
     def retry_offload(self) -> None:
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""Alarm: opens and closes the events of one camera, whatever the reason: motion that was seen, or a trigger from outside.
+"""Alarm: opens and closes the events of one camera, whatever the reason: motion that is seen, a trigger from outside.
 
 A triggered event is an event like any other: it is told, recorded and shown in the same way, and bears its own cause.
 """
@@ -32,7 +32,7 @@ PATIENCE = 5.0
 
 
 class Alarm:
-    """Component that keeps the time of events; the `[alarm]` fields of the camera's status are its own. Loop thread only.
+    """Component: keeps the time of events. The `[alarm]` fields of the camera's status are its own. Loop thread only.
 
     It lives beside the one that looks for motion, so that a trigger is obeyed with motion detection off as well.
     """

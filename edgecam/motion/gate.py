@@ -1,8 +1,8 @@
 """Gate: turns single looks into events. A look is evidence; an event is a decision.
 
 A *run* is `confirm` or more moving looks in a row. An *event* is one run or several, each nearer than the
-cooldown to the one before. So a lone flash neither begins an event nor keeps one alive. A trigger from outside is another
-reason: it begins an event at once, or keeps the running one open, until its time is over.
+cooldown to the one before. So a lone flash neither begins an event nor keeps one alive. A trigger from outside is
+another reason: it begins an event at once, or keeps the running one open, until its time is over.
 """
 
 from dataclasses import dataclass

@@ -50,9 +50,9 @@ class Sensors:
 
 
 def _switched(told: Mapping[str, list[Fact]]) -> list[Switched]:
-    found: list[Switched] = []
-    for name, facts in told.items():
-        for fact in facts:
-            if isinstance(fact, Started | Ended):
-                found.append(Switched(name, isinstance(fact, Started), fact.at))
-    return found
+    return [
+        Switched(name, isinstance(fact, Started), fact.at)
+        for name, facts in told.items()
+        for fact in facts
+        if isinstance(fact, Started | Ended)
+    ]

@@ -16,7 +16,6 @@ from edgecam.web.answers import Refused, as_json
 from edgecam.web.door import visitor
 from edgecam.web.live import Live, find
 
-
 T = TypeVar("T")
 
 

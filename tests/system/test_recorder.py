@@ -218,7 +218,10 @@ async def test_a_clip_shows_what_led_to_the_motion_and_what_followed(
         assert studio.open_files() == []
 
 
-async def test_a_triggered_event_is_recorded_as_long_as_it_is_held_and_says_why(tmp_path: Path) -> None:
+async def test_a_triggered_event_is_recorded_as_long_as_it_is_held_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecam.record.recorder.HOLD", 1)  # no frame waits in memory for the end of the event
     frames = h264(150)
     async with recording(tmp_path) as studio:
         studio.film(frames[:50])

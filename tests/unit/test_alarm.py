@@ -166,6 +166,7 @@ async def test_switching_detection_off_ends_motion_and_leaves_what_was_triggered
     assert yard.status.moving
     await yard.film(2)
     assert not yard.status.moving
+    assert [it.cause for it in yard.of(MotionEnded)] == ["motion", "pir"]
 
 
 async def test_privacy_ends_whatever_goes_on_and_refuses_triggers(yard: Yard) -> None:

@@ -94,7 +94,7 @@ class Alarm:
 
     def tune(self, cooldown: float) -> None:
         """Another cooldown of the camera, in seconds; it counts at once."""
-        self._gate.cooldown = cooldown
+        self._gate.tune(cooldown)
         self._sensors.tune(cooldown)
 
     def look(self, look: Look, frame: Frame) -> None:

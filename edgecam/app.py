@@ -167,6 +167,8 @@ class Daemon:
             hubs=self._hubs,
             health=self.health,
             control=control,
+            settings=self._settings,
+            bus=bus,
             library=self._library,
             clock=clock,
             pool=pool,

@@ -7,7 +7,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,10 +14,10 @@ from edgecam import aside, durable
 from edgecam.clock import Clock
 from edgecam.config.model import Camera
 from edgecam.events import Bus, SettingChanged
+from edgecam.knobs import Choice, Knob, Number, Switch, Value
 
 log = logging.getLogger(__name__)
 
-Value = bool | int | float | str
 _Kept = Mapping[str, Mapping[str, tuple[Value, Value]]]
 """Camera -> key -> the changed value, and the file's against which it was changed."""
 
@@ -29,59 +28,45 @@ PATIENCE = 1.0
 """Seconds that the disk gets for the last change when the daemon stops."""
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """On or off."""
-
-    def parse(self, value: Value) -> bool:
-        """Takes True, False, `ON`, `OFF` in any case; raises ValueError."""
-        if isinstance(value, bool):
-            return value
-        text = str(value).strip().upper()
-        if text not in ("ON", "OFF"):
-            raise ValueError("must be ON or OFF")
-        return text == "ON"
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A whole number within limits."""
-
-    low: int
-    high: int
-
-    def parse(self, value: Value) -> int:
-        """Takes a number or its text; raises ValueError."""
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if isinstance(value, bool) or not (self.low <= number <= self.high and number == int(number)):
-            raise ValueError(f"must be a whole number from {self.low} to {self.high}")
-        return int(number)
-
-
-SETTINGS: Mapping[str, Switch | Number] = {
+SETTINGS: Mapping[str, Knob] = {
     "motion_detection": Switch(),
     "recording": Switch(),
+    "streaming": Switch(),
     "offload": Switch(),
     "privacy": Switch(),
-    "sensitivity": Number(1, 100),
+    "sensitivity": Number(1, 100, "%"),
+    "min_area": Number(0, 100, "%", step=0.1),
+    "cooldown": Number(1, 3600, "s"),
+    "snapshot_interval": Number(0, 86400, "s"),
+    "record_mode": Choice(("event", "continuous", "both")),
 }
+"""What can be changed of each camera. The file's own values may lie beyond the limits of a number."""
 
 
 def _of_file(camera: Camera) -> dict[str, Value]:
+    """Of `snapshot_interval` 0 means no periodic picture."""
     return {
         "motion_detection": camera.motion.enabled,
         "recording": camera.record.enabled,
+        "streaming": camera.stream.enabled,
         "offload": bool(camera.offload),
         "privacy": camera.privacy,
         "sensitivity": camera.motion.sensitivity,
+        "min_area": camera.motion.min_area,
+        "cooldown": _shortest(camera.motion.cooldown),
+        "snapshot_interval": _shortest(camera.snapshot.every or 0),
+        "record_mode": camera.record.mode,
     }
 
 
+def _shortest(number: float) -> int | float:
+    return int(number) if number == int(number) else number
+
+
 def _said(value: Value) -> str:
-    return ("off", "on")[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 class Switches(Protocol):
@@ -116,38 +101,59 @@ class Settings:
             for camera, changes in kept.items():
                 for key, (value, against) in changes.items():
                     if key in SETTINGS and self._file.get(camera, {}).get(key) == against:
-                        self._changed.setdefault(camera, {})[key] = SETTINGS[key].parse(value)
+                        self._recall(camera, key, value)
         except FileNotFoundError:
             pass
         except (OSError, ValueError, TypeError, AttributeError) as error:
             log.error("settings: %s is unreadable (%s); privacy is on, else the file's values apply", self._path, error)
             self._changed = {camera: {"privacy": True} for camera in self._file}  # perhaps it was on
 
+    def _recall(self, camera: str, key: str, value: object) -> None:
+        """A change of an earlier life. One that another version made and this one does not know costs no other."""
+        changes = self._changed.setdefault(camera, {})
+        try:
+            changes[key] = SETTINGS[key].parse(value)
+        except ValueError as error:
+            log.warning("settings: %s: the kept %s is ignored: it %s", camera, key, error)
+            if key == "privacy":
+                changes[key] = True  # perhaps it was on
+
     def get(self, camera: str, key: str) -> Value:
         """The value in force."""
         return self._changed.get(camera, {}).get(key, self._file[camera][key])
 
+    def file(self, camera: str, key: str) -> Value:
+        """The configuration's value."""
+        return self._file[camera][key]
+
+    def is_changed(self, camera: str, key: str) -> bool:
+        """Whether another value than the file's is in force."""
+        return key in self._changed.get(camera, {})
+
     def on(self, camera: str, key: str) -> bool:
         return self.get(camera, key) is True
 
-    def number(self, camera: str, key: str) -> int:
-        return int(self.get(camera, key))
+    def number(self, camera: str, key: str) -> float:
+        return float(self.get(camera, key))
 
-    def set(self, camera: str, key: str, value: Value | None) -> None:
+    def word(self, camera: str, key: str) -> str:
+        return str(self.get(camera, key))
+
+    def set(self, camera: str, key: str, value: object) -> None:
         """Change one setting (None: back to the file's value), tell the bus, keep it over a restart.
 
         Raises KeyError for an unknown camera or key, ValueError with a sentence for a bad value.
         """
+        file = self._file[camera][key]
+        now = file if value is None else SETTINGS[key].parse(value)
         changes = self._changed.setdefault(camera, {})
-        before = self.get(camera, key)
-        if value is None:
-            changes.pop(key, None)
-        else:
-            changes[key] = SETTINGS[key].parse(value)
-        if self.get(camera, key) != before or value is None:
+        before = changes.pop(key, None)
+        if now != file:
+            changes[key] = now
+        if changes.get(key) != before:
             self._save()
-        now = self.get(camera, key)
-        log.info("%s: %s is now %s%s", camera, key, _said(now), "" if key in changes else " again, as in the file")
+        back = before is not None and key not in changes
+        log.info("%s: %s is now %s%s", camera, key, _said(now), " again, as in the file" if back else "")
         self._bus.publish(SettingChanged(camera=camera, at=self._clock.wall(), key=key, value=now))
 
     def _save(self) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Protocol
 
@@ -43,24 +44,34 @@ SETTINGS: Mapping[str, Knob] = {
 """What can be changed of each camera. The file's own values may lie beyond the limits of a number."""
 
 
+PLACES: Mapping[str, tuple[str, ...]] = {
+    "motion_detection": ("motion", "enabled"),
+    "recording": ("record", "enabled"),
+    "streaming": ("stream", "enabled"),
+    "offload": ("offload",),
+    "privacy": ("privacy",),
+    "sensitivity": ("motion", "sensitivity"),
+    "min_area": ("motion", "min_area"),
+    "cooldown": ("motion", "cooldown"),
+    "snapshot_interval": ("snapshot", "every"),
+    "record_mode": ("record", "mode"),
+}
+"""Where the file's own value of each stands, below the camera."""
+
+
 def _of_file(camera: Camera) -> dict[str, Value]:
-    """Of `snapshot_interval` 0 means no periodic picture."""
-    return {
-        "motion_detection": camera.motion.enabled,
-        "recording": camera.record.enabled,
-        "streaming": camera.stream.enabled,
-        "offload": bool(camera.offload),
-        "privacy": camera.privacy,
-        "sensitivity": camera.motion.sensitivity,
-        "min_area": camera.motion.min_area,
-        "cooldown": _shortest(camera.motion.cooldown),
-        "snapshot_interval": _shortest(camera.snapshot.every or 0),
-        "record_mode": camera.record.mode,
-    }
+    return {key: _value(reduce(getattr, place, camera)) for key, place in PLACES.items()}
 
 
-def _shortest(number: float) -> int | float:
-    return int(number) if number == int(number) else number
+def _value(found: object) -> Value:
+    """No interval is 0, some kinds of media are a switch that is on."""
+    match found:
+        case bool() | str():
+            return found
+        case int() | float():
+            return int(found) if found == int(found) else found
+        case _:
+            return 0 if found is None else bool(found)
 
 
 def _said(value: Value) -> str:
@@ -129,6 +140,14 @@ class Settings:
     def is_changed(self, camera: str, key: str) -> bool:
         """Whether another value than the file's is in force."""
         return key in self._changed.get(camera, {})
+
+    def marks(self) -> dict[tuple[str | int, ...], str]:
+        """Where in the configuration another value is in force, and which, in words."""
+        return {
+            ("cameras", camera, *PLACES[key]): f"now {_said(value)} (setting {key})"
+            for camera, changes in self._changed.items()
+            for key, value in changes.items()
+        }
 
     def on(self, camera: str, key: str) -> bool:
         return self.get(camera, key) is True

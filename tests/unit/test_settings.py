@@ -13,7 +13,7 @@ from edgecam import durable
 from edgecam.config.model import Config
 from edgecam.events import Bus, SettingChanged
 from edgecam.knobs import Value
-from edgecam.settings import AGAIN, PATIENCE, SETTINGS, Settings
+from edgecam.settings import AGAIN, PATIENCE, PLACES, SETTINGS, Settings
 from fakes import FakeClock, until
 
 CAMERAS = Config.model_validate({"cameras": {"birdbox": {"source": "synthetic"}}}).cameras
@@ -272,3 +272,7 @@ def test_a_kept_privacy_that_nobody_understands_is_on(tmp_path: Path) -> None:
     here = made(tmp_path)
     assert here.on("birdbox", "privacy")
     assert here.number("birdbox", "cooldown") == 20
+
+
+def test_every_setting_has_its_place_in_the_file() -> None:
+    assert list(PLACES) == list(SETTINGS)

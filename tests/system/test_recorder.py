@@ -64,11 +64,9 @@ class Studio:
         **event: object,
     ) -> None:
         self.library, self.clock, self.bus = library, FakeClock(monotonic=1000.0), Bus()
-        record = model.Record.model_validate(
-            {"mode": mode, "event": {"pre": "1s", "post": "1s"} | event, "continuous": {"segment": segment}}
-        )
+        record = {"mode": mode, "event": {"pre": "1s", "post": "1s"} | event, "continuous": {"segment": segment}}
         video = {"codec": codec, "keyframe": "1s"}
-        camera = model.Camera.model_validate({"source": "synthetic", "video": video, "record": record.model_dump()})
+        camera = model.Camera.model_validate({"source": "synthetic", "video": video, "record": record})
         self.status = CameraStatus("Cam")
         self.hub = FrameHub("cam", Ring(3.0))
         self.settings = Settings({"cam": camera}, library.layout.root / "settings.json", self.bus, self.clock)
@@ -82,7 +80,7 @@ class Studio:
         )
         self.recorder = Recorder(
             id="cam",
-            config=record,
+            config=camera.record,
             video=camera.video,
             hub=self.hub,
             bus=self.bus,

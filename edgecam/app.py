@@ -93,6 +93,7 @@ class Daemon:
                 asyncio.create_task(self._tell_end(stop), name="end"),
             ]
             try:
+                self._settings.tidy()
                 await serve(self._rooms, self._clock, stop)
             finally:
                 for herald in heralds:

@@ -19,8 +19,8 @@ from edgecam.knobs import Choice, Knob, Number, Switch, Value
 
 log = logging.getLogger(__name__)
 
-_Kept = Mapping[str, Mapping[str, tuple[Value, Value]]]
-"""Camera -> key -> the changed value, and the file's against which it was changed."""
+_Kept = Mapping[str, Mapping[str, object]]
+"""Camera -> key -> [the changed value, the file's against which it was changed]."""
 
 AGAIN = 30.0
 """Seconds until a disk that refused a change is asked again."""
@@ -74,6 +74,13 @@ def _value(found: object) -> Value:
             return 0 if found is None else bool(found)
 
 
+def _pair(entry: object) -> tuple[object, object]:
+    """What was changed to, and against what; raises ValueError."""
+    if not isinstance(entry, list) or len(entry) != 2:
+        raise ValueError("must be a pair")
+    return entry[0], entry[1]
+
+
 def _said(value: Value) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -99,6 +106,9 @@ class Settings:
         self._path, self._bus, self._clock = path, bus, clock
         self._file = {name: _of_file(camera) for name, camera in cameras.items()}
         self._changed: dict[str, dict[str, Value]] = {}
+        self._strange: dict[str, dict[str, object]] = {}
+        """Of the state file, what is not understood here: camera -> key -> as it stands."""
+        self._outdated = False
         self._unwritten = False
         self._writing: asyncio.Task[None] | None = None
         self.trouble: str | None = None
@@ -110,24 +120,38 @@ class Settings:
         try:
             kept = json.loads(self._path.read_bytes())
             for camera, changes in kept.items():
-                for key, (value, against) in changes.items():
-                    if key in SETTINGS and self._file.get(camera, {}).get(key) == against:
-                        self._recall(camera, key, value)
+                for key, entry in changes.items():
+                    self._recall(camera, key, entry)
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError) as error:
             log.error("settings: %s is unreadable (%s); privacy is on, else the file's values apply", self._path, error)
             self._changed = {camera: {"privacy": True} for camera in self._file}  # perhaps it was on
 
-    def _recall(self, camera: str, key: str, value: object) -> None:
-        """A change of an earlier life. One that another version made and this one does not know costs no other."""
-        changes = self._changed.setdefault(camera, {})
+    def _recall(self, camera: str, key: str, entry: object) -> None:
+        """A change of an earlier life. One that was made for a camera that is away, or by a version that knows more
+        than this one, costs no other and waits for whoever understands it.
+        """
+        if camera not in self._file or key not in SETTINGS:
+            self._strange.setdefault(camera, {})[key] = entry
+            return
         try:
-            changes[key] = SETTINGS[key].parse(value)
+            value, against = _pair(entry)
+            if against == self._file[camera][key]:
+                self._changed.setdefault(camera, {})[key] = SETTINGS[key].parse(value)
+            else:
+                self._outdated = True
         except ValueError as error:
             log.warning("settings: %s: the kept %s is ignored: it %s", camera, key, error)
+            self._strange.setdefault(camera, {})[key] = entry
             if key == "privacy":
-                changes[key] = True  # perhaps it was on
+                self._changed.setdefault(camera, {})[key] = True  # perhaps it was on
+
+    def tidy(self) -> None:
+        """Forget for good what the file's new values have put an end to: they may become the old ones again."""
+        if self._outdated:
+            self._outdated = False
+            self._save()
 
     def get(self, camera: str, key: str) -> Value:
         """The value in force."""
@@ -166,10 +190,11 @@ class Settings:
         file = self._file[camera][key]
         now = file if value is None else SETTINGS[key].parse(value)
         changes = self._changed.setdefault(camera, {})
+        strange = self._strange.get(camera, {}).pop(key, None)
         before = changes.pop(key, None)
         if now != file:
             changes[key] = now
-        if changes.get(key) != before:
+        if changes.get(key) != before or strange is not None:
             self._save()
         back = before is not None and key not in changes
         log.info("%s: %s is now %s%s", camera, key, _said(now), " again, as in the file" if back else "")
@@ -181,11 +206,11 @@ class Settings:
             self._writing = asyncio.create_task(self._write(), name="settings")
 
     def _kept(self) -> _Kept:
-        return {
-            camera: {key: (value, self._file[camera][key]) for key, value in changes.items()}
-            for camera, changes in self._changed.items()
-            if changes
-        }
+        kept = {camera: dict(entries) for camera, entries in self._strange.items()}
+        for camera, changes in self._changed.items():
+            for key, value in changes.items():
+                kept.setdefault(camera, {})[key] = (value, self._file[camera][key])
+        return kept
 
     async def _write(self) -> None:
         """One at a time, and only the newest of what came meanwhile, until the disk has it."""

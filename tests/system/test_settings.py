@@ -95,11 +95,17 @@ def test_settings_are_obeyed_at_once_and_survive_a_crash_until_the_file_says_som
             wall["record"]["mode"] = "both"
             started(box, ear, 3)
             until("the file's new value is told", lambda: ear.last(f"{WALL}/record_mode") == b"both")
+            until("the old setting is forgotten", lambda: "record_mode" not in json.loads(kept.read_bytes())["wall"])
             others = {"snapshot_interval": 1, "streaming": False, "min_area": 0.5, "cooldown": 7}
             assert changed(box) == others
             assert box.send("PATCH", SHEET, dict.fromkeys(others))[0] == 200
             until("the file's values are told", lambda: ear.last(f"{WALL}/snapshot_interval") == b"3600")
             assert changed(box) == {}
+            box.down()
+
+            wall["record"]["mode"] = "event"
+            started(box, ear, 4)
+            until("the file's old value is told", lambda: ear.last(f"{WALL}/record_mode") == b"event")
             with urllib.request.urlopen(box.url + STREAM, timeout=20) as stream:  # noqa: S310  (our own loopback)
                 assert stream.read(1000)
         finally:

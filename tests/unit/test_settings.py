@@ -102,9 +102,7 @@ def test_an_unknown_camera_or_key_is_refused(tmp_path: Path, camera: str, key: s
         settings(tmp_path).set(camera, key, "ON")
 
 
-@pytest.mark.parametrize(
-    "garbage", [b"", b"[]", b'{"birdbox": 3}', b'{"birdbox": {"sensitivity": 80}}', b'{"birdbox": {"se', b"\xff"]
-)
+@pytest.mark.parametrize("garbage", [b"", b"[]", b'{"birdbox": 3}', b'{"birdbox": {"se', b"\xff"])
 def test_a_damaged_file_means_the_configurations_values_and_privacy(
     tmp_path: Path, garbage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -247,24 +245,52 @@ async def test_the_files_own_value_is_no_change(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "settings.json").read_bytes()) == {}
 
 
-def test_what_a_newer_version_kept_costs_nothing_that_this_one_knows(
+NEWER = {
+    "mood": {"calm": 1},
+    "record_mode": ["on_sound", "event"],
+    "sensitivity": [80, 50],
+    "cooldown": {"value": 5},
+}
+
+
+async def test_what_a_newer_version_kept_costs_nothing_and_waits_for_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept = {
-        "mood": ["calm", "wild"],
-        "record_mode": ["on_sound", "event"],
-        "sensitivity": [80, 50],
-        "cooldown": [[], 10],
-    }
-    (tmp_path / "settings.json").write_text(json.dumps({"birdbox": kept}))
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"birdbox": NEWER, "away": {"privacy": [True, False]}}))
     here = made(tmp_path)
     assert here.word("birdbox", "record_mode") == "event"
     assert here.number("birdbox", "sensitivity") == 80
     assert not here.on("birdbox", "privacy")
     assert caplog.messages == [
         "settings: birdbox: the kept record_mode is ignored: it must be one of event, continuous, both",
-        "settings: birdbox: the kept cooldown is ignored: it must be a whole number from 1 to 3600",
+        "settings: birdbox: the kept cooldown is ignored: it must be a pair",
     ]
+    here.set("birdbox", "sensitivity", 70)
+    here.set("birdbox", "record_mode", "both")
+    await here.close()
+    expected = NEWER | {"sensitivity": [70, 50], "record_mode": ["both", "event"]}
+    assert json.loads(file.read_bytes()) == {"birdbox": expected, "away": {"privacy": [True, False]}}
+
+
+async def test_a_change_that_the_file_ended_does_not_come_back_with_the_files_old_value(tmp_path: Path) -> None:
+    here = settings(tmp_path, sensitivity=50)
+    here.set("birdbox", "sensitivity", 80)
+    here.set("birdbox", "cooldown", 20)
+    await here.close()
+    edited = settings(tmp_path, sensitivity=60)
+    edited.tidy()
+    await edited.close()
+    again = settings(tmp_path, sensitivity=50)
+    assert (again.number("birdbox", "sensitivity"), again.number("birdbox", "cooldown")) == (50, 20)
+
+
+def test_a_start_without_news_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"birdbox": {"cooldown": [20, 10]}}')
+    here = made(tmp_path)
+    (tmp_path / "settings.json").unlink()
+    here.tidy()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_kept_privacy_that_nobody_understands_is_on(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ async def publish(hub: FrameHub, fps: float, size: int) -> None:
 
 async def ours(hub: FrameHub) -> None:
     from edgecam.web import Web
+    from edgecam.web.signed import Signer
 
     camera = Camera.model_validate({"source": "synthetic"})
     http = Config.model_validate({"http": {"listen": "127.0.0.1:0", "max_clients": 5000}}).http.changed(
@@ -84,8 +85,9 @@ async def ours(hub: FrameHub) -> None:
             health=health,
             control=Nobody(),
             settings=Settings({"bench": camera}, Path("/nowhere/settings.json"), bus, clock),
-            bus=bus,
             library=Library(Layout(Path("/nowhere")), wanted=lambda _: False),
+            bus=bus,
+            signer=Signer(b"", clock),
             clock=clock,
             pool=pool,
         )

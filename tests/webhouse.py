@@ -26,6 +26,7 @@ from edgecam.record.disk.library import Library
 from edgecam.record.disk.mender import Mender
 from edgecam.settings import Settings
 from edgecam.web import Web
+from edgecam.web.signed import Signer
 from fakes import FakeClock, settle, until
 from pictures import jpeg
 from waiting import NOON
@@ -155,6 +156,7 @@ class House:
         self.clock, self.bus = FakeClock(), Bus()
         self.settings = Settings(config.cameras, state / "settings.json", self.bus, self.clock)
         self.library = library or Library(Layout(Path("/nowhere")), wanted=lambda _: False)
+        self.signer = Signer(bytes(32), self.clock)
         self.hubs = {name: FrameHub(name, Ring(1.0)) for name in cameras}
         self.status = {name: CameraStatus(name, state=CameraState.RUNNING) for name in cameras}
         self.health = Health("box", "c0ffee", self.clock, dict(self.status))
@@ -167,8 +169,9 @@ class House:
             health=self.health,
             control=self.shutter,
             settings=self.settings,
-            bus=self.bus,
             library=self.library,
+            bus=self.bus,
+            signer=self.signer,
             clock=self.clock,
             pool=pool,
             zone=zone,

@@ -15,6 +15,7 @@ from edgecam.config import model
 from edgecam.events import Bus, CameraLost, CameraOnline, Event, SettingChanged
 from edgecam.health import Health
 from edgecam.hub import FrameHub
+from edgecam.links import Links
 from edgecam.mqtt import discovery, payloads
 from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.orders import Control, Orders
@@ -53,6 +54,7 @@ class Publisher:
         clock: Clock,
         control: Control,
         url: str,
+        links: Links,
         pool: Executor,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -65,7 +67,7 @@ class Publisher:
         self._about = discovery.About(health.node, health.instance, __version__, url)
         self._topics = Topics(f"{config.mqtt.base_topic}/{health.node}")
         self._states = States(mqtt, self._topics, health, clock)
-        self._story = Story(mqtt, self._topics, config.cameras, settings, url, clock)
+        self._story = Story(mqtt, self._topics, config.cameras, settings, url, links, clock)
         self._rival = Rival(health.node, health.instance, health.mqtt, clock)
         self._born: asyncio.Task[None] | None = None
         self._stills = {

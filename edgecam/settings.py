@@ -124,7 +124,7 @@ class Settings:
                     self._recall(camera, key, entry)
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             log.error("settings: %s is unreadable (%s); privacy is on, else the file's values apply", self._path, error)
             self._changed = {camera: {"privacy": True} for camera in self._file}  # perhaps it was on
 

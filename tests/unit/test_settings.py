@@ -102,7 +102,11 @@ def test_an_unknown_camera_or_key_is_refused(tmp_path: Path, camera: str, key: s
         settings(tmp_path).set(camera, key, "ON")
 
 
-@pytest.mark.parametrize("garbage", [b"", b"[]", b'{"birdbox": 3}', b'{"birdbox": {"se', b"\xff"])
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"[]", b'{"birdbox": 3}', b'{"birdbox": {"se', b"\xff", b"[" * 100_000],
+    ids=["empty", "a list", "a number", "torn", "no text", "without end"],
+)
 def test_a_damaged_file_means_the_configurations_values_and_privacy(
     tmp_path: Path, garbage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -100,6 +100,7 @@ class Daemon:
                 asyncio.create_task(self._tell_end(stop), name="end"),
             ]
             try:
+                self._settings.tidy()
                 await serve(self._rooms, self._clock, stop)
             finally:
                 for herald in heralds:
@@ -168,8 +169,8 @@ class Daemon:
             pool=pool,
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
             mender=mender,
-            links=self._links,
             bells=alarms,
+            links=self._links,
             sender=uploader,
             captures=captures,
             lifetime=self._lifetime,
@@ -180,6 +181,7 @@ class Daemon:
             hubs=self._hubs,
             health=self.health,
             control=control,
+            settings=self._settings,
             library=self._library,
             bus=bus,
             signer=self._signer,

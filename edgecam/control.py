@@ -203,8 +203,8 @@ class Control:
         pool: Executor,
         quality: Mapping[str, int],
         mender: Mender,
-        links: Links,
         bells: Mapping[str, Bell],
+        links: Links,
         sender: Sender | None = None,
         captures: Mapping[str, Restartable],
         lifetime: Lifetime | None = None,
@@ -216,7 +216,7 @@ class Control:
         self._hubs, self._status, self._shelf, self._clips = hubs, status, shelf, clips
         self._pool, self._quality = pool, quality
         self._bus, self._clock = bus, clock
-        self._mender, self._links, self._bells, self._sender = mender, links, bells, sender
+        self._mender, self._bells, self._links, self._sender = mender, bells, links, sender
 
     def retry_offload(self) -> None:
         """Try the store now, however long it is to be left alone. Raises Unavailable without a store."""

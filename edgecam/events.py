@@ -108,7 +108,7 @@ class MotionUpdated(Motion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionEnded(Motion):
-    """Quiet for the cooldown, and no trigger holds. `at` and `mono` are the last moving frame, or the end of the trigger
+    """Quiet for the cooldown, and no trigger holds. `at` and `mono` are the last moving frame, or the trigger's end
     where that is later; duration = that - start.
     """
 

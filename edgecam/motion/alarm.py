@@ -1,4 +1,4 @@
-"""Alarm: opens and closes the events of one camera, whatever the reason: motion that was seen, or a trigger from outside.
+"""Alarm: opens and closes the events of one camera, whatever the reason: motion that is seen, a trigger from outside.
 
 A triggered event is an event like any other: it is told, recorded and shown in the same way, and bears its own cause.
 """
@@ -32,9 +32,10 @@ PATIENCE = 5.0
 
 
 class Alarm:
-    """Component that keeps the time of events; the `[alarm]` fields of the camera's status are its own. Loop thread only.
+    """Component: keeps the time of events. The `[alarm]` fields of the camera's status are its own. Loop thread only.
 
-    It lives beside the one that looks for motion, so that a trigger is obeyed with motion detection off as well.
+    Follows the live settings `cooldown` and `privacy`. It lives beside the one that looks for motion, so that a trigger
+    is obeyed with motion detection off as well.
     """
 
     def __init__(
@@ -66,10 +67,11 @@ class Alarm:
         """One life. Its end, and privacy, end a running event at once."""
 
         def obey(change: SettingChanged) -> None:
-            if (change.camera, change.key, change.value) == (self._id, "privacy", True):
-                self._close()
+            if change.camera == self._id:
+                self._obey()
 
         deaf = self._bus.on(SettingChanged, obey)
+        self._obey()
         self._awake = True
         try:
             while True:
@@ -91,11 +93,6 @@ class Alarm:
     def open(self) -> bool:
         """An event is going on."""
         return self._gate.open
-
-    def tune(self, cooldown: float) -> None:
-        """Another cooldown of the camera, in seconds; it counts at once."""
-        self._gate.cooldown = cooldown
-        self._sensors.tune(cooldown)
 
     def look(self, look: Look, frame: Frame) -> None:
         """One look; `frame` is how people are shown what it saw, with the times of what it looked at."""
@@ -133,6 +130,14 @@ class Alarm:
         return self._story.id
 
     # -- what follows -----------------------------------------------------------------------------------------------
+
+    def _obey(self) -> None:
+        """Take over the settings as they are now."""
+        cooldown = self._settings.number(self._id, "cooldown")
+        self._gate.tune(cooldown)
+        self._sensors.tune(cooldown)
+        if self._settings.on(self._id, "privacy"):
+            self._close()
 
     def _close(self) -> None:
         """End a running event now, whatever holds it."""

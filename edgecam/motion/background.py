@@ -114,12 +114,13 @@ class Background:
         masks: Sequence[Polygon] = (),
         zones: Sequence[Zone] = (),
     ) -> None:
-        self._fixed, self._min_area, self._masks = threshold, min_area, masks
+        self._fixed, self._masks = threshold, masks
         self._zones = Zones(zones, _unit)
         self._scene: Scene | None = None
-        self.tune(sensitivity)
+        self.tune(sensitivity, min_area)
 
-    def tune(self, sensitivity: int) -> None:
+    def tune(self, sensitivity: int, min_area: float) -> None:
+        self._min_area = min_area
         self._threshold = self._fixed if self._fixed is not None else _unit(sensitivity)
 
     def reset(self) -> None:

@@ -8,6 +8,7 @@ import logging
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from edgecam.config import model
@@ -33,7 +34,7 @@ class Motion:
     """Motion of one camera.
 
     Follows the live settings `motion_detection` (off: nothing is decoded, and an event that motion keeps open ends at
-    once) and `sensitivity` (from the next look on, nothing learned is lost).
+    once), `sensitivity` and `min_area` (from the next look on, nothing learned is lost).
     """
 
     def __init__(
@@ -52,7 +53,8 @@ class Motion:
         self._id, self._config, self._settings = id, config, settings
         self._hub, self._bus, self._status, self._alarm, self._pool = hub, bus, status, alarm, pool
         self._eye: Eye | None = None
-        self._sensitivity = settings.number(id, "sensitivity")
+        self._tuning = (50, 0.0)
+        """Sensitivity and least area, for the eye."""
         self._flight: asyncio.Future[Look | None] | None = None
         self._views, self._wants_views = ExitStack(), False
         self._unsettled = False
@@ -84,7 +86,8 @@ class Motion:
 
     def _follow(self, on: asyncio.Event, off: asyncio.Event) -> None:
         """Take over the settings as they are now."""
-        self._sensitivity = self._settings.number(self._id, "sensitivity")
+        number = partial(self._settings.number, self._id)
+        self._tuning = int(number("sensitivity")), number("min_area")
         if self._is_on:
             off.clear()
             on.set()
@@ -125,7 +128,7 @@ class Motion:
                     await self._look(frame)
 
     async def _look(self, frame: Frame) -> None:
-        self._flight = asyncio.get_running_loop().run_in_executor(self._pool, self._see, frame, self._sensitivity)
+        self._flight = asyncio.get_running_loop().run_in_executor(self._pool, self._see, frame, *self._tuning)
         look = await asyncio.shield(self._flight)
         if look is None or not self._is_on:  # switched off while it looked
             return
@@ -149,7 +152,7 @@ class Motion:
             return frame
         return replace(view, number=frame.number, mono=frame.mono, wall=frame.wall)
 
-    def _see(self, frame: Frame, sensitivity: int) -> Look | None:
+    def _see(self, frame: Frame, sensitivity: int, min_area: float) -> Look | None:
         """In the pool: decode small, look. None for a frame that cannot be decoded."""
         try:
             from edgecam.motion import luma
@@ -161,7 +164,7 @@ class Motion:
         if self._unsettled:
             self._unsettled = False
             self._eye.reset()
-        self._eye.tune(sensitivity)
+        self._eye.tune(sensitivity, min_area)
         try:
             if frame.image is not None:
                 picture = frame.image.luma(self._config.width)

@@ -1,8 +1,8 @@
 """Gate: turns single looks into events. A look is evidence; an event is a decision.
 
 A *run* is `confirm` or more moving looks in a row. An *event* is one run or several, each nearer than the
-cooldown to the one before. So a lone flash neither begins an event nor keeps one alive. A trigger from outside is another
-reason: it begins an event at once, or keeps the running one open, until its time is over.
+cooldown to the one before. So a lone flash neither begins an event nor keeps one alive. A trigger from outside is
+another reason: it begins an event at once, or keeps the running one open, until its time is over.
 """
 
 from dataclasses import dataclass
@@ -61,15 +61,20 @@ class Gate:
     """
 
     def __init__(self, confirm: int, cooldown: float) -> None:
-        if confirm < 1 or cooldown < 0:
-            raise ValueError("confirm must be at least 1 and cooldown not negative")
+        if confirm < 1:
+            raise ValueError("confirm must be at least 1")
         self._confirm = confirm
-        self.cooldown = cooldown
-        """Seconds; may be changed at any time and counts at once."""
+        self.tune(cooldown)
         self._streak = 0
         self._streak_began = 0.0
         self._since: float | None = None  # None: closed
         self._moved = self._until = self._reach = -inf  # last confirmed look, end of the trigger, the later one so far
+
+    def tune(self, cooldown: float) -> None:
+        """Another cooldown, from the next look or tick on; a running event obeys it, too."""
+        if cooldown < 0:
+            raise ValueError("cooldown must not be negative")
+        self._cooldown = cooldown
 
     @property
     def open(self) -> bool:
@@ -114,7 +119,7 @@ class Gate:
         if (held := min(now, self._until)) > self._reach:
             self._reach = held
             facts.append(Held(held))
-        if now < self._until or now - self._moved < self.cooldown:
+        if now < self._until or now - self._moved < self._cooldown:
             return facts
         return facts + self.close()
 

@@ -66,6 +66,11 @@ class Finds:
     _peak: int = 0
     _zones: set[str] = field(default_factory=set)
 
+    @classmethod
+    def like(cls, config: model.Motion) -> "Finds":
+        """With the gates that the daemon has."""
+        return cls(Gate(config.min_frames, config.cooldown), Sensors(config.zones, config.min_frames, config.cooldown))
+
     def look(self, number: int, at: float, look: Look) -> None:
         """One look at frame `number`, taken at `at` seconds."""
         self.sensors.look(at, look.zones)
@@ -109,9 +114,7 @@ def scan(
 
     Raises Unreadable.
     """
-    watcher, pace = eye(config), Pace(fps or config.fps)
-    sensors = Sensors(config.zones, config.min_frames, config.cooldown)
-    finds = Finds(Gate(config.min_frames, config.cooldown), sensors)
+    watcher, pace, finds = eye(config), Pace(fps or config.fps), Finds.like(config)
     looks = frames = 0
     with Video(path) as video:
         began = time.process_time()

@@ -31,7 +31,7 @@ class Sensors:
     def tune(self, cooldown: float) -> None:
         """Another cooldown of the camera, in seconds; it counts at once."""
         for name in self._gates.keys() - self._own:
-            self._gates[name].cooldown = cooldown
+            self._gates[name].tune(cooldown)
 
     def look(self, at: float, touched: Collection[str]) -> list[Switched]:
         """One look, at `at` (monotonic seconds, growing), that has touched these zones."""
@@ -50,9 +50,9 @@ class Sensors:
 
 
 def _switched(told: Mapping[str, list[Fact]]) -> list[Switched]:
-    found: list[Switched] = []
-    for name, facts in told.items():
-        for fact in facts:
-            if isinstance(fact, Started | Ended):
-                found.append(Switched(name, isinstance(fact, Started), fact.at))
-    return found
+    return [
+        Switched(name, isinstance(fact, Started), fact.at)
+        for name, facts in told.items()
+        for fact in facts
+        if isinstance(fact, Started | Ended)
+    ]

@@ -166,6 +166,7 @@ async def test_switching_detection_off_ends_motion_and_leaves_what_was_triggered
     assert yard.status.moving
     await yard.film(2)
     assert not yard.status.moving
+    assert [it.cause for it in yard.of(MotionEnded)] == ["motion", "pir"]
 
 
 async def test_privacy_ends_whatever_goes_on_and_refuses_triggers(yard: Yard) -> None:
@@ -227,7 +228,7 @@ async def test_each_zone_has_its_own_cooldown_beside_the_cameras(yard: Yard) -> 
 
 async def test_the_cameras_cooldown_can_be_changed_while_it_runs(yard: Yard) -> None:
     await yard.look("door", times=2)
-    yard.alarm.tune(1.0)
+    yard.settings.set("yard", "cooldown", 1)
     await yard.film(2)
     assert not yard.status.moving
     assert yard.switched() == [("door", True), ("door", False)]

@@ -1,5 +1,7 @@
 """Looks are drawn: `#` something moves, `.` nothing does, one character a second."""
 
+from math import isnan, nan
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -195,14 +197,14 @@ def test_whatever_is_triggered_no_event_is_shorter_than_it_should_be(
 ) -> None:
     """A number is a trigger of so many seconds; an event ends where it was said to reach last."""
     gate, at, until = Gate(confirm, cooldown), 0.0, 0.0
-    since, reached = None, 0.0
+    since, reached = nan, 0.0  # nan: closed
     for gap, look in looks:
         at += gap
         triggered = look > 1
         for fact in gate.hold(at, at + look) if triggered else gate.look(at, look == 1):
             match fact:
                 case Started(at=begin):
-                    assert since is None
+                    assert isnan(since)
                     assert begin >= reached
                     since = reached = begin
                 case Moved(at=to) | Held(at=to):
@@ -210,9 +212,24 @@ def test_whatever_is_triggered_no_event_is_shorter_than_it_should_be(
                 case Ended():
                     assert fact == Ended(reached, since)
                     assert until <= reached <= at
-                    since = None
+                    since = nan
                 case _:
-                    assert since is not None
+                    assert not isnan(since)
         if triggered:
             until = max(until, at + look)
-    assert gate.open is (since is not None)
+    assert gate.open is not isnan(since)
+
+
+@pytest.mark.parametrize(("cooldown", "ends"), [(2.0, ["ended 2 at 5"]), (9.0, []), (0.0, ["ended 2 at 5"])])
+def test_a_running_event_obeys_another_cooldown(cooldown: float, ends: list[str]) -> None:
+    gate = Gate(confirm=2, cooldown=5)
+    assert told(gate, ".##..") == ["started 1 at 2"]
+    gate.tune(cooldown)
+    assert [f"ended {fact.at:g} at 5" for fact in gate.look(5.0, False) if isinstance(fact, Ended)] == ends
+
+
+def test_a_senseless_cooldown_changes_nothing() -> None:
+    gate = Gate(confirm=1, cooldown=5)
+    with pytest.raises(ValueError, match="cooldown"):
+        gate.tune(-1.0)
+    assert told(gate, "#....") == ["started 0 at 0"]

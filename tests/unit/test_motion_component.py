@@ -158,6 +158,57 @@ async def test_somebody_walks_by_and_it_is_one_event_from_first_to_last_movement
     assert house.status.last_motion_mono == ended.mono
 
 
+LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+SKY = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.3), (0.0, 0.3))
+
+
+async def test_a_walk_through_a_zone_switches_its_sensor_and_names_it(tmp_path: Path) -> None:
+    house = House(tmp_path, zones={"sky": model.Zone(polygon=SKY), "left": model.Zone(polygon=LEFT, cooldown=1)})
+    life = asyncio.create_task(house.live())
+    await house.quiet(3)
+    await house.walk(2)
+    assert house.status.moving
+    assert house.status.zones <= {"left"}
+    await house.quiet(COOLDOWN + 2)
+    assert [(it.zone, it.moving) for it in house.of(ZoneMoved)] == [("left", True), ("left", False)]
+    on, off = house.of(ZoneMoved)
+    [ended] = house.of(MotionEnded)
+    assert ended.zones == ("left",)
+    assert ended.since <= on.at < off.at < ended.at  # it went on to the right
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
+
+
+async def test_a_trigger_works_while_nobody_looks_for_motion_and_costs_no_look(tmp_path: Path) -> None:
+    house = House(tmp_path, enabled=False)
+    life = asyncio.create_task(house.live())
+    await house.quiet(1)
+    id = house.alarm.trigger(3, "pir")
+    await house.quiet(5)
+    assert [it.event_id for it in house.of(MotionEnded)] == [id]
+    assert house.of(MotionPicture)[-1].jpeg == STILL
+    assert (house.pool.done, house.status.looks) == (0, 0)
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
+
+
+async def test_a_trigger_works_after_the_watch_for_motion_has_failed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(config: model.Motion) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("edgecam.motion.eye.eye", fail)
+    await house.quiet(1)
+    alarm = asyncio.create_task(house.alarm.run())
+    await settle()
+    house.alarm.trigger(3, "pir")
+    await house.quiet(5)
+    assert len(house.of(MotionEnded)) == 1
+    alarm.cancel()
+    await asyncio.gather(alarm, return_exceptions=True)
+
+
 async def test_a_pause_shorter_than_the_cooldown_is_one_event(house: House) -> None:
     await house.quiet(3)
     await house.walk(1)
@@ -293,6 +344,29 @@ async def test_sensitivity_acts_at_once_without_settling_again(house: House) -> 
     house.settings.set("yard", "sensitivity", 90)
     await house.walk(1, size=20)
     assert len(house.of(MotionStarted)) == 1
+
+
+async def test_the_least_area_acts_at_once_without_settling_again(house: House) -> None:
+    house.settings.set("yard", "min_area", 30)
+    await house.quiet(3)
+    await house.walk(2)
+    assert house.told == []
+    await house.quiet(2)
+    house.settings.set("yard", "min_area", 0.3)
+    await house.walk(1)
+    assert house.of(MotionStarted)
+
+
+async def test_a_running_event_obeys_the_new_cooldown(house: House) -> None:
+    await house.quiet(3)
+    await house.walk(2)
+    house.settings.set("yard", "cooldown", COOLDOWN + 5)
+    await house.quiet(COOLDOWN + 2)
+    assert house.status.moving
+    house.settings.set("yard", "cooldown", 1)
+    await house.quiet(1)
+    assert not house.status.moving
+    assert len(house.of(MotionEnded)) == 1
 
 
 async def test_a_lost_camera_does_not_hold_motion_on(house: House) -> None:

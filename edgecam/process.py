@@ -199,7 +199,7 @@ class Process:
                 if not self._again.is_set() or self._stop.is_set():
                     break
                 if not await aside.quiet(self._clock, REST):
-                    raise Fatal("reload: the disk does not answer, so a new process has to begin anew")
+                    raise Fatal("the disk does not answer, so a new process has to begin anew")
                 if self._afresh:
                     return True
                 listen_to_the_log(self._loaded, self._environ)

@@ -21,7 +21,7 @@ def effective(loaded: Loaded, settings: Mapping[Path, str] | None = None) -> str
 
 
 def data(loaded: Loaded) -> dict[str, object]:
-    """Every key with the value in force, as it would be written in the file; plain JSON data."""
+    """Every key with the value that the file and what overrides it give, as it would be written; plain JSON data."""
     return _data(loaded, loaded.config, ())
 
 

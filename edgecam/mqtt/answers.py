@@ -119,7 +119,7 @@ class Answers:
             log.exception("mqtt: request %s failed", name)
             self._fail(question, name, "edgecam made a mistake here; its log says more")
         else:
-            log.info("mqtt: request %s is answered", name)
+            log.debug("mqtt: request %s is answered", name)
             for envelope in self._askers.pop(question):
                 self._send(requests.answer(data, envelope), envelope)
         finally:

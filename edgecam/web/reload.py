@@ -41,7 +41,7 @@ async def _told(work: Awaitable[Reloaded]) -> web.Response:
     except Unavailable as error:
         raise Refused(409, "no_file", str(error)) from error
     except ConfigErrors as errors:
-        sentence = "the configuration is wrong, what was in force stays so"
+        sentence = f"the configuration is wrong, what was in force stays so:\n{errors}"
         problems = [str(problem) for problem in errors.problems]
         return as_json({"error": sentence, "reason": "configuration", "problems": problems}, status=422)
     return as_json({"changed": found.changed, "restarted": found.restarted})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edgecam import __version__
 
 if TYPE_CHECKING:
+    from edgecam.config.model import Config
     from edgecam.local import Daemon
 
 OK, FAILED, USAGE = 0, 1, 2
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check", _check, "Validate the configuration without touching network, camera or disk.")
     configured(check)
     check.add_argument("--strict", action="store_true", help="warnings are errors")
+    check.add_argument("--diff", action="store_true", help="ask the running daemon what a reload would change")
 
     config = command("config", _config, "Print the JSON schema, the option reference or the effective configuration.")
     config.add_argument("what", choices=("schema", "reference", "effective"))
@@ -163,7 +165,21 @@ def _check(arguments: argparse.Namespace) -> int:
         return USAGE
     count = len(loaded.config.cameras)
     print(f"{place}: valid, {count} camera{'s' if count != 1 else ''}")
+    if arguments.diff:
+        from edgecam import ask
+
+        return ask.diff(_daemon(arguments))
     return OK
+
+
+def _live(config: "Config") -> dict[tuple[str | int, ...], str]:
+    """What live settings say otherwise, where we may read them."""
+    from edgecam.clock import SystemClock
+    from edgecam.events import Bus
+    from edgecam.settings import Settings
+
+    kept = config.state_path(os.environ) / "settings.json"
+    return Settings(config.cameras, kept, Bus(), SystemClock()).marks() if os.access(kept, os.R_OK) else {}
 
 
 def _config(arguments: argparse.Namespace) -> int:
@@ -181,7 +197,7 @@ def _config(arguments: argparse.Namespace) -> int:
             loaded = load(_place(arguments), environ=os.environ, overrides=arguments.set)
         except ConfigErrors as errors:
             return _complain(errors)
-        print(reference.effective(loaded), end="")
+        print(reference.effective(loaded, _live(loaded.config)), end="")
     return OK
 
 

@@ -15,13 +15,15 @@ from edgecam.almanac import Almanac
 from edgecam.camera import Camera
 from edgecam.clock import Clock, boot_id, kernel_synced, newest
 from edgecam.config.model import Config
-from edgecam.control import Control
+from edgecam.control import Control, Lifetime
 from edgecam.events import Bus
 from edgecam.health import CameraStatus, Health
 from edgecam.hub import FrameHub
-from edgecam.identity import Identity, identify
+from edgecam.identity import Identity, identify, signing_key
+from edgecam.links import Links
 from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
+from edgecam.motion.alarm import Alarm
 from edgecam.offload.ledger import Ledger
 from edgecam.offload.reminder import Reminder
 from edgecam.offload.uploader import Uploader
@@ -43,6 +45,7 @@ from edgecam.station import House, Room, Station, ring, room
 from edgecam.supervisor import Component, Fatal, serve
 from edgecam.systemd import Notifier, Watchdog
 from edgecam.web import Web
+from edgecam.web.signed import Signer
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +53,17 @@ log = logging.getLogger(__name__)
 class Daemon:
     """Everything that runs, built from one configuration. Touches the disk when it is made, the rest in `run`."""
 
-    def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
-        """Raises Fatal when the state folder is not writable."""
-        self._config, self._clock, self._environ = config, clock, environ
+    def __init__(
+        self, config: Config, clock: Clock, environ: Mapping[str, str], lifetime: Lifetime | None = None
+    ) -> None:
+        """`lifetime`: of the process around it, which can begin anew. Raises Fatal without a writable state folder."""
+        self._config, self._clock, self._environ, self._lifetime = config, clock, environ, lifetime
         self._notifier = Notifier(environ)
         self._state = config.state_path(environ)
         self._almanac = Almanac(clock, boot=boot_id(), newest=newest(self._state), kernel=kernel_synced)
         self._identity = _identity(config, self._state)
+        self._signer = Signer(signing_key(self._state), clock)
+        self._links = Links(config.http.external_url, self._signer.sign)
         layout = Layout(config.storage_path(environ))
         self._library = Library(
             layout,
@@ -93,6 +100,7 @@ class Daemon:
                 asyncio.create_task(self._tell_end(stop), name="end"),
             ]
             try:
+                self._settings.tidy()
                 await serve(self._rooms, self._clock, stop)
             finally:
                 for herald in heralds:
@@ -149,6 +157,8 @@ class Daemon:
         )
         mender = Mender(self._library, self._wanted)
         uploader = self._uploader(mender)
+        captures: dict[str, Camera] = {}
+        alarms = {id: self._alarm(id, pool) for id in config.cameras}
         control = Control(
             hubs=self._hubs,
             status=self.health.cameras,
@@ -159,7 +169,11 @@ class Daemon:
             pool=pool,
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
             mender=mender,
+            bells=alarms,
+            links=self._links,
             sender=uploader,
+            captures=captures,
+            lifetime=self._lifetime,
         )
         web = Web(
             config=config.http,
@@ -167,7 +181,10 @@ class Daemon:
             hubs=self._hubs,
             health=self.health,
             control=control,
+            settings=self._settings,
             library=self._library,
+            bus=bus,
+            signer=self._signer,
             clock=clock,
             pool=pool,
             local=local.place(self._state, self._environ),
@@ -190,7 +207,8 @@ class Daemon:
             pool=pool,
         )
         for id, camera in config.cameras.items():
-            self._rooms += Station(id, camera, self._hubs[id], self.health.cameras[id], house).rooms()
+            self._rooms += Station(id, camera, self._hubs[id], self.health.cameras[id], alarms[id], house).rooms()
+        captures |= {room.name: room for room, _, _ in self._rooms if isinstance(room, Camera)}
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
         self.health.vitals = [
@@ -199,6 +217,20 @@ class Daemon:
 
     def _add(self, component: Component) -> None:
         self._rooms.append(room(component))
+
+    def _alarm(self, id: str, pool: Executor) -> Alarm:
+        camera = self._config.cameras[id]
+        return Alarm(
+            id=id,
+            config=camera.motion,
+            hub=self._hubs[id],
+            bus=self.bus,
+            settings=self._settings,
+            status=self.health.cameras[id],
+            clock=self._clock,
+            pool=pool,
+            quality=camera.image.quality,
+        )
 
     def _add_keeper(self, finisher: Finisher, uploader: Uploader | None) -> None:
         dating = Dating(
@@ -278,6 +310,7 @@ class Daemon:
             control=control,
             pool=pool,
             url=page_url(self._config.http.external_url, self.health.http or "", socket.gethostname()),
+            links=self._links,
         )
         self._leave = mqtt.leave
         self._add(mqtt)

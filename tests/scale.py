@@ -205,11 +205,13 @@ async def child(folder: Path, port: int, names: Sequence[str]) -> None:
 
 def node(folder: Path, port: int, name: str, pool: ThreadPoolExecutor) -> Iterator[Coroutine[None, None, None]]:
     """The two lives of one node."""
+    from asking import Desk
     from edgecam.clock import SystemClock
     from edgecam.config import model
     from edgecam.events import Bus
     from edgecam.health import CameraStatus, Health
     from edgecam.hub import FrameHub, Ring
+    from edgecam.links import Links
     from edgecam.mqtt.client import Mqtt
     from edgecam.mqtt.publish import Publisher
     from edgecam.settings import Settings
@@ -231,19 +233,12 @@ def node(folder: Path, port: int, name: str, pool: ThreadPoolExecutor) -> Iterat
         settings=settings,
         bus=bus,
         clock=clock,
-        control=Nobody(),
+        control=Desk(),
         url="http://localhost/",
+        links=Links(None, lambda address, life: address),
         pool=pool,
     )
     return iter([mqtt.run(), publisher.run()])
-
-
-class Nobody:
-    """A control that is never asked."""
-
-    async def take_snapshot(self, camera: str) -> object: ...
-
-    async def save_clip(self, camera: str, last: float) -> object: ...
 
 
 # the table -----------------------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ import aiohttp
 import numpy as np
 
 from edgecam.config.model import Config
-from edgecam.control import Mended, NothingRecorded, Saved, Unavailable
-from edgecam.events import SnapshotTaken
+from edgecam.control import Mended, NothingRecorded, Reloaded, Saved, Unavailable
+from edgecam.events import Bus, SnapshotTaken
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
@@ -24,7 +24,9 @@ from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.pixels import Planes
 from edgecam.record.disk.library import Library
 from edgecam.record.disk.mender import Mender
+from edgecam.settings import Settings
 from edgecam.web import Web
+from edgecam.web.signed import Signer
 from fakes import FakeClock, settle, until
 from pictures import jpeg
 from waiting import NOON
@@ -61,6 +63,7 @@ class Shutter:
         self._hubs = hubs
         self.taken: list[str] = []
         self.saved: list[tuple[str, float]] = []
+        self.triggered: list[tuple[str, float, str]] = []
         self.exported: list[tuple[str, float, float]] = []
         self.film: Reel | None = None
         self.note: str | None = None
@@ -74,6 +77,18 @@ class Shutter:
         self.has_store = True
         self.mender: Mender | None = None
         """Mends what was lost; None: the disk refuses."""
+        self.reloads = 0
+        self.file: Reloaded | Exception = Reloaded((), ())
+        """What the configuration file has become."""
+
+    async def reload(self) -> Reloaded:
+        self.reloads += 1
+        return await self.compare()
+
+    async def compare(self) -> Reloaded:
+        if isinstance(self.file, Exception):
+            raise self.file
+        return self.file
 
     def retry_offload(self) -> None:
         if not self.has_store:
@@ -104,6 +119,12 @@ class Shutter:
         if self.film is None:
             raise NothingRecorded("nothing was recorded then")
         return self.film
+
+    def trigger(self, camera: str, duration: float, cause: str) -> str:
+        if self.trouble:
+            raise Unavailable(self.trouble)
+        self.triggered.append((camera, duration, cause))
+        return "20261121T071530123Z-k3x7qa"
 
     async def take_snapshot(self, camera: str) -> SnapshotTaken:
         frame = self._hubs[camera].newest
@@ -146,11 +167,15 @@ class House:
         library: Library | None = None,
         zone: tzinfo | None = None,
         local: Path | None = None,
+        state: Path = Path("/nowhere"),
     ) -> None:
+        """`state`: where changed settings are kept."""
         cameras = {name: {"source": "synthetic", **(camera or {})} for name in ("birdbox", "garden")}
         config = Config.model_validate({"http": {"listen": "127.0.0.1:0", **(http or {})}, "cameras": cameras})
-        self.clock = FakeClock()
+        self.clock, self.bus = FakeClock(), Bus()
+        self.settings = Settings(config.cameras, state / "settings.json", self.bus, self.clock)
         self.library = library or Library(Layout(Path("/nowhere")), wanted=lambda _: False)
+        self.signer = Signer(bytes(32), self.clock)
         self.hubs = {name: FrameHub(name, Ring(1.0)) for name in cameras}
         self.status = {name: CameraStatus(name, state=CameraState.RUNNING) for name in cameras}
         self.health = Health("box", "c0ffee", self.clock, dict(self.status))
@@ -162,7 +187,10 @@ class House:
             hubs=self.hubs,
             health=self.health,
             control=self.shutter,
+            settings=self.settings,
             library=self.library,
+            bus=self.bus,
+            signer=self.signer,
             clock=self.clock,
             pool=pool,
             zone=zone,

@@ -4,15 +4,19 @@ Pure. Every id comes from the ids in the configuration, so names may change with
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from string import Template
+from typing import cast
 from urllib.parse import urlsplit
 
 from edgecam.config import model
+from edgecam.config.model import title
 from edgecam.config.units import is_loopback
+from edgecam.links import base
 
 NEEDS_STORE = frozenset(
     {
@@ -30,7 +34,7 @@ NEEDS_STORE = frozenset(
 )
 """Entities that say nothing where nothing leaves the box."""
 
-NEEDS_COMMANDS = frozenset({"button", "number", "switch"})
+NEEDS_COMMANDS = frozenset({"button", "number", "select", "switch"})
 """Platforms that are lies where we do not listen."""
 
 MODELS = {
@@ -78,7 +82,9 @@ def messages(config: model.Config, about: About) -> dict[str, Json]:
         absent = set() if config.offload_kinds(id) else set(NEEDS_STORE)
         if camera.image.day_night is None:
             absent.add("light")
-        found[f"{prefix}/device/{its['id']}/config"] = _device("camera", words | its, absent, mqtt.commands)
+        message = _device("camera", words | its, absent, mqtt.commands)
+        cast(Json, message["cmps"]).update(_zones(camera.motion.zones, words | its))
+        found[f"{prefix}/device/{its['id']}/config"] = message
     return found
 
 
@@ -96,6 +102,12 @@ def _device(kind: str, words: Mapping[str, str], absent: Collection[str], comman
     return filled
 
 
+def _zones(zones: Iterable[str], words: Mapping[str, str]) -> Json:
+    """A motion sensor for each zone."""
+    template: Json = {**json.loads((_house() / "zone.json").read_text()), "uniq_id": "${id}__zone_$zone"}
+    return {f"zone_{zone}": _fill(template, {**words, "zone": zone, "zone_name": title(zone)}) for zone in zones}
+
+
 def _fill(value: object, words: Mapping[str, str]) -> object:
     """`$word` in every text replaced; raises KeyError for a word that nobody knows."""
     if isinstance(value, dict):
@@ -105,10 +117,14 @@ def _fill(value: object, words: Mapping[str, str]) -> object:
     return Template(value).substitute(words) if isinstance(value, str) else value
 
 
+def _house() -> Traversable:
+    return files("edgecam") / "ha_discovery"
+
+
 @cache
 def _templates(kind: str) -> tuple[Json, dict[str, Json]]:
     """The root of a device message and its entities by key, in the order of their names."""
-    house = files("edgecam") / "ha_discovery"
+    house = _house()
     entities = {
         file.name.removesuffix(".json"): json.loads(file.read_text())
         for file in sorted((house / kind).iterdir(), key=lambda file: file.name)
@@ -122,8 +138,7 @@ def page_url(external: model.Url | None, bound: str, hostname: str) -> str:
     A login in the configured address is left out: the message is for everybody at the broker.
     """
     if external is not None:
-        parts = urlsplit(external.reveal())
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/") + "/"
+        return base(external.reveal())
     address = urlsplit(bound)
     host = address.hostname or hostname
     if not is_loopback(host):

@@ -2,6 +2,8 @@
 
 from edgecam.events import (
     ClipLost,
+    ConfigRefused,
+    ConfigReloaded,
     KeyTaken,
     Motion,
     MotionEnded,
@@ -11,6 +13,7 @@ from edgecam.events import (
     SnapshotTaken,
 )
 from edgecam.health import CameraStatus
+from edgecam.knobs import Knob, Number, Value
 from edgecam.media import Sidecar, iso
 
 Json = dict[str, object]
@@ -20,8 +23,13 @@ def on_off(value: bool) -> str:
     return "ON" if value else "OFF"
 
 
-def setting(value: bool | int | float | str) -> str:
-    return on_off(value) if isinstance(value, bool) else str(value)
+def setting(knob: Knob, value: Value) -> str:
+    """A number of the file that lies beyond what its control can show is told as the nearest that it can: to Home
+    Assistant any other is an error, each time.
+    """
+    if isinstance(value, bool):
+        return on_off(value)
+    return f"{knob.clamp(float(value)):.10g}" if isinstance(knob, Number) else str(value)
 
 
 def motion(event: Motion) -> Json:
@@ -35,6 +43,7 @@ def motion(event: Motion) -> Json:
         "score": event.score,
         "area": round(event.area, 2),
         "zones": event.zones,
+        "cause": event.cause,
     }
     if isinstance(event, MotionEnded):
         said["duration"] = round(event.duration, 3)
@@ -48,6 +57,7 @@ def motion_attributes(event: Motion) -> Json:
         "score": event.score,
         "area": round(event.area, 2),
         "zones": event.zones,
+        "cause": event.cause,
         "box": [round(edge, 4) for edge in event.box],
         "since": iso(since),
         "suppressed": None,
@@ -63,6 +73,7 @@ def clip(event_type: str, media: Sidecar, link: str | None = None, link_expires:
         "time": iso(media.end),
         "score": media.score,
         "zones": media.zones,
+        "cause": media.cause,
         "duration": round(media.duration, 3),
         "part": media.part,
         "id": media.id,
@@ -90,6 +101,15 @@ def offload_dropped(event: ClipLost) -> Json:
 def offload_conflict(event: KeyTaken) -> Json:
     said = {"event_type": "offload_conflict", "camera": event.camera, "time": iso(event.at)}
     return {**said, "id": event.media.media.name, "size": event.media.size, "key": event.key}
+
+
+def config_reloaded(event: ConfigReloaded) -> Json:
+    said: Json = {"event_type": "config_reloaded", "time": iso(event.at)}
+    return said | {"changed": event.changed, "restarted": event.restarted}
+
+
+def config_error(event: ConfigRefused) -> Json:
+    return {"event_type": "config_error", "time": iso(event.at), "problems": event.problems}
 
 
 def snapshot_attributes(camera: str, at: float, size: tuple[int, int], url: str) -> Json:

@@ -8,21 +8,20 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import suppress
 
-from edgecam import __version__, aside, placeholder
+from edgecam import __version__, placeholder
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.develop import developed
 from edgecam.events import Bus, CameraLost, CameraOnline, Event, SettingChanged
 from edgecam.health import Health
-from edgecam.hub import FrameHub, Want
-from edgecam.mqtt import discovery, payloads
+from edgecam.hub import FrameHub
+from edgecam.links import Links
+from edgecam.mqtt import answers, discovery, orders, payloads
 from edgecam.mqtt.messages import Incoming, Rank
-from edgecam.mqtt.orders import Control, Orders
 from edgecam.mqtt.outlet import Outlet, compact
 from edgecam.mqtt.rival import Rival
 from edgecam.mqtt.states import States
+from edgecam.mqtt.stills import Stills
 from edgecam.mqtt.story import Story
 from edgecam.mqtt.topics import Topics
 from edgecam.settings import SETTINGS, Settings
@@ -52,8 +51,9 @@ class Publisher:
         settings: Settings,
         bus: Bus,
         clock: Clock,
-        control: Control,
+        control: answers.Control,
         url: str,
+        links: Links,
         pool: Executor,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -62,15 +62,25 @@ class Publisher:
             raise ValueError("MQTT is not configured")
         self._config, self._broker, self._mqtt, self._hubs, self._health = config, config.mqtt, mqtt, hubs, health
         self._settings, self._bus, self._clock, self._control = settings, bus, clock, control
-        self._jitter, self._pool = jitter, pool
+        self._jitter, self._pool, self._links = jitter, pool, links
         self._about = discovery.About(health.node, health.instance, __version__, url)
         self._topics = Topics(f"{config.mqtt.base_topic}/{health.node}")
         self._states = States(mqtt, self._topics, health, clock)
-        self._story = Story(mqtt, self._topics, config.cameras, settings, url, clock)
+        self._story = Story(mqtt, self._topics, config.cameras, settings, url, links, clock)
         self._rival = Rival(health.node, health.instance, health.mqtt, clock)
         self._born: asyncio.Task[None] | None = None
-        self._renew = {id: asyncio.Event() for id in config.cameras}
-        """Set when a camera's picture at the broker must not wait for its turn."""
+        self._stills = {
+            id: Stills(
+                camera=id,
+                config=camera.image,
+                hub=hubs[id],
+                settings=settings,
+                story=self._story,
+                clock=clock,
+                pool=pool,
+            )
+            for id, camera in config.cameras.items()
+        }
 
     async def run(self) -> None:
         """Everything is in the table before anything is awaited, so that Mqtt finds it complete."""
@@ -81,9 +91,9 @@ class Publisher:
                 self._subscribe(tasks)
                 self._fill()
                 for camera in self._config.cameras:
-                    tasks.create_task(self._stills(camera), name=f"stills of {camera}")
+                    tasks.create_task(self._stills[camera].run(), name=f"stills of {camera}")
                     tasks.create_task(self._hide(camera), name=f"privacy of {camera}")
-                ears.append(self._bus.on(SettingChanged, lambda change: self._obey_privacy(change, tasks)))
+                ears.append(self._bus.on(SettingChanged, lambda change: self._obey(change, tasks)))
                 tasks.create_task(self._watch(), name="states")
         finally:
             silence()
@@ -96,8 +106,10 @@ class Publisher:
         for topic, payload in messages.items():
             self._mqtt.set(topic, compact(payload), rank=Rank.DISCOVERY)
         for camera in self._config.cameras:
-            moving = self._health.cameras[camera].moving
-            self._mqtt.set(self._topics.camera(camera).motion, payloads.on_off(moving))
+            status = self._health.cameras[camera]
+            self._mqtt.set(self._topics.camera(camera).motion, payloads.on_off(status.moving))
+            for zone in self._config.cameras[camera].motion.zones:
+                self._story.zone(camera, zone, zone in status.zones)
             absent = set[str]() if self._config.offload_kinds(camera) else discovery.NEEDS_STORE
             for key in (key for key in SETTINGS if key not in absent):
                 self._story.setting(camera, key, self._settings.get(camera, key))
@@ -115,7 +127,7 @@ class Publisher:
         if self._broker.discovery:
             self._mqtt.subscribe(self._broker.birth_topic, birth)
         if self._broker.commands:
-            orders = Orders(
+            buttons = orders.Orders(
                 mqtt=self._mqtt,
                 topics=self._topics,
                 cameras=self._config.cameras,
@@ -124,7 +136,19 @@ class Publisher:
                 show=self._story.setting,
                 tasks=tasks,
             )
-            self._mqtt.subscribe(self._topics.commands, orders.obey)
+            self._mqtt.subscribe(self._topics.commands, buttons.obey)
+            self._mqtt.subscribe(self._topics.node_commands, buttons.obey)
+            desk = answers.Answers(
+                mqtt=self._mqtt,
+                topics=self._topics,
+                cameras=self._config.cameras,
+                settings=self._settings,
+                control=self._control,
+                links=self._links,
+                health=self._health.snapshot,
+                tasks=tasks,
+            )
+            self._mqtt.subscribe(self._topics.requests, desk.hear)
 
     async def _welcome(self) -> None:
         await self._clock.sleep(BIRTH_SPREAD * self._jitter())
@@ -140,26 +164,10 @@ class Publisher:
                 self._mqtt.announce()
             self._states.look()
 
-    async def _stills(self, camera: str) -> None:
-        """The camera's picture: as soon as there is one, then every `snapshot.every`."""
-        every, number, renew = self._config.cameras[camera].snapshot.every, -1, self._renew[camera]
-        while every is not None:
-            renew.clear()
-            with self._hubs[camera].want(Want.SNAPSHOT):
-                frame = await self._hubs[camera].next(number)
-            number = frame.number
-            try:
-                frame = await developed(frame, self._config.cameras[camera].image.quality, self._pool)
-            except Exception:  # it costs this picture, not all that MQTT tells
-                log.exception("%s: a picture cannot be coded", camera)
-            else:
-                self._story.snapshot(camera, frame.data, frame.wall, (frame.width, frame.height))
-            with suppress(TimeoutError):
-                await aside.within(self._clock, every, renew.wait())
-
-    def _obey_privacy(self, change: SettingChanged, tasks: asyncio.TaskGroup) -> None:
+    def _obey(self, change: SettingChanged, tasks: asyncio.TaskGroup) -> None:
+        if change.key in ("privacy", "snapshot_interval"):
+            self._stills[change.camera].renew()
         if change.key == "privacy":
-            self._renew[change.camera].set()
             tasks.create_task(self._hide(change.camera), name=f"privacy of {change.camera}")
 
     async def _hide(self, camera: str) -> None:

@@ -5,12 +5,15 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from asking import Desk
 from edgecam.config import model
+from edgecam.config.places import ConfigErrors, Problem, Spot
 from edgecam.control import Unavailable
 from edgecam.events import (
     Bus,
@@ -19,21 +22,25 @@ from edgecam.events import (
     ClipLost,
     ClipSaved,
     ClipStored,
+    ConfigRefused,
+    ConfigReloaded,
     KeyTaken,
     MotionEnded,
     MotionPicture,
     MotionStarted,
     MotionUpdated,
     SnapshotTaken,
+    ZoneMoved,
 )
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraStatus, Health, StoreState
 from edgecam.hub import FrameHub, Ring, Want
-from edgecam.media import MediaKind, Receipt, Sidecar
+from edgecam.links import Links
+from edgecam.media import MediaKind, Picture, Receipt, Sidecar
 from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.publish import Publisher
 from edgecam.pixels import Planes
-from edgecam.settings import Settings
+from edgecam.settings import SETTINGS, Settings
 from fakes import AtOnce, FakeClock, settle
 
 BASE = "edgecam/pi/birdbox"
@@ -49,6 +56,7 @@ class Board:
         self.forgotten: list[str] = []
         self.owned: set[str] = set()
         self.announced = 0
+        self.sure: list[str] = []
         self._callbacks: dict[str, Callable[[Incoming], None]] = {}
 
     def set(self, topic: str, payload: str, *, rank: Rank = Rank.STATE, qos: int = 1) -> None:
@@ -61,8 +69,10 @@ class Board:
     def forget(self, topic: str) -> None:
         self.forgotten.append(topic)
 
-    def send(self, topic: str, payload: str) -> None:
+    def send(self, topic: str, payload: str, *, correlation: bytes | None = None, surely: bool = False) -> None:
         self.said.append((topic, payload))
+        if surely:
+            self.sure.append(topic)
 
     def subscribe(self, name: str, callback: Callable[[Incoming], None]) -> None:
         self._callbacks[name] = callback
@@ -77,6 +87,9 @@ class Board:
         if callback := self._callbacks.get(name):
             callback(Incoming(topic, payload, retain))
 
+    def press(self, button: str, payload: bytes = b"PRESS", *, retain: bool = False) -> None:
+        self.hear("edgecam/pi/+/set", f"edgecam/pi/{button}/set", payload, retain=retain)
+
     def command(self, what: str, payload: bytes, *, retain: bool = False) -> None:
         self.hear("edgecam/pi/+/+/set", f"edgecam/pi/{what}/set", payload, retain=retain)
 
@@ -89,29 +102,13 @@ class Board:
         return sum(t == topic for t, _ in self.said)
 
 
-class Shutter:
-    """A control whose pictures come when the test says so."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def take_snapshot(self, camera: str) -> None:
-        self.asked.append(camera)
-        await asyncio.shield(self.answer)
-
-    async def save_clip(self, camera: str, last: float) -> None:
-        self.asked.append(f"{camera} {last:g} s")
-        await asyncio.shield(self.answer)
-
-
 class House:
     """Everything a publisher needs, with two cameras."""
 
     def __init__(self, folder: Path, mqtt: dict[str, object], birdbox: dict[str, object], **sections: object) -> None:
         cameras = {"birdbox": {"source": "synthetic", **birdbox}, "gate": {"source": "synthetic"}}
         self.config = model.Config.model_validate({"mqtt": {"host": "broker", **mqtt}, "cameras": cameras, **sections})
-        self.board, self.clock, self.bus, self.shutter = Board(), FakeClock(), Bus(), Shutter()
+        self.board, self.clock, self.bus, self.shutter = Board(), FakeClock(), Bus(), Desk()
         self.status = {id: CameraStatus(id) for id in cameras}
         self.health = Health("pi", "a1b2c3", self.clock, self.status)
         self.settings = Settings(self.config.cameras, folder / "settings.json", self.bus, self.clock)
@@ -126,6 +123,7 @@ class House:
             clock=self.clock,
             control=self.shutter,
             url="http://pi:8000/",
+            links=Links(self.config.http.external_url, lambda address, life: f"{address}?for={life:.0f}"),
             pool=AtOnce(),
             jitter=lambda: 0.5,
         )
@@ -264,6 +262,7 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
             "score": 40,
             "area": 1.23,
             "zones": [],
+            "cause": "motion",
             "box": [0.1, 0.2, 0.3457, 0.4],
             "since": "2026-09-21T14:13:20.000Z",
             "suppressed": None,
@@ -276,6 +275,7 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
             "score": 40,
             "area": 1.23,
             "zones": [],
+            "cause": "motion",
         }
         house.bus.publish(goes_on())
         assert board.json(f"{BASE}/event")["event_type"] == "motion_updated"
@@ -285,6 +285,74 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
         ended = board.json(f"{BASE}/event")
         assert (ended["event_type"], ended["duration"], ended["zones"]) == ("motion_ended", 12.5, ["feeder"])
         assert board.json(f"{BASE}/motion/attributes")["since"] == "2026-09-21T14:13:20.000Z"
+
+
+FEEDER: dict[str, object] = {"zones": {"feeder": {"polygon": [[0, 0], [1, 0], [1, 1]]}}}
+
+
+async def test_each_zone_is_on_and_off_by_itself_and_off_at_the_start(furnish: Furnish) -> None:
+    house = furnish(motion=FEEDER)
+    zone = f"{BASE}/zone/feeder"
+    async with living(house) as board:
+        assert board.now[zone] == "OFF"
+        assert zone in board.owned
+        assert not [topic for topic in board.owned if "/gate/zone/" in topic]
+        for moving, payload in ((True, "ON"), (False, "OFF")):
+            house.bus.publish(ZoneMoved(camera="birdbox", at=1_790_000_000.0, zone="feeder", moving=moving))
+            assert board.now[zone] == payload
+        assert board.now[f"{BASE}/motion"] == "OFF"
+
+
+async def test_a_zone_in_which_something_moves_is_on_from_the_first_message(furnish: Furnish) -> None:
+    house = furnish(motion=FEEDER)
+    house.status["birdbox"].zones.add("feeder")
+    async with living(house) as board:
+        assert board.now[f"{BASE}/zone/feeder"] == "ON"
+
+
+async def test_a_triggered_event_says_what_triggered_it(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(replace(starts(), cause="pir"))
+        assert board.json(f"{BASE}/event")["cause"] == "pir"
+        assert board.json(f"{BASE}/motion/attributes")["cause"] == "pir"
+        assert board.now[f"{BASE}/motion"] == "ON"
+
+
+HERE = "https://cam.example.org/"
+
+
+async def test_with_an_external_url_events_carry_links_that_a_phone_opens(tmp_path: Path) -> None:
+    house = House(tmp_path, {}, {}, http={"external_url": "https://anna:secret@cam.example.org"})
+    still = f"{HERE}cameras/birdbox/events/e1.jpg?for=86400"
+    clip_url, picture_url = (f"{HERE}media/{clip().id}.{suffix}?for=86400" for suffix in ("mp4", "jpg"))
+    pictured = clip().model_copy(update={"picture": Picture(time=1.0, width=1, height=1, size=1, sha256="", md5="")})
+    async with living(house) as board:
+        for event in (starts(), goes_on(), stops()):
+            house.bus.publish(event)
+            told = board.json(f"{BASE}/event")
+            assert (told["snapshot_url"], "clip_url" in told) == (still, False)
+        house.bus.publish(ClipSaved(camera="birdbox", at=1.0, media=pictured))
+        told = board.json(f"{BASE}/event")
+        assert (told["snapshot_url"], told["clip_url"]) == (picture_url, clip_url)
+        house.bus.publish(ClipStored(camera="birdbox", at=2.0, media=clip(), link=None, link_expires=None))
+        told = board.json(f"{BASE}/event")  # of a later part: an earlier one has the picture
+        assert (told["snapshot_url"], told["clip_url"]) == (still, clip_url)
+        house.bus.publish(ClipSaved(camera="birdbox", at=1.0, media=clip().model_copy(update={"event_id": None})))
+        assert "snapshot_url" not in board.json(f"{BASE}/event")
+        taken = SnapshotTaken(camera="birdbox", at=1.0, jpeg=b"x", width=8, height=8, media=clip(codec="jpeg"))
+        house.bus.publish(taken)
+        assert board.json(f"{BASE}/event")["snapshot_url"] == picture_url
+        assert not any("secret" in payload for _, payload in board.said)
+
+
+async def test_without_an_external_url_no_event_carries_a_link(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(starts())
+        house.bus.publish(ClipSaved(camera="birdbox", at=1.0, media=clip()))
+        house.bus.publish(SnapshotTaken(camera="birdbox", at=1.0, jpeg=b"x", width=8, height=8, media=clip()))
+        assert not any("_url" in payload for topic, payload in board.said if topic == f"{BASE}/event")
 
 
 async def test_clips_are_announced_with_what_proves_them(furnish: Furnish) -> None:
@@ -299,6 +367,7 @@ async def test_clips_are_announced_with_what_proves_them(furnish: Furnish) -> No
             "time": "2026-09-21T14:13:30.000Z",
             "score": 71,
             "zones": [],
+            "cause": "motion",
             "duration": 10.0,
             "part": 1,
             "id": "20260921T141320000Z-birdbox-event-k3x7qa",
@@ -376,6 +445,65 @@ async def test_the_still_comes_with_the_first_frame_and_then_every_minute(furnis
         assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 1"
         await house.clock.advance(2)
         assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 2"
+
+
+async def test_a_shorter_interval_brings_a_picture_at_once_and_keeps_that_pace(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    async with living(house) as board:
+        house.frame()
+        await house.clock.advance(5)
+        house.frame()
+        board.command("birdbox/snapshot_interval", b"2")
+        await settle()
+        assert board.now[f"{BASE}/snapshot_interval"] == "2"
+        assert board.pictures[f"{BASE}/snapshot"] == (b"jpeg 2", None, 86400.0)
+        house.frame()
+        await house.clock.advance(2)
+        assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 3"
+
+
+async def test_a_long_interval_keeps_the_picture_at_the_broker_until_the_next(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    async with living(house) as board:
+        house.frame()
+        await settle()
+        house.settings.set("birdbox", "snapshot_interval", 43200)
+        house.frame()
+        await settle()
+        assert board.pictures[f"{BASE}/snapshot"] == (b"jpeg 2", None, 432000.0)
+
+
+async def test_no_interval_means_no_picture_and_no_frames_wanted_until_there_is_one_again(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    demand = house.hubs["birdbox"].demand
+    async with living(house) as board:
+        assert demand[Want.SNAPSHOT] == 1  # the first one is waited for
+        house.settings.set("birdbox", "snapshot_interval", 0)
+        await settle()
+        assert demand[Want.SNAPSHOT] == 0
+        house.frame()
+        await house.clock.advance(200)
+        assert f"{BASE}/snapshot" not in board.pictures
+        house.settings.set("birdbox", "snapshot_interval", 10)
+        await settle()
+        assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 1"
+
+
+async def test_a_picture_that_was_being_coded_when_they_were_switched_off_is_not_published(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    plane = np.full((48, 64), 90, np.uint8)
+
+    class Late(Planes):
+        def jpeg(self, quality: int, *, width: int | None = None, grey: bool = False) -> bytes:
+            house.settings.set("birdbox", "snapshot_interval", 0)
+            return super().jpeg(quality, width=width, grey=grey)
+
+    async with living(house) as board:
+        image = Late([plane, plane[::2, ::2], plane[::2, ::2]], full=True)
+        house.hubs["birdbox"].publish(Frame("birdbox", 1, 1.0, 1.0, Kind.RAW, b"", 64, 48, image=image))
+        await settle()
+        assert not house.settings.number("birdbox", "snapshot_interval")
+        assert f"{BASE}/snapshot" not in board.pictures
 
 
 async def test_without_periodic_pictures_there_is_one_when_somebody_asks(furnish: Furnish) -> None:
@@ -568,9 +696,34 @@ async def test_a_setting_goes_round_and_stays(furnish: Furnish) -> None:
     async with living(house) as board:
         board.command("birdbox/sensitivity", b"70")
         board.command("birdbox/motion_detection", b"OFF")
+        board.command("birdbox/min_area", b"0.30000000000000004")
+        board.command("birdbox/record_mode", b"both")
+        assert board.now[f"{BASE}/min_area"] == "0.3"
+        assert board.now[f"{BASE}/record_mode"] == "both"
         assert board.now[f"{BASE}/sensitivity"] == "70"
         assert board.now[f"{BASE}/motion_detection"] == "OFF"
         assert house.settings.number("birdbox", "sensitivity") == 70
+
+
+async def test_all_settings_are_told_within_the_limits_of_their_controls(furnish: Furnish) -> None:
+    """Home Assistant logs an error for each number beyond its limits."""
+    motion = {"cooldown": "500ms", "min_area": "0.05%"}
+    house = furnish(motion=motion, snapshot={"every": "2d"}, record={"mode": "both"}, stream={"enabled": False})
+    async with living(house) as board:
+        told = {key: board.now.get(f"{BASE}/{key}") for key in SETTINGS}
+    assert told == {
+        "motion_detection": "ON",
+        "recording": "ON",
+        "streaming": "OFF",
+        "offload": None,  # there is no store
+        "privacy": "OFF",
+        "sensitivity": "50",
+        "min_area": "0.05",
+        "cooldown": "1",
+        "snapshot_interval": "86400",
+        "record_mode": "both",
+    }
+    assert house.settings.number("birdbox", "cooldown") == 0.5
 
 
 async def test_nonsense_changes_nothing_and_the_truth_is_said_again(
@@ -644,6 +797,86 @@ async def test_the_last_minute_is_saved_by_a_press_and_other_lengths_by_their_na
     assert caplog.text.count("birdbox/save_clip/set: ignored: must be PRESS or a duration") == 2
 
 
+@pytest.mark.parametrize(
+    ("what", "asked"),
+    [
+        ("birdbox/restart", "restart birdbox"),
+        ("reload", "reload"),
+        ("restart", "restart"),
+    ],
+)
+async def test_buttons_of_camera_and_node_do_what_they_say_and_never_a_replay(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture, what: str, asked: str
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        press = board.command if "/" in what else board.press
+        press(what, b"PRESS", retain=True)
+        press(what, b"")
+        press(what, b"GO")
+        await settle()
+        assert (house.shutter.asked, board.forgotten) == ([], [f"edgecam/pi/{what}/set"])
+        press(what, b"PRESS")
+        await settle()
+        assert house.shutter.asked == [asked]
+        house.shutter.answer.set_exception(Unavailable("the sun is too bright"))
+        press(what, b"PRESS")
+        await settle()
+    assert f"{what}/set: ignored and cleared" in caplog.text
+    assert f"{what}/set: ignored: must be PRESS" in caplog.text
+    assert ": the sun is too bright" in caplog.text
+
+
+async def test_an_event_is_triggered_by_a_press_or_for_a_time(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        for payload in (b"PRESS", b"10s", b"11m", b"now"):
+            board.command("birdbox/trigger", payload)
+        await settle()
+        assert house.shutter.asked == ["trigger birdbox 30 s mqtt", "trigger birdbox 10 s mqtt"]
+        house.shutter.answer.set_exception(Unavailable("privacy is on"))
+        board.command("birdbox/trigger", b"PRESS")
+        await settle()
+    assert "birdbox: no event: privacy is on" in caplog.text
+    assert (
+        caplog.text.count("birdbox/trigger/set: ignored: must be a duration from 1s to 10m such as 30s, or PRESS") == 2
+    )
+
+
+async def test_a_wrong_file_is_no_news_for_the_log_when_a_button_meets_it(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.shutter.answer.set_exception(ConfigErrors([Problem(Spot("config.yaml", 3, 1), "mqtt", "is wrong")]))
+        board.press("reload")
+        board.press("no_such")
+        await settle()
+    assert "is wrong" not in caplog.text
+    assert "no_such/set: ignored: nothing of that name can be set" in caplog.text
+
+
+async def test_what_a_reload_did_is_an_event_of_the_node_that_nobody_misses(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(ConfigReloaded(at=1.0, changed=("mqtt.host",), restarted=("everything",)))
+        assert board.json("edgecam/pi/event") == {
+            "event_type": "config_reloaded",
+            "time": "1970-01-01T00:00:01.000Z",
+            "changed": ["mqtt.host"],
+            "restarted": ["everything"],
+        }
+        assert board.sure == ["edgecam/pi/event"]
+        house.bus.publish(ConfigRefused(at=2.0, problems=("config.yaml:3:1: mqtt: is wrong",)))
+        assert board.json("edgecam/pi/event") == {
+            "event_type": "config_error",
+            "time": "1970-01-01T00:00:02.000Z",
+            "problems": ["config.yaml:3:1: mqtt: is wrong"],
+        }
+
+
 async def test_home_assistant_is_welcomed_once_after_a_little_while(furnish: Furnish) -> None:
     house = furnish({"birth_topic": "ha/status"})
     async with living(house) as board:
@@ -708,6 +941,7 @@ async def test_without_mqtt_there_is_no_publisher(furnish: Furnish, tmp_path: Pa
             clock=house.clock,
             control=house.shutter,
             url="http://pi:8000/",
+            links=Links(None, lambda address, life: address),
             pool=AtOnce(),
         )
 

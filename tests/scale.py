@@ -272,8 +272,9 @@ def report(counts: Sequence[int], fleets: Sequence[int], seconds: float, write: 
     say(
         "\ndiscovery: from the start of the process until all of it is retained and everybody is online\n"
         "birth: from Home Assistant's birth until everything is announced again; nodes wait 0 to 3 s by chance\n"
-        "restart: from the start of a broker that remembers nothing until all of that is there again; nodes wait for\n"
-        "         0.5 to 1 s, then longer; whoever is heard by the other client, which comes back each second\n"
+        "restart: from the start of a broker that remembers nothing until all of that is there again; nodes come back\n"
+        "         after 0.5 to 1 s, and the client that looks comes back once a second\n"
+        "The first camera brings the libraries for pictures and motion with it.\n"
     )
 
 

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 CAUSE = "mqtt"
 """Of the events that are triggered here."""
+REPLAYS = 5
+"""So many retained commands are told one by one."""
 
 
 class Control(Protocol):
@@ -55,14 +57,14 @@ class Orders:
         self._settings, self._control, self._show, self._tasks = settings, control, show, tasks
         self._pressed: set[commands.Press] = set()
         """What is being done: pressing again meanwhile asks for the same."""
+        self._replays = 0
 
     def obey(self, message: Incoming) -> None:
         match commands.parse(message, self._topics, self._cameras):
             case commands.SetSetting(camera, key, value):
                 self._settings.set(camera, key, value)
             case commands.Replay():
-                log.warning("mqtt: %s: ignored and cleared: a command must not be retained", shown(message.topic))
-                self._mqtt.forget(message.topic)
+                self._clear(message.topic)
             case commands.Refused(why, camera, key):
                 log.warning("mqtt: %s: ignored: %s", shown(message.topic), why)
                 if camera is not None and key is not None:
@@ -72,6 +74,14 @@ class Orders:
             case asked if asked not in self._pressed:
                 self._pressed.add(asked)
                 self._tasks.create_task(self._do(asked), name=f"order of {shown(message.topic)}")
+
+    def _clear(self, topic: str) -> None:
+        """A broker may remember any number of them."""
+        self._replays += 1
+        if self._replays <= REPLAYS:
+            more = "; more of them are cleared without a word" if self._replays == REPLAYS else ""
+            log.warning("mqtt: %s: ignored and cleared: a command must not be retained%s", shown(topic), more)
+        self._mqtt.forget(topic)
 
     async def _do(self, asked: commands.Press) -> None:
         try:

@@ -171,6 +171,16 @@ def test_what_our_user_may_not_write(
     assert hint in cure
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_the_access_list_of_the_documentation_is_enough(protocol: str, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text()
+    access = tmp_path / "access"
+    access.write_text(page[page.index("user edgecam\n") :].partition("```")[0].replace("garden-pi", "pi"))
+    access.chmod(0o600)
+    with Mosquitto(tmp_path / "strict", users=USERS, lines=[f"acl_file {access}"]) as broker:
+        assert tried(tmp_path, broker.port, protocol=protocol, password="canary-right") == 0
+
+
 def test_a_limit_that_is_too_small_for_an_announcement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Mosquitto(tmp_path / "small", lines=["max_packet_size 1000"]) as broker:
         assert tried(tmp_path, broker.port) == 1

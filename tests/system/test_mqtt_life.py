@@ -174,6 +174,7 @@ def test_settings_survive_and_a_remembered_command_is_neither_obeyed_nor_kept(tm
             told_again = [heard.payload for heard in ear.all(f"{NODE}/wall/recording")[seen:]]
             assert set(told_again) <= {b"ON"}
             assert box.health()["mqtt"]["connected"]
+        assert box.log.count("a command must not be retained") == 5
         assert broker.log.count(" as edgecam-testbox-") == 2
 
 

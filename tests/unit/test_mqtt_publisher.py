@@ -754,6 +754,18 @@ async def test_a_retained_command_is_cleared_not_obeyed(furnish: Furnish, caplog
     assert caplog.text.count("a command must not be retained") == 1
 
 
+async def test_a_flood_of_retained_commands_is_cleared_in_a_few_lines(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        for number in range(1000):
+            board.command(f"birdbox/key{number}", b"ON", retain=True)
+        assert board.forgotten == [f"{BASE}/key{number}/set" for number in range(1000)]
+    assert caplog.text.count("a command must not be retained") == 5
+    assert caplog.text.count("more of them are cleared without a word") == 1
+
+
 async def test_commands_off_means_deaf(furnish: Furnish) -> None:
     house = furnish({"commands": False})
     async with living(house) as board:

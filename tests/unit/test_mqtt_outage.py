@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ class World:
         self.why: str | None = "No route to host"
         self.arrived: list[tuple[str, bytes, bool]] = []
         self.links: list[FakeLink] = []
+        self.slow: list[Callable[[], None]] | None = None
+        """Confirmations that the broker holds back, when it does."""
 
     def newest(self) -> dict[str, bytes]:
         return {topic: payload for topic, payload, _ in self.arrived}
@@ -55,7 +58,11 @@ class FakeLink:
     def publish(self, topic: str, message: Retained, *, retain: bool = True, **_: Any) -> int:
         self._number += 1
         self._world.arrived.append((topic, message.payload, retain))
-        asyncio.get_running_loop().call_soon(self._ears.sent, self, self._number, None)
+        confirm = partial(self._ears.sent, self, self._number, None)
+        if self._world.slow is None:
+            asyncio.get_running_loop().call_soon(confirm)
+        else:
+            self._world.slow.append(confirm)
         return self._number
 
     async def close(self, clock: Clock, patience: float) -> None: ...
@@ -131,6 +138,22 @@ async def test_a_picture_that_grew_old_meanwhile_is_cleared(tmp_path: Path, worl
         world.why = None
         await clock.advance(client.LONGEST_PAUSE)
         assert world.newest() == {PICTURES[0]: b"", PICTURES[1]: b"kept for long", "edgecam/pi/status": b"online"}
+
+
+async def test_a_birth_while_a_message_is_under_way_brings_it_once_more(tmp_path: Path, world: World) -> None:
+    """The one on its way may have come before anybody listened."""
+    clock = FakeClock()
+    world.why, world.slow = None, []
+    async with alive(tmp_path, clock, TOPICS[:1]) as mqtt:
+        mqtt.set(TOPICS[0], "OFF")
+        mqtt.announce()
+        mqtt.announce()
+        assert [payload for topic, payload, _ in world.arrived if topic == TOPICS[0]] == [b"OFF"]
+        held, world.slow = world.slow, None
+        for confirm in held:
+            confirm()
+        await settle()
+        assert [payload for topic, payload, _ in world.arrived if topic == TOPICS[0]] == [b"OFF", b"OFF"]
 
 
 async def test_the_same_complaint_comes_once_a_minute_and_a_new_one_at_once(

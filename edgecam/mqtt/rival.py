@@ -17,6 +17,8 @@ GONE = 180.0
 """Seconds of silence after which a rival counts as gone; a live node says how it is once a minute."""
 
 
+WIPED = 2.0
+"""Seconds that clearing a node's topics may take."""
 LIVED = 30.0
 """A connection this long (s) was not thrown out by one that cannot wait."""
 THROWN_OUT = 3
@@ -29,9 +31,15 @@ class Rival:
     def __init__(self, node: str, instance: str, status: MqttStatus, clock: Clock) -> None:
         self._node, self._instance, self._status, self._clock = node, instance, status, clock
         self._heard = 0.0
+        self._wiped: float | None = None
 
     def hear(self, message: Incoming) -> None:
-        """A health message: ours, or not. A retained one may be from years ago and proves nobody alive."""
+        """A health message: ours, or not. A retained one may be from years ago and proves nobody alive.
+
+        An empty one clears it, and probably all that is ours: that does a box which had our name before it got another.
+        """
+        if not message.payload and not message.retain:
+            self._wiped = self._clock.monotonic()
         other = None if message.retain else _instance(message.payload)
         if other is None or other == self._instance:
             return
@@ -41,8 +49,13 @@ class Rival:
         self._status.rival = f"another edgecam ({other}) uses our node name {self._node}; one needs another `node:`"
 
     def look(self) -> bool:
-        """Withdraw the problem when the rival has fallen silent. True then: it has left its states on our topics."""
-        if self._status.rival is None or self._clock.monotonic() - self._heard <= GONE:
+        """Withdraw the problem when the rival has fallen silent. True when somebody else's states lie on our topics."""
+        now, wiped = self._clock.monotonic(), self._wiped
+        if wiped is not None and now - wiped >= WIPED:
+            self._wiped = None
+            log.warning("mqtt: somebody cleared what we retain; everything is sent again")
+            return True
+        if self._status.rival is None or now - self._heard <= GONE:
             return False
         self._status.rival = None
         log.info("mqtt: the other edgecam of the node name %s is gone", self._node)

@@ -152,6 +152,22 @@ def lives(box: Edgecam, broker: Mosquitto, prefix: str = "homeassistant", **base
     assert {topic for topic in found if "/device/" in topic} == (devices if prefix else set())
 
 
+def test_two_boxes_may_swap_their_names(tmp_path: Path) -> None:
+    """Each clears what it owned under its old name, which is the other's by now."""
+    with Mosquitto(tmp_path / "mqtt") as broker:
+        one, two = (Edgecam(tmp_path / name, settings(broker) | {"node": name}) for name in ("one", "two"))
+        needed = {f"edgecam/{node}/{topic}" for node in ("one", "two") for topic in ("status", "health", "wall/state")}
+        needed |= {f"homeassistant/device/edgecam_{node}_wall/config" for node in ("one", "two")}
+        with one, two:
+            until("both are there", lambda: needed <= kept(broker).keys())
+        one.config["node"], two.config["node"] = "two", "one"
+        with one:
+            until("it has cleared its old name", lambda: "edgecam/one/health" not in kept(broker))
+            with two:
+                until("somebody noticed", lambda: "somebody cleared what we retain" in one.log)
+                until("both are there", lambda: needed <= kept(broker).keys())
+
+
 def test_settings_survive_and_a_remembered_command_is_neither_obeyed_nor_kept(tmp_path: Path) -> None:
     with Mosquitto(tmp_path / "mqtt") as broker, Ear(broker.port) as ear:
         box = Edgecam(tmp_path / "box", settings(broker))

@@ -1041,3 +1041,17 @@ async def test_a_rival_that_is_gone_leaves_its_states_so_ours_are_said_again(fur
         assert board.announced == 0
         await house.clock.advance(5)
         assert board.announced == 1
+
+
+async def test_what_another_box_cleared_is_said_again_once(furnish: Furnish, caplog: pytest.LogCaptureFixture) -> None:
+    house = furnish()
+    async with living(house) as board:
+        board.hear("edgecam/pi/health", "edgecam/pi/health", b"", retain=True)
+        await house.clock.advance(5)
+        assert board.announced == 0
+        board.hear("edgecam/pi/health", "edgecam/pi/health", b"")
+        await house.clock.advance(1)
+        assert board.announced == 0, "it may not have cleared all"
+        await house.clock.advance(60)
+        assert board.announced == 1
+    assert caplog.text.count("somebody cleared what we retain") == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edgecam import aside, local
 from edgecam.almanac import Almanac
+from edgecam.board import Board
 from edgecam.camera import Camera
 from edgecam.clock import Clock, boot_id, kernel_synced, newest
 from edgecam.config.model import Config
@@ -173,6 +174,9 @@ class Daemon:
             local=local.place(self._state, self._environ),
         )
         self.health.http = await web.bind()
+        board = Board(self.health, clock)
+        await board.look()
+        self._add(board)
         self._add_keeper(finisher, uploader)
         if uploader:
             self._add(uploader)

@@ -30,8 +30,17 @@ NEEDS_STORE = frozenset(
 )
 """Entities that say nothing where nothing leaves the box."""
 
-NEEDS_COMMANDS = frozenset({"button", "number", "switch"})
+NEEDS_SENSE = frozenset({"temperature", "throttled", "under_voltage", "wifi_signal"})
+"""Entities of what not every box can tell: `BoardStatus.senses` says which it can."""
+
+NEEDS_COMMANDS = frozenset({"button", "number", "select", "switch"})
 """Platforms that are lies where we do not listen."""
+
+COMMANDING = frozenset({"cmd_t", "pl_inst"})
+"""Keys of others that are."""
+
+NAMELESS = frozenset({"device_automation"})
+"""Platforms that are no entities: they have no id."""
 
 MODELS = {
     "picamera2": "Raspberry Pi camera",
@@ -55,6 +64,10 @@ class About:
     version: str
     url: str
     """The page, as `page_url` gives it."""
+    hardware: str | None = None
+    """What the maker calls the box, if it says so."""
+    senses: frozenset[str] = frozenset()
+    """Of `NEEDS_SENSE`: what this box can tell."""
 
 
 def messages(config: model.Config, about: About) -> dict[str, Json]:
@@ -63,36 +76,55 @@ def messages(config: model.Config, about: About) -> dict[str, Json]:
     if mqtt is None or not mqtt.discovery:
         return {}
     prefix, base = mqtt.discovery, f"{mqtt.base_topic}/{about.node}"
-    node_id = f"edgecam_{about.node}"
+    node_id = device_id(about.node)
     words = {"node": base, "version": about.version, "url": about.url, "parent": node_id}
-    absent = set[str]() if config.offload else set(NEEDS_STORE)
-    node = {"id": node_id, "name": f"edgecam {about.node}", "model": "Camera node", "instance": about.instance}
-    found = {f"{prefix}/device/{node_id}/config": _device("node", words | node, absent, mqtt.commands)}
+    node = {
+        "id": node_id,
+        "name": f"edgecam {about.node}",
+        "model": "Camera node",
+        "hardware": about.hardware or "",
+        "instance": about.instance,
+    }
+    absent = NEEDS_SENSE - about.senses | (frozenset() if config.offload else NEEDS_STORE)
+    found = {topic(prefix, node_id): _device("node", words | node, absent, mqtt.commands)}
     for id, camera in config.cameras.items():
         its = {
-            "id": f"{node_id}_{id}",
+            "id": device_id(about.node, id),
             "camera": f"{base}/{id}",
             "name": camera.name,
             "model": MODELS[camera.source.type],
         }
-        absent = set() if config.offload_kinds(id) else set(NEEDS_STORE)
+        absent = frozenset() if config.offload_kinds(id) else NEEDS_STORE
         if camera.image.day_night is None:
-            absent.add("light")
-        found[f"{prefix}/device/{its['id']}/config"] = _device("camera", words | its, absent, mqtt.commands)
+            absent |= {"light"}
+        found[topic(prefix, its["id"])] = _device("camera", words | its, absent, mqtt.commands)
     return found
 
 
+def device_id(node: str, camera: str | None = None) -> str:
+    """No node has an underscore: what begins with a node's id and one is a camera of it."""
+    return f"edgecam_{node}" if camera is None else f"edgecam_{node}_{camera}"
+
+
+def topic(prefix: str, device: str) -> str:
+    return f"{prefix}/device/{device}/config"
+
+
 def _device(kind: str, words: Mapping[str, str], absent: Collection[str], commands: bool) -> Json:
-    """One device message. An entity that does not apply is a bare platform, which removes an earlier one."""
+    """One device message, of the entities that apply."""
     root, entities = _templates(kind)
     components: Json = {}
     for key, entity in entities.items():
         if key in absent or (entity["p"] in NEEDS_COMMANDS and not commands):
-            components[key] = {"p": entity["p"]}
+            continue
+        its = entity if commands else {name: entity[name] for name in entity if name not in COMMANDING}
+        if its["p"] in NAMELESS:
+            components[key] = its
         else:  # two underscores: no camera id has them, so a node's entity never meets a camera's
-            components[key] = {**entity, "uniq_id": f"${{id}}__{key}"}
+            components[key] = {**its, "uniq_id": f"${{id}}__{key}"}
     filled = _fill({**root, "cmps": components}, words)
     assert isinstance(filled, dict)
+    filled["dev"] = {key: value for key, value in filled["dev"].items() if value}
     return filled
 
 

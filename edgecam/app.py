@@ -260,6 +260,7 @@ class Daemon:
             return
         from edgecam.mqtt.client import Mqtt
         from edgecam.mqtt.discovery import page_url
+        from edgecam.mqtt.memory import Announced
         from edgecam.mqtt.publish import Publisher
 
         mqtt = Mqtt(
@@ -281,6 +282,7 @@ class Daemon:
             clock=self._clock,
             control=control,
             pool=pool,
+            announced=Announced(self._state),
             url=page_url(self._config.http.external_url, self.health.http or "", socket.gethostname()),
         )
         self._leave = mqtt.leave

@@ -26,7 +26,7 @@ ASK = 60.0
 LOW = 60.0
 """Seconds for which a weak supply is told: it comes and goes with every frame that is coded."""
 STEPS = {"temperature": 1.0, "load": 0.1, "load_percent": 5.0, "memory_percent": 1.0, "signal": 3.0}
-"""A figure that moved less than this is told as before: it says nothing and would fill the history of whoever keeps one."""
+"""A figure that moved less than this is told as before: it says nothing, and would only fill somebody's history."""
 
 UNDER_VOLTAGE, CAPPED, THROTTLED, SOFT_LIMIT = 1, 2, 4, 8
 """Bits of the firmware's `get_throttled`; the same, 16 bits higher, say that it happened since the start."""

@@ -194,7 +194,9 @@ class BoardStatus:
     def problems(self) -> list[str]:
         """What a person should do something about. A weak supply slows the processor down by itself."""
         if self.under_voltage:
-            return ["the power supply is too weak: the voltage drops; a better supply or a shorter, thicker cable helps"]
+            return [
+                "the power supply is too weak: the voltage drops; a better supply or a shorter, thicker cable helps"
+            ]
         if self.throttled:
             heat = "" if self.temperature is None else f" at {self.temperature:.0f} °C"
             return [f"the processor is slowed down{heat}: it is too hot; a heat sink or a fan helps"]

@@ -11,8 +11,10 @@ from importlib.resources import files
 from string import Template
 from urllib.parse import urlsplit
 
+from edgecam import __version__
 from edgecam.config import model
 from edgecam.config.units import is_loopback
+from edgecam.health import Health
 
 NEEDS_STORE = frozenset(
     {
@@ -68,6 +70,12 @@ class About:
     """What the maker calls the box, if it says so."""
     senses: frozenset[str] = frozenset()
     """Of `NEEDS_SENSE`: what this box can tell."""
+
+
+def about(health: Health, url: str) -> About:
+    """As the status board tells it."""
+    board = health.board
+    return About(health.node, health.instance, __version__, url, board.model, board.senses)
 
 
 def messages(config: model.Config, about: About) -> dict[str, Json]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 
-from edgecam import __version__, aside, placeholder
+from edgecam import aside, placeholder
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.develop import developed
@@ -18,9 +18,11 @@ from edgecam.events import Bus, CameraLost, CameraOnline, Event, SettingChanged
 from edgecam.health import Health
 from edgecam.hub import FrameHub, Want
 from edgecam.mqtt import discovery, payloads
-from edgecam.mqtt.messages import Incoming, Rank
+from edgecam.mqtt.announcer import Announcer
+from edgecam.mqtt.memory import Announced
+from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.orders import Control, Orders
-from edgecam.mqtt.outlet import Outlet, compact
+from edgecam.mqtt.outlet import Outlet
 from edgecam.mqtt.rival import Rival
 from edgecam.mqtt.states import States
 from edgecam.mqtt.story import Story
@@ -55,6 +57,7 @@ class Publisher:
         control: Control,
         url: str,
         pool: Executor,
+        announced: Announced,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """`url` is the page's, as `discovery.page_url` gives it. Raises ValueError without `config.mqtt`."""
@@ -63,7 +66,9 @@ class Publisher:
         self._config, self._broker, self._mqtt, self._hubs, self._health = config, config.mqtt, mqtt, hubs, health
         self._settings, self._bus, self._clock, self._control = settings, bus, clock, control
         self._jitter, self._pool = jitter, pool
-        self._about = discovery.About(health.node, health.instance, __version__, url)
+        about = discovery.about(health, url)
+        wanted = discovery.messages(config, about)
+        self._announcer = Announcer(mqtt, health.node, wanted, announced, clock, pool)
         self._topics = Topics(f"{config.mqtt.base_topic}/{health.node}")
         self._states = States(mqtt, self._topics, health, clock)
         self._story = Story(mqtt, self._topics, config.cameras, settings, url, clock)
@@ -73,13 +78,15 @@ class Publisher:
         """Set when a camera's picture at the broker must not wait for its turn."""
 
     async def run(self) -> None:
-        """Everything is in the table before anything is awaited, so that Mqtt finds it complete."""
+        """Mqtt begins when everything is in the table."""
         silence = self._story.listen(self._bus)
         ears = [self._bus.on(CameraOnline, self._look), self._bus.on(CameraLost, self._look)]
         try:
             async with asyncio.TaskGroup() as tasks:
+                await self._announcer.begin()
                 self._subscribe(tasks)
                 self._fill()
+                tasks.create_task(self._announcer.run(), name="announcer")
                 for camera in self._config.cameras:
                     tasks.create_task(self._stills(camera), name=f"stills of {camera}")
                     tasks.create_task(self._hide(camera), name=f"privacy of {camera}")
@@ -91,10 +98,7 @@ class Publisher:
                 end()
 
     def _fill(self) -> None:
-        """Discovery and every state as it is now; motion is over until somebody says otherwise."""
-        messages = discovery.messages(self._config, self._about)
-        for topic, payload in messages.items():
-            self._mqtt.set(topic, compact(payload), rank=Rank.DISCOVERY)
+        """Every state as it is now; motion is over until somebody says otherwise."""
         for camera in self._config.cameras:
             moving = self._health.cameras[camera].moving
             self._mqtt.set(self._topics.camera(camera).motion, payloads.on_off(moving))
@@ -102,7 +106,7 @@ class Publisher:
             for key in (key for key in SETTINGS if key not in absent):
                 self._story.setting(camera, key, self._settings.get(camera, key))
         self._states.look()
-        self._mqtt.complete([*messages, *self._topics.retained(self._config.cameras)])
+        self._mqtt.complete([*self._announcer.topics, *self._topics.retained(self._config.cameras)])
 
     def _subscribe(self, tasks: asyncio.TaskGroup) -> None:
         def birth(message: Incoming) -> None:
@@ -111,6 +115,8 @@ class Publisher:
 
         self._mqtt.subscribe(self._topics.health, self._rival.hear)
         if self._broker.discovery:
+            self._announcer.search(self._broker.discovery)
+        if self._broker.discovery or self._announcer.mourning:
             self._mqtt.subscribe(self._broker.birth_topic, birth)
         if self._broker.commands:
             orders = Orders(
@@ -126,6 +132,7 @@ class Publisher:
 
     async def _welcome(self) -> None:
         await self._clock.sleep(BIRTH_SPREAD * self._jitter())
+        await self._announcer.born()
         self._mqtt.announce()
 
     def _look(self, event: Event) -> None:

@@ -30,6 +30,7 @@ from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraStatus, Health, StoreState
 from edgecam.hub import FrameHub, Ring, Want
 from edgecam.media import MediaKind, Receipt, Sidecar
+from edgecam.mqtt.memory import Announced
 from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.publish import Publisher
 from edgecam.pixels import Planes
@@ -72,6 +73,9 @@ class Board:
 
     def announce(self) -> None:
         self.announced += 1
+
+    async def settled(self) -> None:
+        """The broker of these tests has everything at once."""
 
     def hear(self, name: str, topic: str, payload: bytes, *, retain: bool = False) -> None:
         if callback := self._callbacks.get(name):
@@ -127,6 +131,7 @@ class House:
             control=self.shutter,
             url="http://pi:8000/",
             pool=AtOnce(),
+            announced=Announced(folder),
             jitter=lambda: 0.5,
         )
         self._frames = 0
@@ -709,6 +714,7 @@ async def test_without_mqtt_there_is_no_publisher(furnish: Furnish, tmp_path: Pa
             control=house.shutter,
             url="http://pi:8000/",
             pool=AtOnce(),
+            announced=Announced(tmp_path),
         )
 
 

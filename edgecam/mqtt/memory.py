@@ -104,6 +104,10 @@ class Announced:
         self.buried = _messages(kept, "buried")
         """What was taken back, though perhaps while no Home Assistant listened."""
 
+    @property
+    def topics(self) -> set[str]:
+        return {*self.alive, *self.leaving, *self.buried}
+
     def content(self) -> object:
         """For `save`."""
         return {

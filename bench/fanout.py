@@ -23,12 +23,13 @@ from aiohttp import web
 from edgecam.clock import SystemClock
 from edgecam.config.model import Address, Camera, Config
 from edgecam.control import Film, Mended, Saved
-from edgecam.events import SnapshotTaken
+from edgecam.events import Bus, SnapshotTaken
 from edgecam.frame import Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import Layout, MediaId
 from edgecam.record.disk.library import Library
+from edgecam.settings import Settings
 
 MARK = b"X-Timestamp: "
 
@@ -67,13 +68,14 @@ async def publish(hub: FrameHub, fps: float, size: int) -> None:
 
 async def ours(hub: FrameHub) -> None:
     from edgecam.web import Web
+    from edgecam.web.signed import Signer
 
     camera = Camera.model_validate({"source": "synthetic"})
     http = Config.model_validate({"http": {"listen": "127.0.0.1:0", "max_clients": 5000}}).http.changed(
         listen=(Address("127.0.0.1", 0),)
     )
     status = CameraStatus("bench", state=CameraState.RUNNING)
-    clock = SystemClock()
+    clock, bus = SystemClock(), Bus()
     health = Health("bench", "000000", clock, {"bench": status})
     with ThreadPoolExecutor(1) as pool:
         server = Web(
@@ -82,7 +84,10 @@ async def ours(hub: FrameHub) -> None:
             hubs={"bench": hub},
             health=health,
             control=Nobody(),
+            settings=Settings({"bench": camera}, Path("/nowhere/settings.json"), bus, clock),
             library=Library(Layout(Path("/nowhere")), wanted=lambda _: False),
+            bus=bus,
+            signer=Signer(b"", clock),
             clock=clock,
             pool=pool,
         )

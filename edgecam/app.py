@@ -20,7 +20,8 @@ from edgecam.control import Control
 from edgecam.events import Bus
 from edgecam.health import CameraStatus, Health
 from edgecam.hub import FrameHub
-from edgecam.identity import Identity, identify
+from edgecam.identity import Identity, identify, signing_key
+from edgecam.links import Links
 from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
 from edgecam.offload.ledger import Ledger
@@ -44,6 +45,7 @@ from edgecam.station import House, Room, Station, ring, room
 from edgecam.supervisor import Component, Fatal, serve
 from edgecam.systemd import Notifier, Watchdog
 from edgecam.web import Web
+from edgecam.web.signed import Signer
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,8 @@ class Daemon:
         self._state = config.state_path(environ)
         self._almanac = Almanac(clock, boot=boot_id(), newest=newest(self._state), kernel=kernel_synced)
         self._identity = _identity(config, self._state)
+        self._signer = Signer(signing_key(self._state), clock)
+        self._links = Links(config.http.external_url, self._signer.sign)
         layout = Layout(config.storage_path(environ))
         self._library = Library(
             layout,
@@ -94,6 +98,7 @@ class Daemon:
                 asyncio.create_task(self._tell_end(stop), name="end"),
             ]
             try:
+                self._settings.tidy()
                 await serve(self._rooms, self._clock, stop)
             finally:
                 for herald in heralds:
@@ -160,6 +165,7 @@ class Daemon:
             pool=pool,
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
             mender=mender,
+            links=self._links,
             sender=uploader,
         )
         web = Web(
@@ -168,7 +174,10 @@ class Daemon:
             hubs=self._hubs,
             health=self.health,
             control=control,
+            settings=self._settings,
             library=self._library,
+            bus=bus,
+            signer=self._signer,
             clock=clock,
             pool=pool,
             local=local.place(self._state, self._environ),
@@ -284,6 +293,7 @@ class Daemon:
             pool=pool,
             announced=Announced(self._state),
             url=page_url(self._config.http.external_url, self.health.http or "", socket.gethostname()),
+            links=self._links,
         )
         self._leave = mqtt.leave
         self._add(mqtt)

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgecam.config.model import Config
 from edgecam.control import Mended, NothingRecorded, Saved, Unavailable
-from edgecam.events import SnapshotTaken
+from edgecam.events import Bus, SnapshotTaken
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
@@ -24,7 +24,9 @@ from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.pixels import Planes
 from edgecam.record.disk.library import Library
 from edgecam.record.disk.mender import Mender
+from edgecam.settings import Settings
 from edgecam.web import Web
+from edgecam.web.signed import Signer
 from fakes import FakeClock, settle, until
 from pictures import jpeg
 from waiting import NOON
@@ -146,11 +148,15 @@ class House:
         library: Library | None = None,
         zone: tzinfo | None = None,
         local: Path | None = None,
+        state: Path = Path("/nowhere"),
     ) -> None:
+        """`state`: where changed settings are kept."""
         cameras = {name: {"source": "synthetic", **(camera or {})} for name in ("birdbox", "garden")}
         config = Config.model_validate({"http": {"listen": "127.0.0.1:0", **(http or {})}, "cameras": cameras})
-        self.clock = FakeClock()
+        self.clock, self.bus = FakeClock(), Bus()
+        self.settings = Settings(config.cameras, state / "settings.json", self.bus, self.clock)
         self.library = library or Library(Layout(Path("/nowhere")), wanted=lambda _: False)
+        self.signer = Signer(bytes(32), self.clock)
         self.hubs = {name: FrameHub(name, Ring(1.0)) for name in cameras}
         self.status = {name: CameraStatus(name, state=CameraState.RUNNING) for name in cameras}
         self.health = Health("box", "c0ffee", self.clock, dict(self.status))
@@ -162,7 +168,10 @@ class House:
             hubs=self.hubs,
             health=self.health,
             control=self.shutter,
+            settings=self.settings,
             library=self.library,
+            bus=self.bus,
+            signer=self.signer,
             clock=self.clock,
             pool=pool,
             zone=zone,

@@ -15,6 +15,7 @@ from edgecam import __version__
 from edgecam.config import model
 from edgecam.config.units import is_loopback
 from edgecam.health import Health
+from edgecam.links import base
 
 NEEDS_STORE = frozenset(
     {
@@ -162,8 +163,7 @@ def page_url(external: model.Url | None, bound: str, hostname: str) -> str:
     A login in the configured address is left out: the message is for everybody at the broker.
     """
     if external is not None:
-        parts = urlsplit(external.reveal())
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/") + "/"
+        return base(external.reveal())
     address = urlsplit(bound)
     host = address.hostname or hostname
     if not is_loopback(host):

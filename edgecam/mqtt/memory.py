@@ -22,7 +22,7 @@ def _read(path: Path) -> object:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         log.error("mqtt: %s is unreadable (%s); beginning anew", path, error)
         return None
 

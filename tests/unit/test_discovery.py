@@ -13,6 +13,7 @@ from edgecam.config import model
 from edgecam.config.shape import kind_of, sections
 from edgecam.discovery import listing
 from edgecam.health import BoardStatus, CameraState, CameraStatus, Health, StoreState
+from edgecam.knobs import Choice, Number, Switch
 from edgecam.mqtt import discovery, payloads
 from edgecam.mqtt.discovery import NEEDS_SENSE, About, Json, messages, page_url
 from edgecam.mqtt.topics import BUTTONS, Topics
@@ -126,6 +127,22 @@ def test_every_sensor_finds_its_value_in_what_is_published(board: BoardStatus) -
                         assert isinstance(inner, dict)
                         assert key in inner, path
                         inner = inner[key]
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_a_control_has_the_limits_of_its_setting(key: str) -> None:
+    control, knob = entities(told()[BIRDBOX])[key], SETTINGS[key]
+    match knob:
+        case Switch():
+            assert control["p"] == "switch"
+        case Number(low, high, unit, step):
+            assert control["p"] == "number"
+            assert (control["min"], control["max"], control["step"]) == (low, high, step)
+            assert control["unit_of_meas"] == unit
+            assert (control.get("dev_cla") == "duration") == (unit == "s")
+        case Choice(options):
+            assert control["p"] == "select"
+            assert control["ops"] == list(options)
 
 
 def test_every_topic_of_an_entity_is_one_that_is_published() -> None:

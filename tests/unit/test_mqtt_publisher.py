@@ -31,12 +31,13 @@ from edgecam.events import (
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraStatus, Health, StoreState
 from edgecam.hub import FrameHub, Ring, Want
-from edgecam.media import MediaKind, Receipt, Sidecar
+from edgecam.links import Links
+from edgecam.media import MediaKind, Picture, Receipt, Sidecar
 from edgecam.mqtt.memory import Announced
 from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.publish import Publisher
 from edgecam.pixels import Planes
-from edgecam.settings import Settings
+from edgecam.settings import SETTINGS, Settings
 from fakes import AtOnce, FakeClock, settle
 
 BASE = "edgecam/pi/birdbox"
@@ -132,6 +133,7 @@ class House:
             clock=self.clock,
             control=self.shutter,
             url="http://pi:8000/",
+            links=Links(self.config.http.external_url, lambda address, life: f"{address}?for={life:.0f}"),
             pool=AtOnce(),
             announced=Announced(folder),
             jitter=lambda: 0.5,
@@ -294,6 +296,42 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
         assert board.json(f"{BASE}/motion/attributes")["since"] == "2026-09-21T14:13:20.000Z"
 
 
+HERE = "https://cam.example.org/"
+
+
+async def test_with_an_external_url_events_carry_links_that_a_phone_opens(tmp_path: Path) -> None:
+    house = House(tmp_path, {}, {}, http={"external_url": "https://anna:secret@cam.example.org"})
+    still = f"{HERE}cameras/birdbox/events/e1.jpg?for=86400"
+    clip_url, picture_url = (f"{HERE}media/{clip().id}.{suffix}?for=86400" for suffix in ("mp4", "jpg"))
+    pictured = clip().model_copy(update={"picture": Picture(time=1.0, width=1, height=1, size=1, sha256="", md5="")})
+    async with living(house) as board:
+        for event in (starts(), goes_on(), stops()):
+            house.bus.publish(event)
+            told = board.json(f"{BASE}/event")
+            assert (told["snapshot_url"], "clip_url" in told) == (still, False)
+        house.bus.publish(ClipSaved(camera="birdbox", at=1.0, media=pictured))
+        told = board.json(f"{BASE}/event")
+        assert (told["snapshot_url"], told["clip_url"]) == (picture_url, clip_url)
+        house.bus.publish(ClipStored(camera="birdbox", at=2.0, media=clip(), link=None, link_expires=None))
+        told = board.json(f"{BASE}/event")  # of a later part: an earlier one has the picture
+        assert (told["snapshot_url"], told["clip_url"]) == (still, clip_url)
+        house.bus.publish(ClipSaved(camera="birdbox", at=1.0, media=clip().model_copy(update={"event_id": None})))
+        assert "snapshot_url" not in board.json(f"{BASE}/event")
+        taken = SnapshotTaken(camera="birdbox", at=1.0, jpeg=b"x", width=8, height=8, media=clip(codec="jpeg"))
+        house.bus.publish(taken)
+        assert board.json(f"{BASE}/event")["snapshot_url"] == picture_url
+        assert not any("secret" in payload for _, payload in board.said)
+
+
+async def test_without_an_external_url_no_event_carries_a_link(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(starts())
+        house.bus.publish(ClipSaved(camera="birdbox", at=1.0, media=clip()))
+        house.bus.publish(SnapshotTaken(camera="birdbox", at=1.0, jpeg=b"x", width=8, height=8, media=clip()))
+        assert not any("_url" in payload for topic, payload in board.said if topic == f"{BASE}/event")
+
+
 async def test_clips_are_announced_with_what_proves_them(furnish: Furnish) -> None:
     house = furnish()
     stored = clip(receipt=Receipt(store="folder /mnt/nas", key="pi/birdbox/x", size=12345, at=1_790_000_020.0))
@@ -383,6 +421,65 @@ async def test_the_still_comes_with_the_first_frame_and_then_every_minute(furnis
         assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 1"
         await house.clock.advance(2)
         assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 2"
+
+
+async def test_a_shorter_interval_brings_a_picture_at_once_and_keeps_that_pace(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    async with living(house) as board:
+        house.frame()
+        await house.clock.advance(5)
+        house.frame()
+        board.command("birdbox/snapshot_interval", b"2")
+        await settle()
+        assert board.now[f"{BASE}/snapshot_interval"] == "2"
+        assert board.pictures[f"{BASE}/snapshot"] == (b"jpeg 2", None, 86400.0)
+        house.frame()
+        await house.clock.advance(2)
+        assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 3"
+
+
+async def test_a_long_interval_keeps_the_picture_at_the_broker_until_the_next(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    async with living(house) as board:
+        house.frame()
+        await settle()
+        house.settings.set("birdbox", "snapshot_interval", 43200)
+        house.frame()
+        await settle()
+        assert board.pictures[f"{BASE}/snapshot"] == (b"jpeg 2", None, 432000.0)
+
+
+async def test_no_interval_means_no_picture_and_no_frames_wanted_until_there_is_one_again(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    demand = house.hubs["birdbox"].demand
+    async with living(house) as board:
+        assert demand[Want.SNAPSHOT] == 1  # the first one is waited for
+        house.settings.set("birdbox", "snapshot_interval", 0)
+        await settle()
+        assert demand[Want.SNAPSHOT] == 0
+        house.frame()
+        await house.clock.advance(200)
+        assert f"{BASE}/snapshot" not in board.pictures
+        house.settings.set("birdbox", "snapshot_interval", 10)
+        await settle()
+        assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 1"
+
+
+async def test_a_picture_that_was_being_coded_when_they_were_switched_off_is_not_published(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    plane = np.full((48, 64), 90, np.uint8)
+
+    class Late(Planes):
+        def jpeg(self, quality: int, *, width: int | None = None, grey: bool = False) -> bytes:
+            house.settings.set("birdbox", "snapshot_interval", 0)
+            return super().jpeg(quality, width=width, grey=grey)
+
+    async with living(house) as board:
+        image = Late([plane, plane[::2, ::2], plane[::2, ::2]], full=True)
+        house.hubs["birdbox"].publish(Frame("birdbox", 1, 1.0, 1.0, Kind.RAW, b"", 64, 48, image=image))
+        await settle()
+        assert not house.settings.number("birdbox", "snapshot_interval")
+        assert f"{BASE}/snapshot" not in board.pictures
 
 
 async def test_without_periodic_pictures_there_is_one_when_somebody_asks(furnish: Furnish) -> None:
@@ -575,9 +672,34 @@ async def test_a_setting_goes_round_and_stays(furnish: Furnish) -> None:
     async with living(house) as board:
         board.command("birdbox/sensitivity", b"70")
         board.command("birdbox/motion_detection", b"OFF")
+        board.command("birdbox/min_area", b"0.30000000000000004")
+        board.command("birdbox/record_mode", b"both")
+        assert board.now[f"{BASE}/min_area"] == "0.3"
+        assert board.now[f"{BASE}/record_mode"] == "both"
         assert board.now[f"{BASE}/sensitivity"] == "70"
         assert board.now[f"{BASE}/motion_detection"] == "OFF"
         assert house.settings.number("birdbox", "sensitivity") == 70
+
+
+async def test_all_settings_are_told_within_the_limits_of_their_controls(furnish: Furnish) -> None:
+    """Home Assistant logs an error for each number beyond its limits."""
+    motion = {"cooldown": "500ms", "min_area": "0.05%"}
+    house = furnish(motion=motion, snapshot={"every": "2d"}, record={"mode": "both"}, stream={"enabled": False})
+    async with living(house) as board:
+        told = {key: board.now.get(f"{BASE}/{key}") for key in SETTINGS}
+    assert told == {
+        "motion_detection": "ON",
+        "recording": "ON",
+        "streaming": "OFF",
+        "offload": None,  # there is no store
+        "privacy": "OFF",
+        "sensitivity": "50",
+        "min_area": "0.05",
+        "cooldown": "1",
+        "snapshot_interval": "86400",
+        "record_mode": "both",
+    }
+    assert house.settings.number("birdbox", "cooldown") == 0.5
 
 
 async def test_nonsense_changes_nothing_and_the_truth_is_said_again(
@@ -802,6 +924,7 @@ async def test_without_mqtt_there_is_no_publisher(furnish: Furnish, tmp_path: Pa
             clock=house.clock,
             control=house.shutter,
             url="http://pi:8000/",
+            links=Links(None, lambda address, life: address),
             pool=AtOnce(),
             announced=Announced(tmp_path),
         )

@@ -12,7 +12,7 @@ from edgecam.clock import SystemClock
 from edgecam.config.model import Config
 from edgecam.identity import Identity, as_known
 from edgecam.local import Daemon
-from edgecam.mqtt.discovery import About, Json, messages, page_url
+from edgecam.mqtt.discovery import About, Json, messages, page_url, whole
 from edgecam.supervisor import reason
 
 OK, FAILED, USAGE = 0, 1, 2
@@ -48,9 +48,8 @@ def about(config: Config, identity: Identity, root: Path = Path("/"), ask: board
 def listing(told: Mapping[str, Json]) -> Iterator[str]:
     """The entities of each device in columns, those that a person sees first before the rest."""
     for number, (topic, message) in enumerate(told.items()):
-        device, entities = message["dev"], message["cmps"]
+        device, entities = message["dev"], whole(message)
         assert isinstance(device, dict)
-        assert isinstance(entities, dict)
         if number:
             yield ""
         yield f"{device['name']} ({device['mdl']}): {len(entities)} entities, {topic}"
@@ -64,7 +63,8 @@ def _order(entity: Json) -> tuple[bool, bool, str]:
 def _row(entity: Json) -> tuple[str, ...]:
     kind = str(entity.get("dev_cla", ""))
     name = entity.get("name", kind.replace("_", " ").capitalize() or entity.get("type"))
-    place = next(str(entity[key]) for key in ("stat_t", "t", "img_t", "cmd_t") if key in entity)
+    state = "cmd_t" if entity["p"] == "button" else "stat_t"
+    place = next(str(entity[key]) for key in ("t", "img_t", state) if key in entity)
     shown = "enabled" if entity.get("en", True) else "disabled"
     return str(name or "(the device)"), str(entity["p"]), kind, str(entity.get("ent_cat", "")), shown, place
 

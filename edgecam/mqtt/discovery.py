@@ -4,6 +4,7 @@ Pure. Every id comes from the ids in the configuration, so names may change with
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -134,7 +135,42 @@ def _device(kind: str, words: Mapping[str, str], absent: Collection[str], comman
     filled = _fill({**root, "cmps": components}, words)
     assert isinstance(filled, dict)
     filled["dev"] = {key: value for key, value in filled["dev"].items() if value}
-    return filled
+    return _said_once(filled)
+
+
+SHARED = (("avty", "avty_mode"), ("stat_t",))
+"""What a component that does not say it has from the root: together, or not at all."""
+
+
+def _said_once(message: Json) -> Json:
+    """The same message, smaller: what most entities share stands at the root, and not in them.
+
+    What has no use for something that it is given so is not disturbed by it.
+    """
+    root, components = {key: message[key] for key in message if key != "cmps"}, whole(message)
+    for keys in SHARED:
+        said = {
+            name: {key: entity.pop(key) for key in keys if key in entity}
+            for name, entity in components.items()
+            if entity["p"] not in NAMELESS
+        }
+        most = Counter(json.dumps(its) for its in said.values() if its).most_common(1)
+        common = json.loads(most[0][0]) if most else {}
+        root = {key: value for key, value in root.items() if key not in keys} | common
+        for name, its in said.items():
+            components[name] |= {} if its == common else its
+    return {**root, "cmps": components}
+
+
+def whole(message: Json) -> dict[str, Json]:
+    """The components of a message, each with what it has from the root; triggers have nothing from there."""
+    components = message["cmps"]
+    assert isinstance(components, dict)
+    found = {}
+    for name, entity in components.items():
+        missing = [keys for keys in SHARED if entity["p"] not in NAMELESS and not entity.keys() & set(keys)]
+        found[name] = {key: message[key] for keys in missing for key in keys if key in message} | entity
+    return found
 
 
 def _fill(value: object, words: Mapping[str, str]) -> object:

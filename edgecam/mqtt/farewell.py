@@ -8,7 +8,7 @@ be announced once more, and then be taken back.
 import json
 from collections.abc import Mapping
 
-from edgecam.mqtt.discovery import Json, device_id
+from edgecam.mqtt.discovery import Json, device_id, whole
 
 Messages = Mapping[str, Json]
 
@@ -17,14 +17,15 @@ LARGEST = 1 << 16
 
 
 def gone(old: Messages, new: Messages) -> dict[str, Json]:
-    """What of `old` is not in `new`, by key and platform; a device without any such entity is left out."""
+    """What of `old` is not in `new`, by key and platform; a device without any such entity is left out.
+
+    Each entity with all that it had from the root of its message: it may be announced again under another one.
+    """
     found = {}
     for topic, message in old.items():
         there = _components(new.get(topic, {}))
         lost = {
-            key: entity
-            for key, entity in _components(message).items()
-            if key not in there or there[key]["p"] != entity["p"]
+            key: entity for key, entity in whole(message).items() if key not in there or there[key]["p"] != entity["p"]
         }
         if lost:
             found[topic] = {**message, "cmps": lost}

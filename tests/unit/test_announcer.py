@@ -321,6 +321,14 @@ def test_what_others_retain_is_not_ours_to_take_back(place: str, payload: bytes)
     assert farewell.ours(f"homeassistant/device/{place}/config", payload, "pi") is None
 
 
+def test_what_is_announced_once_more_is_complete_though_the_root_is_another_now() -> None:
+    old = {DOOR: {**ROOT, "stat_t": "door/state", "cmps": {"a": {"p": "sensor", "x": 1}, "b": {"p": "sensor", "x": 2}}}}
+    new = {DOOR: {**ROOT, "stat_t": "door/health", "cmps": {"b": {"p": "sensor", "stat_t": "door/state", "x": 2}}}}
+    revived = farewell.revived(new, farewell.gone(old, new))[DOOR]
+    assert revived["stat_t"] == "door/health"
+    assert revived["cmps"]["a"] == {"p": "sensor", "x": 1, "stat_t": "door/state"}  # type: ignore[index]
+
+
 def test_only_what_is_alive_in_an_old_message_must_go() -> None:
     old = {**ROOT, "cmps": {"a": {"p": "sensor", "x": 1}, "b": {"p": "sensor"}, "c": 5, "d": {"x": 1, "y": 2}}}
     found = farewell.ours(DOOR, json.dumps(old).encode(), "pi")

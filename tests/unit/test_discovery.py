@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from edgecam.discovery import listing
 from edgecam.health import BoardStatus, CameraState, CameraStatus, Health, StoreState
 from edgecam.knobs import Choice, Number, Switch
 from edgecam.mqtt import discovery, payloads
-from edgecam.mqtt.discovery import NEEDS_SENSE, About, Json, messages, page_url
+from edgecam.mqtt.discovery import NEEDS_SENSE, About, Json, messages, page_url, whole
 from edgecam.mqtt.topics import BUTTONS, Topics
 from edgecam.settings import SETTINGS
 
@@ -39,15 +39,9 @@ def told(about: About = ABOUT, **sections: object) -> dict[str, Json]:
     return messages(config(**sections), about)
 
 
-def components(message: Mapping[str, object]) -> dict[str, Json]:
-    found = message["cmps"]
-    assert isinstance(found, dict)
-    return found
-
-
-def entities(message: Mapping[str, object]) -> dict[str, Json]:
+def entities(message: Json) -> dict[str, Json]:
     """What a person sees as an entity: not the triggers."""
-    return {key: entity for key, entity in components(message).items() if entity["p"] != "device_automation"}
+    return {key: entity for key, entity in whole(message).items() if entity["p"] != "device_automation"}
 
 
 def files() -> Iterator[tuple[Path, str]]:
@@ -96,15 +90,25 @@ def test_a_name_is_only_text() -> None:
 
 
 def test_controls_answer_while_the_camera_is_away_and_pictures_do_not() -> None:
-    node_only = [{"t": "edgecam/garden-pi/status"}]
-    message = told()[BIRDBOX]
-    assert message["avty"] == [*node_only, {"t": "edgecam/garden-pi/birdbox/status"}]
-    assert message["avty_mode"] == "all"
-    for key, entity in entities(message).items():
-        if key in {"camera", "motion", "last_motion_picture", "fps", "clients", "light"} or key.startswith("zone_"):
-            assert "avty" not in entity
+    node = {"t": "edgecam/garden-pi/status"}
+    for key, entity in entities(told()[BIRDBOX]).items():
+        if key in {"camera", "motion", "last_motion_picture", "fps"} or key.startswith("zone_"):
+            assert entity["avty"] == [node, {"t": "edgecam/garden-pi/birdbox/status"}]
+            assert entity["avty_mode"] == "all"
         else:
-            assert entity["avty"] == node_only
+            assert entity["avty"] == [node]
+            assert "avty_mode" not in entity
+
+
+def test_what_most_have_is_said_once_and_an_automation_needs_none_of_it() -> None:
+    message = told()[BIRDBOX]
+    assert message["avty"] == [{"t": "edgecam/garden-pi/status"}]
+    assert message["stat_t"] == "edgecam/garden-pi/birdbox/state"
+    components = message["cmps"]
+    assert isinstance(components, dict)
+    assert not {"avty", "avty_mode", "stat_t"} & components["problem"].keys()
+    for key in ("on_motion_started", "on_motion_ended", "on_clip_stored"):
+        assert not {"avty", "stat_t"} & whole(message)[key].keys()
 
 
 def test_the_states_are_those_there_are() -> None:
@@ -152,7 +156,7 @@ def test_every_topic_of_an_entity_is_one_that_is_published() -> None:
     heard = {f"edgecam/garden-pi/{camera}/{key}/set" for camera in ("birdbox", "gate") for key in (*SETTINGS, *BUTTONS)}
     heard |= {"edgecam/garden-pi/restart/set"}
     for message in told().values():
-        for entity in components(message).values():
+        for entity in whole(message).values():
             for key, value in entity.items():
                 if key in {"t", "stat_t", "img_t", "json_attr_t"}:
                     assert value in published
@@ -167,9 +171,9 @@ def test_every_setting_and_button_has_a_control() -> None:
 
 def test_without_a_store_there_is_nothing_about_uploads() -> None:
     without = told(offload=None)
-    assert "last_stored" in components(told()[BIRDBOX])
+    assert "last_stored" in whole(told()[BIRDBOX])
     for message in (told()[GATE], without[BIRDBOX], without[NODE]):
-        assert not components(message).keys() & discovery.NEEDS_STORE
+        assert not whole(message).keys() & discovery.NEEDS_STORE
 
 
 def test_the_light_is_a_sensor_where_somebody_watches_it() -> None:
@@ -180,7 +184,7 @@ def test_the_light_is_a_sensor_where_somebody_watches_it() -> None:
 def test_what_this_box_cannot_tell_is_not_announced() -> None:
     about = About("garden-pi", "a1b2c3", "0.1.0", "http://garden-pi:8000/", None, frozenset({"temperature"}))
     node = told(about)[NODE]
-    assert components(node).keys() & NEEDS_SENSE == {"temperature"}
+    assert whole(node).keys() & NEEDS_SENSE == {"temperature"}
     assert "hw" not in node["dev"]  # type: ignore[operator]
 
 
@@ -191,14 +195,14 @@ def test_what_is_known_of_the_box_comes_from_its_board() -> None:
 
 
 def test_an_upgraded_package_is_an_update_that_a_restart_installs() -> None:
-    update = components(told()[NODE])["update"]
+    update = whole(told()[NODE])["update"]
     assert (update["cmd_t"], update["pl_inst"]) == ("edgecam/garden-pi/restart/set", "PRESS")
 
 
 def test_where_we_do_not_listen_nothing_can_be_pressed() -> None:
     deaf = told(mqtt={"commands": False})
-    assert not [e for message in deaf.values() for e in components(message).values() if {"cmd_t", "pl_inst"} & e.keys()]
-    assert "update" in components(deaf[NODE])
+    assert not [e for message in deaf.values() for e in whole(message).values() if {"cmd_t", "pl_inst"} & e.keys()]
+    assert "update" in whole(deaf[NODE])
 
 
 @pytest.mark.parametrize("mqtt", [None, {"discovery": False}])

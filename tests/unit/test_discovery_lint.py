@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from edgecam.config import model
-from edgecam.mqtt.discovery import NEEDS_SENSE, About, Json, messages
+from edgecam.mqtt.discovery import NEEDS_SENSE, About, Json, messages, whole
 from edgecam.mqtt.topics import Topics
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -29,15 +29,9 @@ def section(message: Json, name: str) -> dict[str, object]:
     return found
 
 
-def components(message: Json) -> dict[str, Json]:
-    found = message["cmps"]
-    assert isinstance(found, dict)
-    return found
-
-
 def entities(message: Json) -> dict[str, Json]:
     """What a person sees as an entity: not the triggers."""
-    return {key: entity for key, entity in components(message).items() if entity["p"] != "device_automation"}
+    return {key: entity for key, entity in whole(message).items() if entity["p"] != "device_automation"}
 
 
 def shown(entity: Json) -> bool:
@@ -49,7 +43,7 @@ def every(*platforms: str) -> list[object]:
     return [
         pytest.param(entity, id=f"{topic.split('/')[2]} {key}")
         for topic, message in TOLD.items()
-        for key, entity in components(message).items()
+        for key, entity in whole(message).items()
         if not platforms or entity["p"] in platforms
     ]
 
@@ -79,7 +73,7 @@ def test_a_topic_has_only_the_characters_that_are_heard(prefix: str) -> None:
         assert re.fullmatch(rf"{prefix}/device/[a-zA-Z0-9_-]+/config", topic)
     for message in found.values():
         assert message["qos"] == 1
-        assert all(re.fullmatch("[a-zA-Z0-9_-]+", key) for key in components(message))
+        assert all(re.fullmatch("[a-zA-Z0-9_-]+", key) for key in whole(message))
 
 
 @pytest.mark.parametrize("message", DEVICES)
@@ -102,10 +96,10 @@ def test_hardware_and_serial_number_are_told_when_they_are_known() -> None:
 
 @pytest.mark.parametrize("message", DEVICES)
 def test_there_are_only_keys_that_an_old_home_assistant_knows(message: Json) -> None:
-    assert message.keys() <= {"dev", "o", "avty", "avty_mode", "qos", "cmps"}
+    assert message.keys() <= {"dev", "o", "avty", "avty_mode", "stat_t", "qos", "cmps"}
     assert section(message, "dev").keys() <= {"ids", "name", "mf", "mdl", "hw", "sw", "sn", "cu", "via_device"}
     assert "~" not in json.dumps(message)
-    for entity in components(message).values():
+    for entity in whole(message).values():
         assert not entity.keys() & {"obj_id", "object_id", "cdevs", "msg_exp_int"}
 
 
@@ -116,7 +110,7 @@ def test_an_id_is_made_of_what_is_configured_once_and_never_twice() -> None:
     for topic, message in TOLD.items():
         device = topic.split("/")[2]
         assert section(message, "dev")["ids"] == [device]
-        for key, entity in components(message).items():
+        for key, entity in whole(message).items():
             if entity["p"] != "device_automation":
                 assert entity["uniq_id"] == f"{device}__{key}"
     elsewhere = told(About("garden-pi", "ffffff", "9.9.9", "https://other/", "Raspberry Pi 5", NEEDS_SENSE))
@@ -139,8 +133,8 @@ def test_a_name_is_a_sentence_without_the_device(message: Json) -> None:
             assert device.lower() not in name.lower()
             assert name == name[0].upper() + name[1:].replace("wi-fi", "Wi-Fi")
             assert name[1:].removeprefix("i-Fi") == name[1:].removeprefix("i-Fi").lower()
-    if "motion" in components(message):
-        assert "name" not in components(message)["motion"]
+    if "motion" in whole(message):
+        assert "name" not in whole(message)["motion"]
 
 
 @pytest.mark.parametrize("entity", every())
@@ -158,7 +152,7 @@ def test_no_area_is_suggested(message: Json) -> None:
 
 @pytest.mark.parametrize("topic", [BIRDBOX, GATE])
 def test_motion_is_on_and_off_and_never_expires(topic: str) -> None:
-    motion = components(TOLD[topic])["motion"]
+    motion = whole(TOLD[topic])["motion"]
     assert motion["dev_cla"] == "motion"
     assert not motion.keys() & {"exp_aft", "off_dly", "pl_on", "pl_off", "val_tpl"}
     assert "json_attr_t" in motion
@@ -167,7 +161,7 @@ def test_motion_is_on_and_off_and_never_expires(topic: str) -> None:
 @pytest.mark.parametrize("topic", [BIRDBOX, GATE])
 def test_events_are_declared_and_come_from_a_topic_that_is_never_retained(topic: str) -> None:
     """A type that is not declared is dropped; a retained event would happen again at every start."""
-    event = components(TOLD[topic])["event"]
+    event = whole(TOLD[topic])["event"]
     types = ["motion_started", "motion_updated", "motion_ended", "clip_saved", "clip_stored", "snapshot_taken"]
     assert event["evt_typ"] == types
     assert event["stat_t"] not in set(Topics("edgecam/garden-pi").retained(["birdbox", "gate"]))
@@ -177,7 +171,7 @@ def test_events_are_declared_and_come_from_a_topic_that_is_never_retained(topic:
 def test_pictures_come_with_their_attributes(topic: str) -> None:
     """The state of an image is the time at which Home Assistant saw it: true times are attributes."""
     for key in ("camera", "last_motion_picture"):
-        entity = components(TOLD[topic])[key]
+        entity = whole(TOLD[topic])[key]
         assert entity["json_attr_t"] == f"{entity.get('t', entity.get('img_t'))}/attributes"
 
 
@@ -253,9 +247,9 @@ def test_whoever_restarts_something_says_so(message: Json) -> None:
 
 @pytest.mark.parametrize("topic", [BIRDBOX, GATE])
 def test_an_automation_can_begin_with_what_the_camera_does(topic: str) -> None:
-    triggers = {entity["type"]: entity for entity in components(TOLD[topic]).values() if "atype" in entity}
+    triggers = {entity["type"]: entity for entity in whole(TOLD[topic]).values() if "atype" in entity}
     assert triggers.keys() == {"motion_started", "motion_ended", "clip_stored"}
-    event = components(TOLD[topic])["event"]
+    event = whole(TOLD[topic])["event"]
     for name, trigger in triggers.items():
         assert trigger["p"] == "device_automation"
         assert "uniq_id" not in trigger

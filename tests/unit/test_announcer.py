@@ -69,6 +69,8 @@ class World:
         self.state, self.clock, self.hass = state, FakeClock(), HomeAssistant()
         self.retained: dict[str, str] = {}
         self.sent: list[tuple[str, str]] = []
+        self.when: list[float] = []
+        """Of what was sent."""
         self.node: Announcer | None = None
         self._connected = False
         self._table: dict[str, str] = {}
@@ -84,6 +86,7 @@ class World:
         if not payload:
             del self.retained[topic]
         self.sent.append((topic, payload))
+        self.when.append(self.clock.monotonic())
         if self.hass.up:
             self.hass.hear(topic, payload)
 
@@ -199,6 +202,9 @@ async def test_a_key_with_another_platform_is_another_entity(world: World) -> No
     await world.ran(node=device(a="sensor"))
     await world.ran(node=device(a="select"))
     assert world.known == {"a select"}
+    _, revived, bare, other = world.when
+    assert bare - revived >= 5.0  # of two at once it would drop a part
+    assert other - bare >= 5.0
     assert world.components(NODE)["a"] == device(a="select")["cmps"]["a"]  # type: ignore[index]
 
 

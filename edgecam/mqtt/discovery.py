@@ -5,15 +5,17 @@ Pure. Every id comes from the ids in the configuration, so names may change with
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from string import Template
 from urllib.parse import urlsplit
 
 from edgecam import __version__
 from edgecam.config import model
+from edgecam.config.model import title
 from edgecam.config.units import is_loopback
 from edgecam.health import Health
 from edgecam.links import base
@@ -107,7 +109,8 @@ def messages(config: model.Config, about: About) -> dict[str, Json]:
         absent = frozenset() if config.offload_kinds(id) else NEEDS_STORE
         if camera.image.day_night is None:
             absent |= {"light"}
-        found[topic(prefix, its["id"])] = _device("camera", words | its, absent, mqtt.commands)
+        zones = _zones(camera.motion.zones, words | its)
+        found[topic(prefix, its["id"])] = _device("camera", words | its, absent, mqtt.commands, zones)
     return found
 
 
@@ -120,8 +123,10 @@ def topic(prefix: str, device: str) -> str:
     return f"{prefix}/device/{device}/config"
 
 
-def _device(kind: str, words: Mapping[str, str], absent: Collection[str], commands: bool) -> Json:
-    """One device message, of the entities that apply."""
+def _device(
+    kind: str, words: Mapping[str, str], absent: Collection[str], commands: bool, more: Json | None = None
+) -> Json:
+    """One device message, of the entities that apply and of `more`, which are complete."""
     root, entities = _templates(kind)
     components: Json = {}
     for key, entity in entities.items():
@@ -135,6 +140,7 @@ def _device(kind: str, words: Mapping[str, str], absent: Collection[str], comman
     filled = _fill({**root, "cmps": components}, words)
     assert isinstance(filled, dict)
     filled["dev"] = {key: value for key, value in filled["dev"].items() if value}
+    filled["cmps"] |= more or {}
     return _said_once(filled)
 
 
@@ -173,6 +179,12 @@ def whole(message: Json) -> dict[str, Json]:
     return found
 
 
+def _zones(zones: Iterable[str], words: Mapping[str, str]) -> Json:
+    """A motion sensor for each zone."""
+    template: Json = {**json.loads((_house() / "zone.json").read_text()), "uniq_id": "${id}__zone_$zone"}
+    return {f"zone_{zone}": _fill(template, {**words, "zone": zone, "zone_name": title(zone)}) for zone in zones}
+
+
 def _fill(value: object, words: Mapping[str, str]) -> object:
     """`$word` in every text replaced; raises KeyError for a word that nobody knows."""
     if isinstance(value, dict):
@@ -182,10 +194,14 @@ def _fill(value: object, words: Mapping[str, str]) -> object:
     return Template(value).substitute(words) if isinstance(value, str) else value
 
 
+def _house() -> Traversable:
+    return files("edgecam") / "ha_discovery"
+
+
 @cache
 def _templates(kind: str) -> tuple[Json, dict[str, Json]]:
     """The root of a device message and its entities by key, in the order of their names."""
-    house = files("edgecam") / "ha_discovery"
+    house = _house()
     entities = {
         file.name.removesuffix(".json"): json.loads(file.read_text())
         for file in sorted((house / kind).iterdir(), key=lambda file: file.name)

@@ -16,11 +16,10 @@ from edgecam.events import Bus, CameraLost, CameraOnline, Event, SettingChanged
 from edgecam.health import Health
 from edgecam.hub import FrameHub
 from edgecam.links import Links
-from edgecam.mqtt import discovery, payloads
+from edgecam.mqtt import answers, discovery, orders, payloads
 from edgecam.mqtt.announcer import Announcer
 from edgecam.mqtt.memory import Announced
 from edgecam.mqtt.messages import Incoming
-from edgecam.mqtt.orders import Control, Orders
 from edgecam.mqtt.outlet import Outlet
 from edgecam.mqtt.rival import Rival
 from edgecam.mqtt.states import States
@@ -54,7 +53,7 @@ class Publisher:
         settings: Settings,
         bus: Bus,
         clock: Clock,
-        control: Control,
+        control: answers.Control,
         url: str,
         links: Links,
         pool: Executor,
@@ -66,7 +65,7 @@ class Publisher:
             raise ValueError("MQTT is not configured")
         self._config, self._broker, self._mqtt, self._hubs, self._health = config, config.mqtt, mqtt, hubs, health
         self._settings, self._bus, self._clock, self._control = settings, bus, clock, control
-        self._jitter, self._pool = jitter, pool
+        self._jitter, self._pool, self._links = jitter, pool, links
         about = discovery.about(health, url)
         wanted = discovery.messages(config, about)
         self._announcer = Announcer(mqtt, health.node, wanted, announced, clock, pool)
@@ -111,8 +110,10 @@ class Publisher:
     def _fill(self) -> None:
         """Every state as it is now; motion is over until somebody says otherwise."""
         for camera in self._config.cameras:
-            moving = self._health.cameras[camera].moving
-            self._mqtt.set(self._topics.camera(camera).motion, payloads.on_off(moving))
+            status = self._health.cameras[camera]
+            self._mqtt.set(self._topics.camera(camera).motion, payloads.on_off(status.moving))
+            for zone in self._config.cameras[camera].motion.zones:
+                self._story.zone(camera, zone, zone in status.zones)
             absent = set[str]() if self._config.offload_kinds(camera) else discovery.NEEDS_STORE
             for key in (key for key in SETTINGS if key not in absent):
                 self._story.setting(camera, key, self._settings.get(camera, key))
@@ -130,7 +131,7 @@ class Publisher:
         if self._broker.discovery or self._announcer.mourning:
             self._mqtt.subscribe(self._broker.birth_topic, birth)
         if self._broker.commands:
-            orders = Orders(
+            buttons = orders.Orders(
                 mqtt=self._mqtt,
                 topics=self._topics,
                 cameras=self._config.cameras,
@@ -139,7 +140,19 @@ class Publisher:
                 show=self._story.setting,
                 tasks=tasks,
             )
-            self._mqtt.subscribe(self._topics.commands, orders.obey)
+            self._mqtt.subscribe(self._topics.commands, buttons.obey)
+            self._mqtt.subscribe(self._topics.node_commands, buttons.obey)
+            desk = answers.Answers(
+                mqtt=self._mqtt,
+                topics=self._topics,
+                cameras=self._config.cameras,
+                settings=self._settings,
+                control=self._control,
+                links=self._links,
+                health=self._health.snapshot,
+                tasks=tasks,
+            )
+            self._mqtt.subscribe(self._topics.requests, desk.hear)
 
     async def _welcome(self) -> None:
         await self._clock.sleep(BIRTH_SPREAD * self._jitter())

@@ -95,7 +95,7 @@ class World:
     def forget(self, topic: str) -> None:
         self.set(topic, "")
 
-    def send(self, topic: str, payload: str) -> None: ...
+    def send(self, topic: str, payload: str, *, correlation: bytes | None = None, surely: bool = False) -> None: ...
 
     def subscribe(self, name: str, callback: Callable[[Incoming], None]) -> None:
         self._ears.append(callback)

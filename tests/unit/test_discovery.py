@@ -16,7 +16,7 @@ from edgecam.health import BoardStatus, CameraState, CameraStatus, Health, Store
 from edgecam.knobs import Choice, Number, Switch
 from edgecam.mqtt import discovery, payloads
 from edgecam.mqtt.discovery import NEEDS_SENSE, About, Json, messages, page_url, whole
-from edgecam.mqtt.topics import BUTTONS, Topics
+from edgecam.mqtt.topics import BUTTONS, NODE_BUTTONS, Topics
 from edgecam.settings import SETTINGS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -152,9 +152,9 @@ def test_a_control_has_the_limits_of_its_setting(key: str) -> None:
 def test_every_topic_of_an_entity_is_one_that_is_published() -> None:
     """And commands are where we listen."""
     topics = Topics("edgecam/garden-pi")
-    published = {*topics.retained(["birdbox", "gate"]), *(topics.camera(id).event for id in ("birdbox", "gate"))}
+    published = {*topics.retained(config().cameras), *(topics.camera(id).event for id in ("birdbox", "gate"))}
     heard = {f"edgecam/garden-pi/{camera}/{key}/set" for camera in ("birdbox", "gate") for key in (*SETTINGS, *BUTTONS)}
-    heard |= {"edgecam/garden-pi/restart/set"}
+    heard |= set(map(topics.button, NODE_BUTTONS))
     for message in told().values():
         for entity in whole(message).values():
             for key, value in entity.items():
@@ -167,6 +167,8 @@ def test_every_topic_of_an_entity_is_one_that_is_published() -> None:
 def test_every_setting_and_button_has_a_control() -> None:
     offered = {entity.get("cmd_t") for entity in entities(told()[BIRDBOX]).values()}
     assert offered - {None} == {f"edgecam/garden-pi/birdbox/{key}/set" for key in (*SETTINGS, *BUTTONS)}
+    node = {entity.get("cmd_t") for entity in entities(told()[NODE]).values()}
+    assert node - {None} == {f"edgecam/garden-pi/{key}/set" for key in NODE_BUTTONS}
 
 
 def test_without_a_store_there_is_nothing_about_uploads() -> None:
@@ -197,6 +199,26 @@ def test_what_is_known_of_the_box_comes_from_its_board() -> None:
 def test_an_upgraded_package_is_an_update_that_a_restart_installs() -> None:
     update = whole(told()[NODE])["update"]
     assert (update["cmd_t"], update["pl_inst"]) == ("edgecam/garden-pi/restart/set", "PRESS")
+
+
+def test_each_zone_is_a_motion_sensor_of_its_camera() -> None:
+    zones = {name: {"polygon": [[0, 0], [1, 0], [1, 1]]} for name in ("feeder", "old_tree")}
+    cameras = {"birdbox": {"source": "synthetic", "motion": {"zones": zones}}, "gate": {"source": "synthetic"}}
+    found = told(cameras=cameras)
+    assert not [key for key in entities(found[GATE]) if key.startswith("zone_")]
+    birdbox = entities(found[BIRDBOX])
+    assert birdbox["zone_old_tree"] == {
+        "p": "binary_sensor",
+        "name": "Old tree",
+        "dev_cla": "motion",
+        "stat_t": "edgecam/garden-pi/birdbox/zone/old_tree",
+        "uniq_id": "edgecam_garden-pi_birdbox__zone_old_tree",
+        "avty": birdbox["motion"]["avty"],
+        "avty_mode": "all",
+    }
+    assert birdbox["zone_feeder"]["name"] == "Feeder"
+    topics = Topics("edgecam/garden-pi")
+    assert birdbox["zone_feeder"]["stat_t"] in set(topics.retained(config(cameras=cameras).cameras))
 
 
 def test_where_we_do_not_listen_nothing_can_be_pressed() -> None:

@@ -213,6 +213,7 @@ def node(folder: Path, port: int, name: str, pool: ThreadPoolExecutor) -> Iterat
     from edgecam.hub import FrameHub, Ring
     from edgecam.links import Links
     from edgecam.mqtt.client import Mqtt
+    from edgecam.mqtt.memory import Announced
     from edgecam.mqtt.publish import Publisher
     from edgecam.settings import Settings
 
@@ -237,6 +238,7 @@ def node(folder: Path, port: int, name: str, pool: ThreadPoolExecutor) -> Iterat
         url="http://localhost/",
         links=Links(None, lambda address, life: address),
         pool=pool,
+        announced=Announced(state),
     )
     return iter([mqtt.run(), publisher.run()])
 

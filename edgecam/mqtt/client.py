@@ -299,6 +299,7 @@ class Mqtt:
         self._settled.clear()
         if self._table.put(topic, message):
             self._push(topic)
+        self._look_whether_settled()  # what is too large is not sent
 
     def _push(self, topic: str) -> None:
         """Hand the newest message of `topic` to the connection, if there is one and the way is free."""
@@ -380,7 +381,10 @@ class Mqtt:
             again = [topic, *again]
         for each in again:
             self._push(each)
-        if self._table.settled and not self._shrinking:
+        self._look_whether_settled()
+
+    def _look_whether_settled(self) -> None:
+        if self._link is not None and self._table.settled and not self._shrinking:
             self._denials.review()
             self._settled.set()
             self._cleared()

@@ -64,7 +64,7 @@ class Offer:
     client_id: str
     keepalive: float
     will: str | None
-    """Topic that gets a retained `offline` when we vanish; None: nobody is to know."""
+    """Topic that gets a retained `offline` when we vanish; None: nobody needs to know."""
     login: Callable[[], Login]
     """Blocking; raises OSError or ValueError with words for the log."""
 

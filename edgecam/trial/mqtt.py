@@ -14,18 +14,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from edgecam import __version__, aside, identity, log
+from edgecam import aside, discovery, identity, log
 from edgecam.clock import Clock, SystemClock
 from edgecam.config import model
 from edgecam.config.model import Config
+from edgecam.identity import Identity
 from edgecam.media import token
-from edgecam.mqtt import discovery, tls
+from edgecam.mqtt import tls
+from edgecam.mqtt.discovery import messages
 from edgecam.mqtt.entrance import PATIENT, Entrance
 from edgecam.mqtt.link import Ears, Grant, Link, Unreachable, within
 from edgecam.mqtt.messages import Incoming, Retained
 from edgecam.mqtt.outlet import compact
 from edgecam.mqtt.topics import Topics
 from edgecam.offload.pipe import scrubbed
+from edgecam.supervisor import reason
 
 T = TypeVar("T")
 
@@ -70,20 +73,27 @@ def main(config: Config, environ: Mapping[str, str], *, as_json: bool) -> int:
         sys.stderr.write("edgecam test mqtt: there is no `mqtt` section\n")
         return 2
     log.setup(config.log.level, "text", tuple(config.secrets()), config.log.modules, environ=environ)
-    report = asyncio.run(trial(config, config.state_path(environ), SystemClock()))
+    try:
+        report = asyncio.run(trial(config, config.state_path(environ), SystemClock()))
+    except OSError as error:
+        sys.stderr.write(f"edgecam test mqtt: {reason(error)}\n")
+        return 1
     sys.stdout.write(json.dumps(asdict(report), indent=2) if as_json else "\n".join(told(report)))
     sys.stdout.write("\n")
     return 1 if report.failed else 0
 
 
 async def trial(config: Config, state: Path, clock: Clock) -> Report:
-    """One round trip; no secret is in the report. Raises nothing. Takes PATIENCE for each step at most."""
+    """One round trip; no secret is in the report. Takes PATIENCE for each step at most.
+
+    Raises OSError when the state folder is there and cannot be read.
+    """
     assert config.mqtt is not None
-    node = identity.name(config.node, state)
-    report = Report(f"{config.mqtt.host}:{config.mqtt.effective_port}", node)
+    known = identity.as_known(config.node, state)
+    report = Report(f"{config.mqtt.host}:{config.mqtt.effective_port}", known.node)
     secrets = [text for text in config.secrets() if text]
     try:
-        await _RoundTrip(config, config.mqtt, state, report, clock).go()
+        await _RoundTrip(config, config.mqtt, known, state, report, clock).go()
     except Failed as error:
         report.problem, report.hint = scrubbed(str(error), secrets), error.hint
     except (OSError, ValueError) as error:
@@ -96,8 +106,11 @@ async def trial(config: Config, state: Path, clock: Clock) -> Report:
 class _RoundTrip:
     """Fills the report; `report.failed` is the step that is being tried."""
 
-    def __init__(self, config: Config, mqtt: model.Mqtt, state: Path, report: Report, clock: Clock) -> None:
+    def __init__(
+        self, config: Config, mqtt: model.Mqtt, known: Identity, state: Path, report: Report, clock: Clock
+    ) -> None:
         self._config, self._mqtt, self._state, self._report, self._clock = config, mqtt, state, report, clock
+        self._known = known
         self._topics = Topics(f"{mqtt.base_topic}/{report.node}")
         self._token, self._grant = token(), Grant()
         self._heard: asyncio.Queue[Incoming] = asyncio.Queue()
@@ -241,8 +254,8 @@ class _RoundTrip:
         if self._grant.max_packet is None:
             return
         self._report.failed = "announcing"
-        about = discovery.About(self._report.node, "0" * 6, __version__, "http://localhost:8000/")
-        for topic, payload in discovery.messages(self._config, about).items():
+        about = discovery.about(self._config, self._known)
+        for topic, payload in messages(self._config, about).items():
             if (size := len(topic) + len(compact(payload).encode())) > self._grant.max_packet:
                 problem = f"the broker takes packets of {self._grant.max_packet} bytes; {topic} has {size}"
                 raise Failed(problem, "raise its limit")

@@ -133,23 +133,24 @@ def lives(box: Edgecam, broker: Mosquitto, prefix: str = "homeassistant", **base
     """One life of the box, ended by force; at the broker is what its cameras need, and nothing else."""
     ((base, nodes),) = bases.items()
     ((node, cameras),) = nodes.items()
-    homes = [f"{base}/{node}/{camera}/" for camera in cameras]
-    found: dict[str, bytes] = {}
+    homes = tuple(f"{base}/{node}/{camera}/" for camera in cameras)
+    devices = {f"{prefix}/device/edgecam_{node}{suffix}/config" for suffix in ("", *(f"_{id}" for id in cameras))}
+    wanted = {f"{base}/{node}/status", f"{base}/{node}/health"} | (devices if prefix else set())
 
     def complete() -> bool:
-        found.clear()
-        found.update(kept(broker))
-        foreign = [topic for topic in found if not topic.startswith((*homes, f"{base}/{node}/status", "ha", "home"))]
+        found = kept(broker)
         pictures = all(found.get(f"{home}snapshot", b"").startswith(b"\xff\xd8") for home in homes)
-        return pictures and foreign == [f"{base}/{node}/health"] and found[f"{base}/{node}/status"] == b"online"
+        others = {topic for topic in found if not topic.startswith(homes)}
+        return pictures and others == wanted and found[f"{base}/{node}/status"] == b"online"
 
     box.up()
     try:
         until("all is there, and nothing else", complete, 30)
+    except AssertionError as error:
+        error.add_note(f"there are {sorted(kept(broker))}")
+        raise
     finally:
         box.down(signal.SIGKILL)
-    devices = {f"{prefix}/device/edgecam_{node}{suffix}/config" for suffix in ("", *(f"_{id}" for id in cameras))}
-    assert {topic for topic in found if "/device/" in topic} == (devices if prefix else set())
 
 
 def test_two_boxes_may_swap_their_names(tmp_path: Path) -> None:

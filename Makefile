@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check generate crash day faults rtsp-faults tmpfs picamera clean
+.PHONY: demo test check generate crash day faults rtsp-faults tmpfs picamera homeassistant clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgecam demo $(ARGS)
@@ -63,6 +63,12 @@ tmpfs: $(VENV)/.test
 # The daemon on the real picamera2 with libcamera's virtual camera, in a Debian root of its own. As root.
 picamera:
 	tests/system/picamera/check.py docs/picamera2-run.txt
+
+# What users copy, on a real Home Assistant: HASS is its command, `bin/hass` of a virtual environment that has the package.
+# ARGS="--pictures docs/pictures" takes the pictures of the documentation anew.
+homeassistant: $(VENV)/.test
+	tests/install-peers
+	PYTHONPATH=tests HASS="$(HASS)" $(BIN)/python -m homeassistant.check $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -94,7 +94,7 @@ async def _device_pages(page: Page, api: Api, pictures: Path) -> None:
         if device["name"] in names:
             await page.goto(f"{api.url}/config/devices/device/{device['id']}")
             await page.locator("ha-device-entities-card").last.wait_for()
-            await _shoot(page, pictures / f"{names[device['name']]}.png", height=1300)
+            await _shoot(page, pictures / f"{names[device['name']]}.png")
 
 
 async def _dialog(page: Page, api: Api, pictures: Path) -> None:
@@ -108,15 +108,20 @@ async def _dialog(page: Page, api: Api, pictures: Path) -> None:
     wanted = {"name": "Bird box live", "mjpeg_url": f"{base}/stream.mjpg", "still_image_url": f"{base}/snapshot.jpg"}
     for name, text in wanted.items():
         await page.locator(f"input[name={name}]:visible").fill(text)
-    await _shoot(page, pictures / "live-dialog.png", width=620, height=740)
+    await _shoot(page, pictures / "live-dialog.png", width=620, height=780)
 
 
-async def _shoot(page: Page, file: Path, width: int = 1280, height: int = 900) -> None:
-    """A picture of the page as it is, in few colours."""
-    await page.set_viewport_size({"width": width, "height": height})
+async def _shoot(page: Page, file: Path, width: int = 1280, height: int = 0) -> None:
+    """A picture of the page in few colours, as high as its cards unless `height` is given."""
+    await page.set_viewport_size({"width": width, "height": height or 2400})
     await page.wait_for_timeout(1500)  # what slides in
-    file.parent.mkdir(parents=True, exist_ok=True)
+    if not height:
+        boxes = [await card.bounding_box() for card in await page.locator("ha-card:visible").all()]
+        height = round(max(box["y"] + box["height"] for box in boxes if box)) + 16
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.wait_for_timeout(500)
     seen = await page.screenshot()
+    file.parent.mkdir(parents=True, exist_ok=True)
     colours = "split[a][b];[a]palettegen=max_colors=128[p];[b][p]paletteuse=dither=none"
     command = ["ffmpeg", "-v", "error", "-y", "-i", "-", "-vf", colours, str(file)]
     subprocess.run(command, input=seen, check=True)

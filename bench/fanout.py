@@ -23,7 +23,7 @@ from aiohttp import web
 from edgecam.clock import SystemClock
 from edgecam.config.model import Address, Camera, Config
 from edgecam.control import Film, Mended, Saved
-from edgecam.events import SnapshotTaken
+from edgecam.events import Bus, SnapshotTaken
 from edgecam.frame import Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
@@ -67,6 +67,7 @@ async def publish(hub: FrameHub, fps: float, size: int) -> None:
 
 async def ours(hub: FrameHub) -> None:
     from edgecam.web import Web
+    from edgecam.web.signed import Signer
 
     camera = Camera.model_validate({"source": "synthetic"})
     http = Config.model_validate({"http": {"listen": "127.0.0.1:0", "max_clients": 5000}}).http.changed(
@@ -83,6 +84,8 @@ async def ours(hub: FrameHub) -> None:
             health=health,
             control=Nobody(),
             library=Library(Layout(Path("/nowhere")), wanted=lambda _: False),
+            bus=Bus(),
+            signer=Signer(b"", clock),
             clock=clock,
             pool=pool,
         )

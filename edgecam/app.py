@@ -19,7 +19,8 @@ from edgecam.control import Control
 from edgecam.events import Bus
 from edgecam.health import CameraStatus, Health
 from edgecam.hub import FrameHub
-from edgecam.identity import Identity, identify
+from edgecam.identity import Identity, identify, signing_key
+from edgecam.links import Links
 from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
 from edgecam.offload.ledger import Ledger
@@ -43,6 +44,7 @@ from edgecam.station import House, Room, Station, ring, room
 from edgecam.supervisor import Component, Fatal, serve
 from edgecam.systemd import Notifier, Watchdog
 from edgecam.web import Web
+from edgecam.web.signed import Signer
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,8 @@ class Daemon:
         self._state = config.state_path(environ)
         self._almanac = Almanac(clock, boot=boot_id(), newest=newest(self._state), kernel=kernel_synced)
         self._identity = _identity(config, self._state)
+        self._signer = Signer(signing_key(self._state), clock)
+        self._links = Links(config.http.external_url, self._signer.sign)
         layout = Layout(config.storage_path(environ))
         self._library = Library(
             layout,
@@ -159,6 +163,7 @@ class Daemon:
             pool=pool,
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
             mender=mender,
+            links=self._links,
             sender=uploader,
         )
         web = Web(
@@ -168,6 +173,8 @@ class Daemon:
             health=self.health,
             control=control,
             library=self._library,
+            bus=bus,
+            signer=self._signer,
             clock=clock,
             pool=pool,
             local=local.place(self._state, self._environ),
@@ -278,6 +285,7 @@ class Daemon:
             control=control,
             pool=pool,
             url=page_url(self._config.http.external_url, self.health.http or "", socket.gethostname()),
+            links=self._links,
         )
         self._leave = mqtt.leave
         self._add(mqtt)

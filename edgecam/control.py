@@ -1,9 +1,11 @@
 """What people can ask of the running daemon, from wherever they ask: HTTP, MQTT or a button."""
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from edgecam import aside
@@ -13,6 +15,7 @@ from edgecam.events import Bus, ClipSaved, SnapshotTaken
 from edgecam.frame import Frame
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Want
+from edgecam.links import LIFE, Links
 from edgecam.media import MediaId, Sidecar
 
 log = logging.getLogger(__name__)
@@ -27,10 +30,16 @@ class NothingRecorded(Unavailable):
     """Of that time there is nothing, and never will be."""
 
 
-class PictureShelf(Protocol):
-    """Where pictures that were asked for are kept. Blocking; raises OSError."""
+class Shelf(Protocol):
+    """Where media lies, and pictures that were asked for are kept. Blocking; raises OSError."""
 
     def save_picture(self, frame: Frame, cause: str) -> Sidecar: ...
+
+    def find(self, text: str) -> Path | None:
+        """The file of a `MediaId.name`; None when it is not there."""
+        ...
+
+    def sidecar(self, id: MediaId) -> Sidecar | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,18 @@ class Saved:
     end: float
     note: str | None
     """What a person should know, such as that less than asked was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where a clip or picture opens without a login; at least one of both addresses is there."""
+
+    url: str | None
+    """At this box; None without `http.external_url`."""
+    store: str | None
+    """At the store; None where that has nothing of it, or gives no links."""
+    expires: float
+    """Unix seconds when the first of them ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +119,10 @@ class Sender(Protocol):
         """Something waits that nobody told of."""
         ...
 
+    async def link(self, key: str) -> tuple[str, float] | None:
+        """A URL of a stored object for anybody, and the unix time when it ends; None where there is none."""
+        ...
+
 
 class Mender(Protocol):
     """Mends what was lost of the disk. Blocking; raises OSError."""
@@ -114,26 +139,29 @@ class Control:
 
     PATIENCE = 5.0
     """Seconds to wait for a frame that was captured after the question."""
+    LINKING = 20.0
+    """Seconds to wait for the store's link: an upload that is under way goes first."""
 
     def __init__(
         self,
         *,
         hubs: Mapping[str, FrameHub],
         status: Mapping[str, CameraStatus],
-        shelf: PictureShelf,
+        shelf: Shelf,
         clips: Clips,
         bus: Bus,
         clock: Clock,
         pool: Executor,
         quality: Mapping[str, int],
         mender: Mender,
+        links: Links,
         sender: Sender | None = None,
     ) -> None:
         """`quality`: of JPEGs that have to be coded, by camera. `sender`: None without a store."""
         self._hubs, self._status, self._shelf, self._clips = hubs, status, shelf, clips
         self._pool, self._quality = pool, quality
         self._bus, self._clock = bus, clock
-        self._mender, self._sender = mender, sender
+        self._mender, self._links, self._sender = mender, links, sender
 
     def retry_offload(self) -> None:
         """Try the store now, however long it is to be left alone. Raises Unavailable without a store."""
@@ -196,6 +224,32 @@ class Control:
     async def export(self, camera: str, begin: float, end: float) -> Film:
         """What was recorded between two moments (unix seconds), as one film. Raises Unavailable."""
         return await self._clips.export(camera, begin, end)
+
+    async def link(self, id: str) -> Link:
+        """Links to the clip or picture of that id, the local one and the store's. Raises Unavailable."""
+        try:
+            media = MediaId.parse(id)
+            here = await aside.run(self._shelf.find, media.name)
+            sidecar = await aside.run(self._shelf.sidecar, media) if here else None
+        except ValueError:
+            here = None
+        except OSError as error:
+            raise Unavailable(f"the disk refuses: {error.strerror}") from error
+        if here is None:
+            raise Unavailable("there is no such clip or picture")
+        url = self._links.media(media)
+        stored, ends = await self._stored_link(sidecar) or (None, math.inf)
+        if url is None and stored is None:
+            raise Unavailable("there is no link: http.external_url is not set, and the store gives none of it now")
+        return Link(url, stored, min(ends, self._clock.wall() + LIFE) if url else ends)
+
+    async def _stored_link(self, sidecar: Sidecar | None) -> tuple[str, float] | None:
+        if self._sender is None or sidecar is None or sidecar.receipt is None:
+            return None
+        try:
+            return await aside.within(self._clock, self.LINKING, self._sender.link(sidecar.receipt.key))
+        except TimeoutError:
+            return None
 
     async def _fresh(self, camera: str) -> Frame:
         hub = self._hubs[camera]

@@ -36,17 +36,17 @@ def sync_folder(path: Path) -> None:
         os.close(fd)
 
 
-def create(path: Path, buffering: int = -1) -> BinaryIO:
+def create(path: Path, buffering: int = -1, mode: int = FILE_MODE) -> BinaryIO:
     """A new, empty file in the place of what was there; nothing of it is durable yet."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     return os.fdopen(fd, "wb", buffering)
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
     """Put `data` at `path`: after a crash or an OSError there is the old file or the new one, never a part."""
     part = path.with_name(path.name + ".tmp")
     try:
-        with create(part) as file:
+        with create(part, mode=mode) as file:
             file.write(data)
             flush(file)
         rename(part, path)

@@ -1,7 +1,11 @@
-"""Who this box is: the node's name and the six hex digits of this installation, kept in the state folder."""
+"""Who this box is: the node's name, the six hex digits of this installation, and the key with which it signs links.
+
+All are kept in the state folder.
+"""
 
 import json
 import logging
+import os
 import re
 import secrets
 import socket
@@ -11,6 +15,9 @@ from pathlib import Path
 from edgecam import durable
 
 log = logging.getLogger(__name__)
+
+KEY = 32
+"""Bytes of the key that signs links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,30 @@ def identify(configured: str | None, state: Path, hostname: str | None = None) -
     if not path.exists() or identity != known:
         durable.write_json(path, asdict(identity))
     return identity
+
+
+def signing_key(state: Path) -> bytes:
+    """The key that signs links, made once and kept for nobody's eyes but ours; anew where what is kept is none.
+
+    A state folder that does not take it costs links their life beyond this run, nothing else.
+    """
+    path = state / "links.key"
+    try:
+        kept = path.read_bytes()
+        if len(kept) == KEY:
+            return kept
+        log.warning("identity: %s has %d bytes, not %d: a new key is made, earlier links end", path, len(kept), KEY)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        log.warning("identity: %s: %s: a new key is made, earlier links end", path, error.strerror)
+    key = os.urandom(KEY)
+    try:
+        durable.make_folder(state)
+        durable.write(path, key, mode=0o600)
+    except OSError as error:
+        log.warning("identity: %s: %s: links end with this run", path, error.strerror)
+    return key
 
 
 def _as_node(text: str) -> str:

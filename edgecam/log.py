@@ -6,6 +6,7 @@ Secrets of the configuration never pass, whoever logs them; the same warning is 
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,10 +16,12 @@ from edgecam.media import iso
 
 _PRIORITY = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 REPEAT_WINDOW = 60.0
+_SIGNATURE = re.compile(r"\b(signature|sig)=[^&\s\"']+", re.IGNORECASE)
+"""Of a link that opens something for whoever reads it: ours, or a store's."""
 
 
 class Redact(logging.Filter):
-    """Replaces every secret in text, arguments and tracebacks."""
+    """Replaces every secret, and every link's signature, in text, arguments and tracebacks."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__()
@@ -31,6 +34,7 @@ class Redact(logging.Filter):
             record.exc_info = None
         for secret in self._secrets:
             text = text.replace(secret, "***")
+        text = _SIGNATURE.sub(r"\1=***", text)
         record.msg, record.args = text, None
         return True
 

@@ -53,6 +53,7 @@ FOUNDATION = {
     "login": set(),
     "durable": set(),
     "media": set(),
+    "links": {"config", "media"},
     "almanac": {"clock", "media"},
     "frame": {"clock"},
     "events": {"media"},

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgecam.config.model import Config
 from edgecam.control import Mended, NothingRecorded, Saved, Unavailable
-from edgecam.events import SnapshotTaken
+from edgecam.events import Bus, SnapshotTaken
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
@@ -25,6 +25,7 @@ from edgecam.pixels import Planes
 from edgecam.record.disk.library import Library
 from edgecam.record.disk.mender import Mender
 from edgecam.web import Web
+from edgecam.web.signed import Signer
 from fakes import FakeClock, settle, until
 from pictures import jpeg
 from waiting import NOON
@@ -151,6 +152,7 @@ class House:
         config = Config.model_validate({"http": {"listen": "127.0.0.1:0", **(http or {})}, "cameras": cameras})
         self.clock = FakeClock()
         self.library = library or Library(Layout(Path("/nowhere")), wanted=lambda _: False)
+        self.bus, self.signer = Bus(), Signer(bytes(32), self.clock)
         self.hubs = {name: FrameHub(name, Ring(1.0)) for name in cameras}
         self.status = {name: CameraStatus(name, state=CameraState.RUNNING) for name in cameras}
         self.health = Health("box", "c0ffee", self.clock, dict(self.status))
@@ -163,6 +165,8 @@ class House:
             health=self.health,
             control=self.shutter,
             library=self.library,
+            bus=self.bus,
+            signer=self.signer,
             clock=self.clock,
             pool=pool,
             zone=zone,

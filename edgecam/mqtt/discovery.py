@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from edgecam.config import model
 from edgecam.config.units import is_loopback
+from edgecam.links import base
 
 NEEDS_STORE = frozenset(
     {
@@ -122,8 +123,7 @@ def page_url(external: model.Url | None, bound: str, hostname: str) -> str:
     A login in the configured address is left out: the message is for everybody at the broker.
     """
     if external is not None:
-        parts = urlsplit(external.reveal())
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/") + "/"
+        return base(external.reveal())
     address = urlsplit(bound)
     host = address.hostname or hostname
     if not is_loopback(host):

@@ -17,6 +17,7 @@ from edgecam.develop import developed
 from edgecam.events import Bus, CameraLost, CameraOnline, Event, SettingChanged
 from edgecam.health import Health
 from edgecam.hub import FrameHub, Want
+from edgecam.links import Links
 from edgecam.mqtt import discovery, payloads
 from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.orders import Control, Orders
@@ -54,6 +55,7 @@ class Publisher:
         clock: Clock,
         control: Control,
         url: str,
+        links: Links,
         pool: Executor,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -66,7 +68,7 @@ class Publisher:
         self._about = discovery.About(health.node, health.instance, __version__, url)
         self._topics = Topics(f"{config.mqtt.base_topic}/{health.node}")
         self._states = States(mqtt, self._topics, health, clock)
-        self._story = Story(mqtt, self._topics, config.cameras, settings, url, clock)
+        self._story = Story(mqtt, self._topics, config.cameras, settings, url, links, clock)
         self._rival = Rival(health.node, health.instance, health.mqtt, clock)
         self._born: asyncio.Task[None] | None = None
         self._renew = {id: asyncio.Event() for id in config.cameras}

@@ -17,6 +17,8 @@ from edgecam.events import (
     SettingChanged,
     SnapshotTaken,
 )
+from edgecam.links import Links
+from edgecam.media import Sidecar
 from edgecam.mqtt import payloads
 from edgecam.mqtt.outlet import Outlet, compact
 from edgecam.mqtt.topics import Topics
@@ -37,10 +39,11 @@ class Story:
         cameras: Mapping[str, model.Camera],
         settings: Settings,
         url: str,
+        links: Links,
         clock: Clock,
     ) -> None:
         self._mqtt, self._topics, self._cameras, self._url, self._clock = mqtt, topics, cameras, url, clock
-        self._settings = settings
+        self._settings, self._links = settings, links
         self._pictured: dict[str, tuple[str, float]] = {}
         """Camera -> the event of its last motion picture, and when (monotonic) that was sent."""
 
@@ -49,7 +52,7 @@ class Story:
             bus.on(Motion, self._motion),
             bus.on(MotionPicture, self._motion_picture),
             bus.on(SnapshotTaken, self._snapshot_taken),
-            bus.on(ClipSaved, lambda event: self._clip("clip_saved", event)),
+            bus.on(ClipSaved, self._saved),
             bus.on(ClipStored, self._stored),
             bus.on(ClipLost, self._lost),
             bus.on(KeyTaken, self._key_taken),
@@ -81,14 +84,17 @@ class Story:
             for topic in (self._topics.camera(camera).snapshot, self._topics.camera(camera).motion_snapshot):
                 self._mqtt.picture(topic, card)
 
-    def _event(self, camera: str, said: payloads.Json) -> None:
-        self._mqtt.send(self._topics.camera(camera).event, compact(said))
+    def _event(self, camera: str, said: payloads.Json, **urls: str | None) -> None:
+        """`urls` are told where there are any."""
+        told = said | {name: url for name, url in urls.items() if url is not None}
+        self._mqtt.send(self._topics.camera(camera).event, compact(told))
 
     def _motion(self, event: Motion) -> None:
         topics = self._topics.camera(event.camera)
         self._mqtt.set(topics.attributes(topics.motion), compact(payloads.motion_attributes(event)))
         self._mqtt.set(topics.motion, payloads.on_off(not isinstance(event, MotionEnded)))
-        self._event(event.camera, payloads.motion(event))
+        still = self._links.event(event.camera, event.event_id)
+        self._event(event.camera, payloads.motion(event), snapshot_url=still)
 
     def _motion_picture(self, event: MotionPicture) -> None:
         """The first one at once, better ones now and then, the best at the end."""
@@ -105,15 +111,23 @@ class Story:
 
     def _snapshot_taken(self, event: SnapshotTaken) -> None:
         self.snapshot(event.camera, event.jpeg, event.at, (event.width, event.height))
-        self._event(event.camera, payloads.snapshot_taken(event))
+        still = self._links.media(event.media.media) if event.media else None
+        self._event(event.camera, payloads.snapshot_taken(event), snapshot_url=still)
 
-    def _clip(self, event_type: str, event: ClipSaved) -> None:
-        if event.media.is_news:
-            self._event(event.camera, payloads.clip(event_type, event.media))
+    def _saved(self, event: ClipSaved) -> None:
+        self._clip(event.media, payloads.clip("clip_saved", event.media))
 
     def _stored(self, event: ClipStored) -> None:
-        if event.media.is_news:
-            self._event(event.camera, payloads.clip("clip_stored", event.media, event.link, event.link_expires))
+        self._clip(event.media, payloads.clip("clip_stored", event.media, event.link, event.link_expires))
+
+    def _clip(self, media: Sidecar, said: payloads.Json) -> None:
+        if media.is_news:
+            clip, still = self._links.media(media.media), None
+            if media.picture:
+                still = self._links.media(media.media.picture)
+            elif media.event_id:  # an earlier part has it
+                still = self._links.event(media.camera, media.event_id)
+            self._event(media.camera, said, snapshot_url=still, clip_url=clip)
 
     def _lost(self, event: ClipLost) -> None:
         self._mqtt.send(self._topics.event, compact(payloads.offload_dropped(event)))

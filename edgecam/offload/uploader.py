@@ -132,6 +132,14 @@ class Uploader:
         self._intake.stale = True
         self._news.set()
 
+    async def link(self, key: str) -> tuple[str, float] | None:
+        """A URL for anybody of what is stored under `key`, and the unix time when it ends; None where there is none."""
+        if self._config.link_expiry is None or self._config.encrypt or key.endswith(SUFFIX):
+            return None
+        with contextlib.suppress(StoreError):  # the clip is safe; a link is comfort
+            return await self._worker.link(self._config.store, key, self._config.link_expiry)
+        return None
+
     async def _turn(self) -> None:
         """Bring the next thing to the store, or try it, or wait for something to bring."""
         while self._intake.stale:
@@ -248,7 +256,7 @@ class Uploader:
                 etag=delivered.etag,
                 at=self._clock.wall(),
             )
-        link, ends = await self._link(receipt.key) or (None, None)
+        link, ends = await self.link(receipt.key) or (None, None)
         stored = await aside.run(self._spool.done, sidecar, receipt)
         self._intake.arrived(id.name, sent=sent)
         self._announce(stored, link, ends)
@@ -275,13 +283,6 @@ class Uploader:
         level = logging.INFO if stored.is_news else logging.DEBUG
         log.log(level, "%s: stored %s", stored.camera, stored.media.name)
         self._bus.publish(ClipStored(camera=stored.camera, at=now, media=stored, link=link, link_expires=ends))
-
-    async def _link(self, key: str) -> tuple[str, float] | None:
-        if self._config.link_expiry is None or self._config.encrypt or key.endswith(SUFFIX):
-            return None
-        with contextlib.suppress(StoreError):  # the clip is safe; a link is comfort
-            return await self._worker.link(self._config.store, key, self._config.link_expiry)
-        return None
 
     def _delivered(self, sidecar: Sidecar, delivered: Delivered) -> None:
         self._worked()

@@ -14,6 +14,7 @@ from aiohttp import web
 from edgecam.clock import Clock
 from edgecam.config.model import Camera, Http
 from edgecam.control import Clips
+from edgecam.events import Bus
 from edgecam.health import Health
 from edgecam.hub import FrameHub
 from edgecam.web import aliases, listen
@@ -26,7 +27,9 @@ from edgecam.web.library import Library
 from edgecam.web.live import Live, allowed, find
 from edgecam.web.media import Media
 from edgecam.web.page import Page
+from edgecam.web.portraits import EVENT_ID, Portraits
 from edgecam.web.recordings import Recordings
+from edgecam.web.signed import Signer
 from edgecam.web.snapshot import Stills
 from edgecam.web.stream import Streams
 
@@ -56,6 +59,8 @@ class Web:
         health: Health,
         control: Control,
         library: Library,
+        bus: Bus,
+        signer: Signer,
         clock: Clock,
         pool: Executor,
         local: Path | None = None,
@@ -71,11 +76,12 @@ class Web:
         }
         """What viewers see of each camera, in the file's order."""
         self._names = tuple(cameras)
-        self._door = Door(config, Logins(config, clock, pool), self._subject)
+        self._door = Door(config, Logins(config, clock, pool), self._subject, signer)
         self._api = Api(lives=self.lives, health=health, control=control, clock=clock)
         self._media, self._page = Media(library), Page()
         self._recordings = Recordings(self.lives, library, clock, zone)
         self._cuts = Cuts(self.lives, control, clock, zone)
+        self._portraits = Portraits(self.lives, library, bus, clock)
         self._stills, self._streams = Stills(clock), Streams(config.max_clients, clock)
 
     async def bind(self) -> str:
@@ -131,10 +137,11 @@ class Web:
         get("/cameras/{camera}", self._camera_page)
         get("/cameras/{camera}/stream.mjpg", self._stream, name="stream")
         get("/cameras/{camera}/snapshot.jpg", self._snapshot, name="snapshot")
+        get(f"/cameras/{{camera}}/events/{{event:{EVENT_ID}}}.jpg", self._portraits.serve, name="event")
         get("/static/{file}", self._page.asset)
         get("/cameras/{camera}/recordings", self._recordings_page)
         get("/cameras/{camera}/recordings/{date:[0-9]{4}-[0-9]{2}-[0-9]{2}}", self._recordings_page)
-        get("/media/{file}", self._media.serve)
+        get("/media/{file}", self._media.serve, name="media")
         get("/api/media/{id}", self._media.facts)
         app.router.add_delete("/api/media/{id}", self._media.delete)
         post("/api/media/{id}/keep", self._media.keep)
@@ -143,7 +150,7 @@ class Web:
         get("/api/cameras/{camera}", self._api.camera)
         post("/api/cameras/{camera}/snapshot", self._api.snapshot)
         get("/api/cameras/{camera}/recordings", self._recordings.day)
-        get("/api/cameras/{camera}/export.mp4", self._cuts.export)
+        get("/api/cameras/{camera}/export.mp4", self._cuts.export, name="export")
         post("/api/cameras/{camera}/clips", self._cuts.save)
         post("/api/spool/retry", self._api.retry)
         post("/api/spool/verify", self._api.verify)

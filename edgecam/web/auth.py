@@ -118,14 +118,28 @@ class Logins:
     async def _examine(self, header: str | None, token: str | None, address: str) -> _Known | Refused:
         """One scrypt at a time, and no crowd that slips past the count; who hangs up is counted all the same."""
         async with self._checking:
-            if wait := self._failures.wait(address):
-                return Refused(429, "too_many_logins", "too many failed logins from your address", retry_after=wait)
+            if shut := self._shut(address):
+                return shut
             known = await self._find(header, token)
             if known is None:
                 self._failures.add(address)
                 log.warning("http: failed login from %s", address)
                 return Refused(401, "login", "wrong name, password or token", challenge=True)
             return known
+
+    def forged(self, address: str) -> Refused:
+        """Count a link from `address` that we did not sign, and what to answer."""
+        if shut := self._shut(address):
+            return shut
+        self._failures.add(address)
+        log.warning("http: a link with a wrong signature from %s", address)
+        return Refused(403, "bad_link", "this link was changed, or is from before the key of all links was made anew")
+
+    def _shut(self, address: str) -> Refused | None:
+        """The answer to all but known logins from an address that failed too often."""
+        if wait := self._failures.wait(address):
+            return Refused(429, "too_many_logins", "too many failed logins from your address", retry_after=wait)
+        return None
 
     async def _find(self, header: str | None, token: str | None) -> _Known | None:
         if header is None:

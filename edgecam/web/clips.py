@@ -10,8 +10,9 @@ from aiohttp import web
 from edgecam.clock import Clock
 from edgecam.config import units
 from edgecam.control import Clips, Film, NothingRecorded, Unavailable
+from edgecam.links import of_media
 from edgecam.media import MediaId, iso
-from edgecam.web import media, query
+from edgecam.web import query
 from edgecam.web.answers import Refused, as_json
 from edgecam.web.film import is_seek, send
 from edgecam.web.live import Live, find
@@ -51,7 +52,7 @@ class Cuts:
             raise Refused(503, "no_clip", f"{live.id}: {error}", retry_after=5) from error
         told = {
             "id": saved.id,
-            "url": media.url(MediaId.parse(saved.id)),
+            "url": of_media(MediaId.parse(saved.id)),
             "camera": live.id,
             "begin": iso(saved.begin),
             "end": iso(saved.end),

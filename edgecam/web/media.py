@@ -4,6 +4,7 @@ import logging
 
 from aiohttp import web
 
+from edgecam.links import of_media
 from edgecam.media import MediaId
 from edgecam.web import query
 from edgecam.web.answers import Refused, as_json
@@ -13,11 +14,6 @@ from edgecam.web.library import Library, absent, asked, existing, named
 log = logging.getLogger(__name__)
 
 _TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg"}
-
-
-def url(id: MediaId) -> str:
-    """Where it is played or shown, relative to the page's base."""
-    return f"media/{id.text}{id.suffix}"
 
 
 class Media:
@@ -44,9 +40,9 @@ class Media:
         sidecar = await asked(self._library.sidecar, id)
         beside = set(await asked(self._library.files, id.camera, id.day))
         known = sidecar.model_dump(mode="json") if sidecar else {"id": id.text, "camera": id.camera, "kind": id.kind}
-        known |= {"url": url(id), "pinned": f"{id.text}.keep" in beside}
+        known |= {"url": of_media(id), "pinned": f"{id.text}.keep" in beside}
         if f"{id.picture.name}" in beside and not id.still:
-            known["picture_url"] = url(id.picture)
+            known["picture_url"] = of_media(id.picture)
         return as_json(known)
 
     async def keep(self, request: web.Request) -> web.Response:

@@ -249,7 +249,7 @@ async def test_viewers_change_nothing(house: House) -> None:
 async def test_another_sites_page_cannot_act_through_my_browser(
     pool: ThreadPoolExecutor, origin: str, status: int
 ) -> None:
-    house = House(pool, http={"external_url": "https://cam.example.org"})
+    house = House(pool, http={"external_url": "https://anna:word@cam.example.org/garden"})
     async with house.open() as client:
         house.publish()
         headers = {"Origin": origin.format(host=f"127.0.0.1:{house.port}")}

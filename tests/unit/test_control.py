@@ -1,15 +1,18 @@
 """What people ask of the daemon: a picture of now, or the reason why there is none."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from edgecam.config.secret import Url
 from edgecam.control import Control, Film, Mended, Saved, Unavailable
 from edgecam.events import Bus, ClipSaved, SnapshotTaken
 from edgecam.frame import Frame, Kind
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Ring
-from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.links import LIFE, Links
+from edgecam.media import MediaId, MediaKind, Receipt, Sidecar
 from fakes import AtOnce, FakeClock, settle
 
 
@@ -18,6 +21,9 @@ class Shelf:
 
     def __init__(self, refuse: bool = False) -> None:
         self.refuse = refuse
+        self.media: dict[str, Sidecar | None] = {}
+        """By name, with what is known of it."""
+        self.sick = False
 
     def save_picture(self, frame: Frame, cause: str) -> Sidecar:
         if self.refuse:
@@ -37,6 +43,14 @@ class Shelf:
             md5="",
             cause=cause,
         )
+
+    def find(self, text: str) -> Path | None:
+        if self.sick:
+            raise OSError(5, "Input/output error")
+        return Path(text) if text in self.media else None
+
+    def sidecar(self, id: MediaId) -> Sidecar | None:
+        return self.media[id.name]
 
 
 class Cutter:
@@ -67,15 +81,24 @@ class Mender:
 class Sender:
     def __init__(self) -> None:
         self.looked = 0
+        self.store: dict[str, tuple[str, float]] = {}
+        """Links to what is stored, by key, and when they end."""
+        self.busy = False
+        """An upload is under way, for hours."""
 
     def retry(self) -> None: ...
 
     def look(self) -> None:
         self.looked += 1
 
+    async def link(self, key: str) -> tuple[str, float] | None:
+        if self.busy:
+            await asyncio.Event().wait()
+        return self.store.get(key)
+
 
 class House:
-    def __init__(self) -> None:
+    def __init__(self, external: str | None = None) -> None:
         self.clock, self.bus, self.shelf = FakeClock(), Bus(), Shelf()
         self.mender, self.sender = Mender(), Sender()
         self.hub, self.status = FrameHub("birdbox", Ring(1.0)), CameraStatus("Bird box")
@@ -93,6 +116,7 @@ class House:
             pool=AtOnce(),
             quality={"birdbox": 80},
             mender=self.mender,
+            links=Links(Url(external) if external else None, lambda address, life: f"{address}?for={life:.0f}"),
             sender=self.sender,
         )
 
@@ -183,3 +207,60 @@ async def test_what_is_mended_is_told_to_who_brings_it_to_the_store(house: House
     house.mender.refuses = True
     with pytest.raises(Unavailable, match="the disk refuses: Input/output error"):
         await house.control.mend(id)
+
+
+def clip(stored: str | None = None) -> Sidecar:
+    """One of a minute ago; `stored`: its key at the store."""
+    id = MediaId.new(1.79e9, "birdbox", MediaKind.EVENT, random="k3x7qa")
+    unknown = Sidecar.unknown(id)
+    receipt = Receipt(store="memory", key=stored, size=0, at=1.79e9) if stored else None
+    return unknown.model_copy(update={"receipt": receipt})
+
+
+HERE = "https://cam.example.org/media/20260921T141320000Z-birdbox-event-k3x7qa.mp4?for=86400"
+
+
+@pytest.mark.parametrize(
+    ("external", "key", "ends", "link"),
+    [
+        ("https://cam.example.org", None, 0.0, (HERE, None, LIFE)),
+        ("https://cam.example.org", "x.mp4", 60.0, (HERE, "https://store/x", 60.0)),
+        ("https://cam.example.org", "x.mp4", 2 * LIFE, (HERE, "https://store/x", LIFE)),
+        ("https://cam.example.org", "sealed.age", 60.0, (HERE, None, LIFE)),
+        (None, "x.mp4", 2 * LIFE, (None, "https://store/x", 2 * LIFE)),
+    ],
+    ids=["here", "at the store, which ends it first", "at the store, for longer", "sealed there", "at the store alone"],
+)
+@pytest.mark.usefixtures("disk_at_once")
+async def test_a_clip_has_links_to_where_it_is_and_they_tell_when_the_first_ends(
+    external: str | None, key: str | None, ends: float, link: tuple[str | None, str | None, float]
+) -> None:
+    house = House(external)
+    now, stored = house.clock.wall(), clip(key)
+    house.shelf.media[stored.id] = stored
+    house.sender.store["x.mp4"] = ("https://store/x", now + ends)
+    found = await house.control.link(stored.id)
+    assert (found.url, found.store, found.expires - now) == link
+
+
+@pytest.mark.usefixtures("disk_at_once")
+async def test_an_upload_that_takes_hours_costs_the_stores_link_only() -> None:
+    house = House("https://cam.example.org")
+    house.shelf.media[clip().id], house.sender.busy = clip("x.mp4"), True
+    asked = asyncio.create_task(house.control.link(clip().id))
+    await house.clock.advance(Control.LINKING)
+    assert (await asked).store is None
+    assert (await asked).url == HERE
+
+
+@pytest.mark.usefixtures("disk_at_once")
+async def test_why_there_is_no_link_is_said(house: House) -> None:
+    for nothing in ("../etc/passwd", "", clip().id):
+        with pytest.raises(Unavailable, match="no such clip"):
+            await house.control.link(nothing)
+    house.shelf.media[clip().id] = None
+    with pytest.raises(Unavailable, match=r"http\.external_url is not set"):
+        await house.control.link(clip().id)
+    house.shelf.sick = True
+    with pytest.raises(Unavailable, match="the disk refuses: Input/output error"):
+        await house.control.link(clip().id)

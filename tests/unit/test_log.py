@@ -34,6 +34,25 @@ def test_no_secret_passes_in_text_arguments_or_tracebacks(stream: io.StringIO) -
     assert stream.getvalue().count("***") >= 3
 
 
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("GET /media/x.mp4?expires=1&signature=ab-c_d gone", "GET /media/x.mp4?expires=1&signature=*** gone"),
+        (
+            "https://s3/x?X-Amz-Signature=ff00&X-Amz-Date=1 failed",
+            "https://s3/x?X-Amz-Signature=***&X-Amz-Date=1 failed",
+        ),
+        ("'https://store/x?se=2026&sig=a%2Bb'", "'https://store/x?se=2026&sig=***'"),
+        ("the signature is wrong", "the signature is wrong"),
+    ],
+    ids=["ours", "S3", "Azure", "words"],
+)
+def test_no_link_in_the_log_opens_anything(stream: io.StringIO, said: str, written: str) -> None:
+    log.setup("debug", "text", stream=stream)
+    logging.getLogger("edgecam.x").info(said)
+    assert stream.getvalue().rstrip().endswith(f"info     {written}")
+
+
 def test_the_same_warning_is_written_once_a_minute_and_counted() -> None:
     now = [0.0]
     repeats = log.Repeats(lambda: now[0])

@@ -29,7 +29,8 @@ from edgecam.events import (
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraStatus, Health, StoreState
 from edgecam.hub import FrameHub, Ring, Want
-from edgecam.media import MediaKind, Receipt, Sidecar
+from edgecam.links import Links
+from edgecam.media import MediaKind, Picture, Receipt, Sidecar
 from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.publish import Publisher
 from edgecam.pixels import Planes
@@ -126,6 +127,7 @@ class House:
             clock=self.clock,
             control=self.shutter,
             url="http://pi:8000/",
+            links=Links(self.config.http.external_url, lambda address, life: f"{address}?for={life:.0f}"),
             pool=AtOnce(),
             jitter=lambda: 0.5,
         )
@@ -285,6 +287,42 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
         ended = board.json(f"{BASE}/event")
         assert (ended["event_type"], ended["duration"], ended["zones"]) == ("motion_ended", 12.5, ["feeder"])
         assert board.json(f"{BASE}/motion/attributes")["since"] == "2026-09-21T14:13:20.000Z"
+
+
+HERE = "https://cam.example.org/"
+
+
+async def test_with_an_external_url_events_carry_links_that_a_phone_opens(tmp_path: Path) -> None:
+    house = House(tmp_path, {}, {}, http={"external_url": "https://anna:secret@cam.example.org"})
+    still = f"{HERE}cameras/birdbox/events/e1.jpg?for=86400"
+    clip_url, picture_url = (f"{HERE}media/{clip().id}.{suffix}?for=86400" for suffix in ("mp4", "jpg"))
+    pictured = clip().model_copy(update={"picture": Picture(time=1.0, width=1, height=1, size=1, sha256="", md5="")})
+    async with living(house) as board:
+        for event in (starts(), goes_on(), stops()):
+            house.bus.publish(event)
+            told = board.json(f"{BASE}/event")
+            assert (told["snapshot_url"], "clip_url" in told) == (still, False)
+        house.bus.publish(ClipSaved(camera="birdbox", at=1.0, media=pictured))
+        told = board.json(f"{BASE}/event")
+        assert (told["snapshot_url"], told["clip_url"]) == (picture_url, clip_url)
+        house.bus.publish(ClipStored(camera="birdbox", at=2.0, media=clip(), link=None, link_expires=None))
+        told = board.json(f"{BASE}/event")  # of a later part: an earlier one has the picture
+        assert (told["snapshot_url"], told["clip_url"]) == (still, clip_url)
+        house.bus.publish(ClipSaved(camera="birdbox", at=1.0, media=clip().model_copy(update={"event_id": None})))
+        assert "snapshot_url" not in board.json(f"{BASE}/event")
+        taken = SnapshotTaken(camera="birdbox", at=1.0, jpeg=b"x", width=8, height=8, media=clip(codec="jpeg"))
+        house.bus.publish(taken)
+        assert board.json(f"{BASE}/event")["snapshot_url"] == picture_url
+        assert not any("secret" in payload for _, payload in board.said)
+
+
+async def test_without_an_external_url_no_event_carries_a_link(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(starts())
+        house.bus.publish(ClipSaved(camera="birdbox", at=1.0, media=clip()))
+        house.bus.publish(SnapshotTaken(camera="birdbox", at=1.0, jpeg=b"x", width=8, height=8, media=clip()))
+        assert not any("_url" in payload for topic, payload in board.said if topic == f"{BASE}/event")
 
 
 async def test_clips_are_announced_with_what_proves_them(furnish: Furnish) -> None:
@@ -708,6 +746,7 @@ async def test_without_mqtt_there_is_no_publisher(furnish: Furnish, tmp_path: Pa
             clock=house.clock,
             control=house.shutter,
             url="http://pi:8000/",
+            links=Links(None, lambda address, life: address),
             pool=AtOnce(),
         )
 

@@ -298,6 +298,16 @@ async def test_links_come_with_the_news_and_their_failure_delays_nothing(tmp_pat
     await box.stop()
 
 
+async def test_a_link_to_what_was_stored_is_made_again_for_who_asks(tmp_path: Path) -> None:
+    store = FolderStore(path=tmp_path / "nas")
+    box = Box(tmp_path, offload=Offload(store=store, link_expiry=60))
+    assert await box.uploader.link("some/key.mp4") == ("memory:some/key.mp4", 60)
+    assert await box.uploader.link("some/key.mp4.age") is None
+    box.fails(BUSY)
+    assert await box.uploader.link("some/key.mp4") is None
+    assert await Box(tmp_path, offload=Offload(store=store, link_expiry=None)).uploader.link("some/key.mp4") is None
+
+
 async def test_what_is_sealed_has_no_link_and_its_receipt_names_the_sealed_object(tmp_path: Path) -> None:
     home = Key()
     offload = Offload(store=FolderStore(path=tmp_path / "nas"), link_expiry=60, encrypt=(home.recipient,))

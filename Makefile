@@ -23,6 +23,7 @@ check: $(VENV)/.test
 generate: $(VENV)/.test
 	$(BIN)/python -m edgecam.config.generate
 	$(BIN)/python tests/unit/test_discovery.py
+	$(BIN)/python tests/unit/test_homeassistant_files.py
 
 # A network camera breaks 150 times, in half an hour; the tests do a few rounds of it.
 rtsp-faults: $(VENV)/.test
@@ -65,7 +66,7 @@ picamera:
 	tests/system/picamera/check.py docs/picamera2-run.txt
 
 # What users copy, on a real Home Assistant: HASS is its command, `bin/hass` of a virtual environment that has the package.
-# ARGS="--pictures docs/pictures" takes the pictures of the documentation anew.
+# ARGS="--guide docs/home-assistant.md" keeps the output and new pictures there.
 homeassistant: $(VENV)/.test
 	tests/install-peers
 	PYTHONPATH=tests HASS="$(HASS)" $(BIN)/python -m homeassistant.check $(ARGS)

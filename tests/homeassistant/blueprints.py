@@ -30,6 +30,7 @@ async def check(house: House, report: Report) -> None:
     await _save_clip(house, report)
     await _arm(house, report)
     await _offline(house, report)
+    await _notify_without_links(house, report)
 
 
 @asynccontextmanager
@@ -135,13 +136,11 @@ async def _notify(house: House, report: Report) -> None:
     ):
         event_id = str((await _event(house, "motion_started"))["event_id"])
         with report.step("notify: a message with the picture of this event") as notes:
-            text = str((await message(api, event_id, "![", 10))["message"])
-            url = text.partition("](")[2].partition(")")[0]
-            notes.append(f"{await _shown(api, url)} bytes behind {url.split('?')[0]}")
+            url = _address(await message(api, event_id, "![", 10), "](")
+            notes.append(f"{await _reachable(url)} bytes behind its link, without a login")
         with report.step("notify: the clip takes its place when it is stored") as notes:
-            text = str((await message(api, event_id, "[Clip]("))["message"])
-            url = text.partition("[Clip](")[2].partition(")")[0]
-            notes.append(f"{await _reachable(url)} bytes behind its link")
+            url = _address(await message(api, event_id, "[Clip]("), "[Clip](")
+            notes.append(f"{await _reachable(url)} bytes behind its link, without a login")
         mine = [said for said in phone.pushed if event_id in said["data"]["tag"]]
         told = [sorted({"image", "video"} & set(said["data"])) for said in mine]
         report.check("notify: the phone gets both under one tag", told == [["image"], ["video"]], told)
@@ -149,8 +148,21 @@ async def _notify(house: House, report: Report) -> None:
         report.check("notify: what touches none of the zones is not told", idle)
 
 
-async def _shown(api: Api, url: str) -> int:
-    return (await picture(api, url))[1] if url.startswith("/") else await _reachable(url)
+def _address(said: Json, mark: str) -> str:
+    """The address behind `mark` in a message."""
+    return str(said["message"]).partition(mark)[2].partition(")")[0]
+
+
+async def _notify_without_links(house: House, report: Report) -> None:
+    """After a restart without `external_url`."""
+    api = house.api
+    async with automation(api, "plain", "notify", {"events": ["event.bird_box_events"], "clip": "never"}):
+        with report.step("notify: without external_url the picture comes through Home Assistant") as notes:
+            event_id = str((await _event(house, "motion_started"))["event_id"])
+            url = _address(await message(api, event_id, "![", 10), "](")
+            notes.append(f"{(await picture(api, url))[1]} bytes behind {url.split('?')[0]}")
+            shown = api.states["image.bird_box_last_motion_picture"].attributes["event_id"]
+            assert shown == event_id, f"it shows {shown}"
 
 
 async def _light(house: House, report: Report) -> None:
@@ -228,5 +240,6 @@ async def _offline(house: House, report: Report) -> None:
         with report.step("offline: the box loses its power, and has it again"):
             await asyncio.to_thread(house.edgecam.down)
             await message(api, "bird_box_connectivity", "No picture since")
+            house.without_links()
             await asyncio.to_thread(house.edgecam.up)
             await message(api, "bird_box_connectivity", "Back again")

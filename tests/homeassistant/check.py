@@ -1,13 +1,14 @@
 """What a user of Home Assistant copies and clicks, on a real one; the last output is in docs/home-assistant.md.
 
 `make homeassistant HASS=/path/to/hass` runs this, in two minutes. HASS is a command that takes `-c FOLDER`: that of a
-virtual environment with `pip install homeassistant`, 2024.12 or newer. ARGS="--pictures docs/pictures" takes the
-pictures of the documentation anew.
+virtual environment with `pip install homeassistant`, 2024.12 or newer. ARGS="--guide docs/home-assistant.md" keeps the
+output in that page and takes its pictures anew.
 """
 
 import argparse
 import asyncio
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,8 +25,8 @@ MISSING = "HASS is missing: make homeassistant HASS=/path/to/hass, the command o
 GOAL = 0.5
 
 
-async def main(hass: Sequence[str], pictures: Path | None) -> int:
-    report = Report()
+async def main(hass: Sequence[str], guide: Path | None) -> int:
+    report, pictures = Report(), guide.parent / "pictures" if guide else None
     with tempfile.TemporaryDirectory(prefix="homeassistant-") as folder:
         async with house(Path(folder), list(hass)) as here:
             facts = await here.api.get("/api/config")
@@ -40,6 +41,10 @@ async def main(hass: Sequence[str], pictures: Path | None) -> int:
             report.title("At the end")
             report.check("Home Assistant's log has no warning about us", not complaints, complaints)
     report.say(f"\n{report.missed} missed" if report.missed else "\nAll as it should be.")
+    if guide:
+        told = "\n".join(report.lines)
+        kept = re.sub(r"(?<=^```text\n).*?(?=^```)", lambda _: f"{told}\n", guide.read_text(), flags=re.DOTALL | re.M)
+        guide.write_text(kept)
     return min(report.missed, 1)
 
 
@@ -60,7 +65,7 @@ def _pace(here: House, report: Report) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=Path, help="the folder for pictures of the pages")
+    parser.add_argument("--guide", type=Path, help="the page that keeps the output, with pictures beside it")
     return parser.parse_args()
 
 
@@ -70,4 +75,4 @@ if __name__ == "__main__":
     if not command:
         sys.stderr.write(MISSING)
         sys.exit(2)
-    sys.exit(asyncio.run(main(command, given.pictures)))
+    sys.exit(asyncio.run(main(command, given.guide)))

@@ -42,6 +42,12 @@ class House:
     hass: HomeAssistant
     api: Api
 
+    def without_links(self) -> None:
+        """From edgecam's next start on."""
+        http = self.edgecam.config["http"]
+        assert isinstance(http, dict)
+        del http["external_url"]
+
     def say(self, topic: str, payload: str) -> None:
         self.ear.say(topic, payload, retain=True)
 

@@ -92,6 +92,9 @@ async def _generic(house: House, report: Report) -> None:
         form = await api.answer(await api.flow("generic"), {**login, "password": "wrong"})
         assert form.get("errors") == {"still_image_url": "unable_still_load_auth"}, form
         notes.append(form["errors"])
-    with report.step("generic: still and MJPEG as stream source") as notes:
+    with report.step("generic: still and MJPEG as stream source are taken"):
         form = await api.answer(await api.flow("generic"), {**login, "stream_source": proposed["mjpeg_url"]})
-        notes.append(form.get("errors") or form["step_id"])
+        assert form["step_id"] == "user_confirm", form.get("errors")
+        await api.answer(form, {"confirmed_ok": True})
+    with report.step("generic: nobody looks when nobody looks"):
+        await api.until("nobody looks", partial(_nobody, house, "doorway"))

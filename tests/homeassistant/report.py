@@ -12,8 +12,10 @@ class Report:
 
     def __init__(self) -> None:
         self.missed = 0
+        self.lines: list[str] = []
 
     def say(self, line: str) -> None:
+        self.lines.append(line)
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 

@@ -29,6 +29,7 @@ from edgecam.health import CameraState, CameraStatus, Health
 from edgecam.hub import FrameHub, Ring
 from edgecam.media import Layout, MediaId
 from edgecam.record.disk.library import Library
+from edgecam.settings import Settings
 
 MARK = b"X-Timestamp: "
 
@@ -74,7 +75,7 @@ async def ours(hub: FrameHub) -> None:
         listen=(Address("127.0.0.1", 0),)
     )
     status = CameraStatus("bench", state=CameraState.RUNNING)
-    clock = SystemClock()
+    clock, bus = SystemClock(), Bus()
     health = Health("bench", "000000", clock, {"bench": status})
     with ThreadPoolExecutor(1) as pool:
         server = Web(
@@ -83,8 +84,9 @@ async def ours(hub: FrameHub) -> None:
             hubs={"bench": hub},
             health=health,
             control=Nobody(),
+            settings=Settings({"bench": camera}, Path("/nowhere/settings.json"), bus, clock),
             library=Library(Layout(Path("/nowhere")), wanted=lambda _: False),
-            bus=Bus(),
+            bus=bus,
             signer=Signer(b"", clock),
             clock=clock,
             pool=pool,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edgecam import __version__
 
 if TYPE_CHECKING:
+    from edgecam.config.model import Config
     from edgecam.local import Daemon
 
 OK, FAILED, USAGE = 0, 1, 2
@@ -162,6 +163,16 @@ def _check(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _live(config: "Config") -> dict[tuple[str | int, ...], str]:
+    """What live settings say otherwise, where we may read them."""
+    from edgecam.clock import SystemClock
+    from edgecam.events import Bus
+    from edgecam.settings import Settings
+
+    kept = config.state_path(os.environ) / "settings.json"
+    return Settings(config.cameras, kept, Bus(), SystemClock()).marks() if os.access(kept, os.R_OK) else {}
+
+
 def _config(arguments: argparse.Namespace) -> int:
     import json
 
@@ -177,7 +188,7 @@ def _config(arguments: argparse.Namespace) -> int:
             loaded = load(_place(arguments), environ=os.environ, overrides=arguments.set)
         except ConfigErrors as errors:
             return _complain(errors)
-        print(reference.effective(loaded), end="")
+        print(reference.effective(loaded, _live(loaded.config)), end="")
     return OK
 
 

@@ -97,6 +97,7 @@ class Daemon:
                 asyncio.create_task(self._tell_end(stop), name="end"),
             ]
             try:
+                self._settings.tidy()
                 await serve(self._rooms, self._clock, stop)
             finally:
                 for herald in heralds:
@@ -172,6 +173,7 @@ class Daemon:
             hubs=self._hubs,
             health=self.health,
             control=control,
+            settings=self._settings,
             library=self._library,
             bus=bus,
             signer=self._signer,

@@ -24,6 +24,7 @@ from edgecam.media import Layout, MediaId, MediaKind, Sidecar
 from edgecam.pixels import Planes
 from edgecam.record.disk.library import Library
 from edgecam.record.disk.mender import Mender
+from edgecam.settings import Settings
 from edgecam.web import Web
 from edgecam.web.signed import Signer
 from fakes import FakeClock, settle, until
@@ -147,12 +148,15 @@ class House:
         library: Library | None = None,
         zone: tzinfo | None = None,
         local: Path | None = None,
+        state: Path = Path("/nowhere"),
     ) -> None:
+        """`state`: where changed settings are kept."""
         cameras = {name: {"source": "synthetic", **(camera or {})} for name in ("birdbox", "garden")}
         config = Config.model_validate({"http": {"listen": "127.0.0.1:0", **(http or {})}, "cameras": cameras})
-        self.clock = FakeClock()
+        self.clock, self.bus = FakeClock(), Bus()
+        self.settings = Settings(config.cameras, state / "settings.json", self.bus, self.clock)
         self.library = library or Library(Layout(Path("/nowhere")), wanted=lambda _: False)
-        self.bus, self.signer = Bus(), Signer(bytes(32), self.clock)
+        self.signer = Signer(bytes(32), self.clock)
         self.hubs = {name: FrameHub(name, Ring(1.0)) for name in cameras}
         self.status = {name: CameraStatus(name, state=CameraState.RUNNING) for name in cameras}
         self.health = Health("box", "c0ffee", self.clock, dict(self.status))
@@ -164,6 +168,7 @@ class House:
             hubs=self.hubs,
             health=self.health,
             control=self.shutter,
+            settings=self.settings,
             library=self.library,
             bus=self.bus,
             signer=self.signer,

@@ -1,6 +1,6 @@
 """The configuration that applies, as YAML: secrets redacted, and where each key was set that is not at its default."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from edgecam.config import written
 from edgecam.config.explain import located
@@ -13,12 +13,14 @@ COLUMN = 44
 """Where the marks stand."""
 
 
-def effective(loaded: Loaded) -> str:
-    """Every key with the value in force; `# config.yaml:14:7, default 10s` marks what differs."""
-    return "".join(_section(loaded, loaded.config, ()))
+def effective(loaded: Loaded, settings: Mapping[Path, str] | None = None) -> str:
+    """Every key with the value that the file and what overrides it give; `# config.yaml:14:7, default 10s` marks what
+    differs, and the mark of a key in `settings` tells that a live setting wins over it.
+    """
+    return "".join(_section(loaded, loaded.config, (), settings or {}))
 
 
-def _section(loaded: Loaded, section: Section, path: Path) -> Iterator[str]:
+def _section(loaded: Loaded, section: Section, path: Path, settings: Mapping[Path, str]) -> Iterator[str]:
     shown = section.model_dump(mode="json")
     for key, field in written.keys(type(section)).items():
         here = (*path, key)
@@ -27,25 +29,25 @@ def _section(loaded: Loaded, section: Section, path: Path) -> Iterator[str]:
         inner = getattr(section, key)
         if isinstance(inner, Section):
             yield f"{'  ' * len(path)}{key}:\n"
-            yield from _section(loaded, inner, here)
+            yield from _section(loaded, inner, here, settings)
         elif isinstance(inner, dict) and any(isinstance(item, Section) for item in inner.values()):
             yield f"{'  ' * len(path)}{key}:\n"
             for name, item in inner.items():
                 yield f"{'  ' * len(here)}{written.value(name)}:\n"
-                yield from _section(loaded, item, (*here, name))
+                yield from _section(loaded, item, (*here, name), settings)
         else:
             standard = written.default(field)
-            yield _line(loaded, here, shown[key], standard)
+            yield _line(loaded, here, shown[key], standard, settings.get(here))
 
 
-def _line(loaded: Loaded, path: Path, data: object, standard: object) -> str:
+def _line(loaded: Loaded, path: Path, data: object, standard: object, setting: str | None) -> str:
     spot, hidden = _origin(loaded, path)
     text = f"{'  ' * (len(path) - 1)}{path[-1]}: {written.value(REDACTED if hidden else data)}"
     if data == standard:
-        return text + "\n"
+        return f"{text.ljust(COLUMN)} # {setting}\n" if setting else text + "\n"
     default = f"default {written.value(standard)}" if isinstance(standard, str | int | float | list | dict) else ""
     default = "default null" if standard is None else default
-    mark = ", ".join(part for part in (str(spot) if spot else "made by edgecam", default) if part)
+    mark = ", ".join(part for part in (str(spot) if spot else "made by edgecam", default, setting) if part)
     return f"{text.ljust(COLUMN)} # {mark}\n"
 
 

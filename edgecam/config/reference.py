@@ -43,7 +43,9 @@ folder, by its name.
 
 **From outside.** Any key can be set by a variable (`EDGECAM__CAMERAS__BIRDBOX__MOTION__SENSITIVITY=70`) or on the
 command line (`--set cameras.birdbox.motion.sensitivity=70`). The order: a setting made over MQTT or HTTP, `--set`,
-environment, file, defaults.
+environment, file, defaults. Such a setting survives a restart and wins until the value that it was set against is
+another one; `GET /api/cameras/birdbox/settings` lists them with their limits, `PATCH` changes them, `null` takes one
+back.
 
 **Names.** A node is 1 to 32 of `a-z 0-9 -`, a camera, zone or mask 1 to 32 of `a-z 0-9 _` without two `_` in a row.
 Not {", ".join(f"`{name}`" for name in RESERVED[:-1])} or `{RESERVED[-1]}`: these are MQTT

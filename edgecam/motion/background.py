@@ -106,11 +106,12 @@ class Background:
         min_area: float = 0.3,
         masks: Sequence[Polygon] = (),
     ) -> None:
-        self._fixed, self._min_area, self._masks = threshold, min_area, masks
+        self._fixed, self._masks = threshold, masks
         self._scene: Scene | None = None
-        self.tune(sensitivity)
+        self.tune(sensitivity, min_area)
 
-    def tune(self, sensitivity: int) -> None:
+    def tune(self, sensitivity: int, min_area: float) -> None:
+        self._min_area = min_area
         self._threshold = self._fixed if self._fixed is not None else THRESHOLD * 2 ** ((50 - sensitivity) / 30)
 
     def reset(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from edgecam.clock import Clock
@@ -38,8 +39,8 @@ SAME_MOMENT = 0.5
 class Motion:
     """Motion of one camera.
 
-    Follows the live settings `motion_detection` (off: a running event ends at once and nothing is decoded) and
-    `sensitivity` (from the next look on, nothing learned is lost).
+    Follows the live settings `motion_detection` (off: a running event ends at once and nothing is decoded),
+    `sensitivity` and `min_area` (from the next look on, nothing learned is lost), and `cooldown`.
     """
 
     def __init__(
@@ -64,7 +65,8 @@ class Motion:
         self._quality = quality
         self._portraits: asyncio.Task[None] | None = None  # the one under way, which comes after those before it
         self._eye: Eye | None = None
-        self._sensitivity = settings.number(id, "sensitivity")
+        self._tuning = (50, 0.0)
+        """Sensitivity and least area, for the eye."""
         self._flight: asyncio.Future[Look | None] | None = None
         self._looked = 0.0
         self._views, self._wants_views = ExitStack(), False
@@ -102,7 +104,9 @@ class Motion:
 
     def _follow(self, on: asyncio.Event, off: asyncio.Event) -> None:
         """Take over the settings as they are now."""
-        self._sensitivity = self._settings.number(self._id, "sensitivity")
+        number = partial(self._settings.number, self._id)
+        self._tuning = int(number("sensitivity")), number("min_area")
+        self._gate.tune(number("cooldown"))
         if self._is_on:
             off.clear()
             on.set()
@@ -148,7 +152,7 @@ class Motion:
                     await self._look(frame)
 
     async def _look(self, frame: Frame) -> None:
-        self._flight = asyncio.get_running_loop().run_in_executor(self._pool, self._see, frame, self._sensitivity)
+        self._flight = asyncio.get_running_loop().run_in_executor(self._pool, self._see, frame, *self._tuning)
         look = await asyncio.shield(self._flight)
         if look is None or not self._is_on:  # switched off while it looked
             return
@@ -199,7 +203,7 @@ class Motion:
 
         self._portraits = asyncio.create_task(portray(), name=f"{self.name} picture")
 
-    def _see(self, frame: Frame, sensitivity: int) -> Look | None:
+    def _see(self, frame: Frame, sensitivity: int, min_area: float) -> Look | None:
         """In the pool: decode small, look. None for a frame that cannot be decoded."""
         try:
             from edgecam.motion import luma
@@ -211,7 +215,7 @@ class Motion:
         if self._unsettled:
             self._unsettled = False
             self._eye.reset()
-        self._eye.tune(sensitivity)
+        self._eye.tune(sensitivity, min_area)
         try:
             if frame.image is not None:
                 picture = frame.image.luma(self._config.width)

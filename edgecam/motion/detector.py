@@ -43,8 +43,8 @@ class Detector(Protocol):
         """Forget everything seen so far; keep the settings."""
         ...
 
-    def tune(self, sensitivity: int) -> None:
-        """Another sensitivity, 1..100, from the next look on. What was learned stays."""
+    def tune(self, sensitivity: int, min_area: float) -> None:
+        """Another sensitivity (1..100) and least area (percent), from the next look on. What was learned stays."""
         ...
 
 

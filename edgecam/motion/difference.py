@@ -35,9 +35,10 @@ class Difference:
         self._fixed, self._masks = threshold, masks
         self._before: NDArray[np.float32] | None = None
         self._valid = np.ones((0, 0), bool)
-        self.tune(sensitivity)
+        self.tune(sensitivity, min_area)
 
-    def tune(self, sensitivity: int) -> None:
+    def tune(self, sensitivity: int, min_area: float) -> None:
+        del min_area
         self._threshold = self._fixed if self._fixed is not None else THRESHOLD * 2 ** ((50 - sensitivity) / 12.5)
 
     def reset(self) -> None:

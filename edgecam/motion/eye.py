@@ -51,9 +51,9 @@ class Eye:
         self._opened = None
         self._detector.reset()
 
-    def tune(self, sensitivity: int) -> None:
-        """Another sensitivity, 1..100, from the next look on; the scene is not forgotten."""
-        self._detector.tune(sensitivity)
+    def tune(self, sensitivity: int, min_area: float) -> None:
+        """Another sensitivity (1..100) and least area (percent), from the next look on; the scene is not forgotten."""
+        self._detector.tune(sensitivity, min_area)
 
 
 def eye(config: model.Motion) -> Eye:

@@ -50,13 +50,20 @@ class Gate:
     """
 
     def __init__(self, confirm: int, cooldown: float) -> None:
-        if confirm < 1 or cooldown < 0:
-            raise ValueError("confirm must be at least 1 and cooldown not negative")
-        self._confirm, self._cooldown = confirm, cooldown
+        if confirm < 1:
+            raise ValueError("confirm must be at least 1")
+        self._confirm = confirm
+        self.tune(cooldown)
         self._streak = 0
         self._streak_began = 0.0
         self._since: float | None = None  # None: closed
         self._last_motion = 0.0
+
+    def tune(self, cooldown: float) -> None:
+        """Another cooldown, from the next look or tick on; a running event obeys it, too."""
+        if cooldown < 0:
+            raise ValueError("cooldown must not be negative")
+        self._cooldown = cooldown
 
     @property
     def open(self) -> bool:

@@ -4,9 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from edgecam.config import units
+from edgecam.knobs import Value
 from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.topics import BUTTONS, Topics
-from edgecam.settings import SETTINGS, Value
+from edgecam.settings import SETTINGS
 
 PRESS = "PRESS"
 LAST = 60.0

@@ -31,7 +31,7 @@ NEEDS_STORE = frozenset(
 )
 """Entities that say nothing where nothing leaves the box."""
 
-NEEDS_COMMANDS = frozenset({"button", "number", "switch"})
+NEEDS_COMMANDS = frozenset({"button", "number", "select", "switch"})
 """Platforms that are lies where we do not listen."""
 
 MODELS = {

@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 
 from edgecam.control import Unavailable
+from edgecam.knobs import Value
 from edgecam.mqtt import commands
 from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.outlet import Outlet
 from edgecam.mqtt.topics import Topics
-from edgecam.settings import Settings, Value
+from edgecam.settings import Settings
 
 log = logging.getLogger(__name__)
 

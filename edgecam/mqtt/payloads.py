@@ -11,6 +11,7 @@ from edgecam.events import (
     SnapshotTaken,
 )
 from edgecam.health import CameraStatus
+from edgecam.knobs import Knob, Number, Value
 from edgecam.media import Sidecar, iso
 
 Json = dict[str, object]
@@ -20,8 +21,13 @@ def on_off(value: bool) -> str:
     return "ON" if value else "OFF"
 
 
-def setting(value: bool | int | float | str) -> str:
-    return on_off(value) if isinstance(value, bool) else str(value)
+def setting(knob: Knob, value: Value) -> str:
+    """A number of the file that lies beyond what its control can show is told as the nearest that it can: to Home
+    Assistant any other is an error, each time.
+    """
+    if isinstance(value, bool):
+        return on_off(value)
+    return f"{knob.clamp(float(value)):.10g}" if isinstance(knob, Number) else str(value)
 
 
 def motion(event: Motion) -> Json:

@@ -8,15 +8,13 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import suppress
 
-from edgecam import __version__, aside, placeholder
+from edgecam import __version__, placeholder
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.develop import developed
 from edgecam.events import Bus, CameraLost, CameraOnline, Event, SettingChanged
 from edgecam.health import Health
-from edgecam.hub import FrameHub, Want
+from edgecam.hub import FrameHub
 from edgecam.links import Links
 from edgecam.mqtt import discovery, payloads
 from edgecam.mqtt.messages import Incoming, Rank
@@ -24,6 +22,7 @@ from edgecam.mqtt.orders import Control, Orders
 from edgecam.mqtt.outlet import Outlet, compact
 from edgecam.mqtt.rival import Rival
 from edgecam.mqtt.states import States
+from edgecam.mqtt.stills import Stills
 from edgecam.mqtt.story import Story
 from edgecam.mqtt.topics import Topics
 from edgecam.settings import SETTINGS, Settings
@@ -71,8 +70,18 @@ class Publisher:
         self._story = Story(mqtt, self._topics, config.cameras, settings, url, links, clock)
         self._rival = Rival(health.node, health.instance, health.mqtt, clock)
         self._born: asyncio.Task[None] | None = None
-        self._renew = {id: asyncio.Event() for id in config.cameras}
-        """Set when a camera's picture at the broker must not wait for its turn."""
+        self._stills = {
+            id: Stills(
+                camera=id,
+                config=camera.image,
+                hub=hubs[id],
+                settings=settings,
+                story=self._story,
+                clock=clock,
+                pool=pool,
+            )
+            for id, camera in config.cameras.items()
+        }
 
     async def run(self) -> None:
         """Everything is in the table before anything is awaited, so that Mqtt finds it complete."""
@@ -83,9 +92,9 @@ class Publisher:
                 self._subscribe(tasks)
                 self._fill()
                 for camera in self._config.cameras:
-                    tasks.create_task(self._stills(camera), name=f"stills of {camera}")
+                    tasks.create_task(self._stills[camera].run(), name=f"stills of {camera}")
                     tasks.create_task(self._hide(camera), name=f"privacy of {camera}")
-                ears.append(self._bus.on(SettingChanged, lambda change: self._obey_privacy(change, tasks)))
+                ears.append(self._bus.on(SettingChanged, lambda change: self._obey(change, tasks)))
                 tasks.create_task(self._watch(), name="states")
         finally:
             silence()
@@ -139,26 +148,10 @@ class Publisher:
             self._rival.look()
             self._states.look()
 
-    async def _stills(self, camera: str) -> None:
-        """The camera's picture: as soon as there is one, then every `snapshot.every`."""
-        every, number, renew = self._config.cameras[camera].snapshot.every, -1, self._renew[camera]
-        while every is not None:
-            renew.clear()
-            with self._hubs[camera].want(Want.SNAPSHOT):
-                frame = await self._hubs[camera].next(number)
-            number = frame.number
-            try:
-                frame = await developed(frame, self._config.cameras[camera].image.quality, self._pool)
-            except Exception:  # it costs this picture, not all that MQTT tells
-                log.exception("%s: a picture cannot be coded", camera)
-            else:
-                self._story.snapshot(camera, frame.data, frame.wall, (frame.width, frame.height))
-            with suppress(TimeoutError):
-                await aside.within(self._clock, every, renew.wait())
-
-    def _obey_privacy(self, change: SettingChanged, tasks: asyncio.TaskGroup) -> None:
+    def _obey(self, change: SettingChanged, tasks: asyncio.TaskGroup) -> None:
+        if change.key in ("privacy", "snapshot_interval"):
+            self._stills[change.camera].renew()
         if change.key == "privacy":
-            self._renew[change.camera].set()
             tasks.create_task(self._hide(change.camera), name=f"privacy of {change.camera}")
 
     async def _hide(self, camera: str) -> None:

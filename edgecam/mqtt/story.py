@@ -17,12 +17,13 @@ from edgecam.events import (
     SettingChanged,
     SnapshotTaken,
 )
+from edgecam.knobs import Value
 from edgecam.links import Links
 from edgecam.media import Sidecar
 from edgecam.mqtt import payloads
 from edgecam.mqtt.outlet import Outlet, compact
 from edgecam.mqtt.topics import Topics
-from edgecam.settings import Settings
+from edgecam.settings import SETTINGS, Settings
 
 BETTER = 5.0
 """Seconds between two better pictures of one event."""
@@ -65,16 +66,18 @@ class Story:
 
         return silence
 
-    def setting(self, camera: str, key: str, value: bool | int | float | str) -> None:
-        self._mqtt.set(self._topics.camera(camera).setting(key), payloads.setting(value))
+    def setting(self, camera: str, key: str, value: Value) -> None:
+        self._mqtt.set(self._topics.camera(camera).setting(key), payloads.setting(SETTINGS[key], value))
 
     def snapshot(self, camera: str, jpeg: bytes, at: float, size: tuple[int, int]) -> None:
-        """The camera's still. A broker that speaks MQTT 5 forgets it a day after we fell silent."""
+        """The camera's still. A broker that speaks MQTT 5 forgets it a day after we fell silent, and later where the
+        next one is not due that soon.
+        """
         if self._settings.on(camera, "privacy"):
             return
-        topics, wish = self._topics.camera(camera), self._cameras[camera].snapshot
-        expiry = None if wish.every is None else max(DAY, 10 * wish.every)
-        self._mqtt.picture(topics.snapshot, jpeg, width=wish.width, expiry=expiry)
+        topics, every = self._topics.camera(camera), self._settings.number(camera, "snapshot_interval")
+        expiry = max(DAY, 10 * every) if every else None
+        self._mqtt.picture(topics.snapshot, jpeg, width=self._cameras[camera].snapshot.width, expiry=expiry)
         attributes = payloads.snapshot_attributes(camera, at, size, self._url)
         self._mqtt.set(topics.attributes(topics.snapshot), compact(attributes))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from edgecam import aside
@@ -79,18 +80,13 @@ class Recorder:
             status=status,
             report=self._report,
         )
-        wanted: dict[str, list[Tape]] = {
-            "event": [self._events],
-            "continuous": [self._continuous],
-            "both": [self._events, self._continuous],
-        }
-        self._tapes = wanted[config.mode]
+        self._tapes: Sequence[Tape] = (self._events, self._continuous)
+        """Both follow what happens all the time; a tape that the mode does not want begins no file."""
 
     async def run(self) -> None:
         """One life. Its end closes the open files."""
         with ExitStack() as stack:
-            if self._events in self._tapes:
-                stack.callback(self._events.listen())
+            stack.callback(self._events.listen())
             stack.callback(self._bus.on(SettingChanged, self._setting_changed))
             stack.callback(self._bus.on(ClipSaved, self._clip_saved))
             stack.callback(self._bus.on(CameraLost, self._camera_lost))
@@ -140,7 +136,7 @@ class Recorder:
             self._cut()
 
     def _setting_changed(self, change: SettingChanged) -> None:
-        if change.camera == self._id and change.key in ("recording", "privacy"):
+        if change.camera == self._id and change.key in ("recording", "record_mode", "privacy"):
             self._obey()
 
     def _clip_saved(self, saved: ClipSaved) -> None:
@@ -194,15 +190,22 @@ class Recorder:
         self._obey()
 
     def _obey(self) -> None:
-        """Follow the settings: frames are wanted, and files begun, only while `recording` is on and `privacy` off."""
+        """Follow the settings: frames are wanted, and files begun, only while `recording` is on and `privacy` off.
+
+        A tape that `record_mode` wants no more ends its file here; one that it wants goes back to the last keyframe, or
+        to the pre-roll of an event that is going on.
+        """
         on = self._settings.on(self._id, "recording") and not self._settings.on(self._id, "privacy")
-        self._wanting.close()
-        if on:
-            self._wanting.enter_context(self._hub.want(Want.RECORD))
-        else:
-            self._cut()
+        mode = self._settings.word(self._id, "record_mode")
+        with self._wanting:  # left once the new want stands: nobody is to see a moment without
+            self._wanting = ExitStack()
+            if on:
+                self._wanting.enter_context(self._hub.want(Want.RECORD))
         for tape in self._tapes:
-            tape.plan.allowed = on and self._healing is None
+            wanted = on and mode in (tape.kind, "both")
+            if not wanted:
+                tape.cut()
+            tape.plan.allowed = wanted and self._healing is None
 
     async def _stop(self) -> None:
         """Close the open files and hand them on."""

@@ -14,9 +14,10 @@ from aiohttp import web
 from edgecam.clock import Clock
 from edgecam.config.model import Camera, Http
 from edgecam.control import Clips
-from edgecam.events import Bus
+from edgecam.events import Bus, SettingChanged
 from edgecam.health import Health
 from edgecam.hub import FrameHub
+from edgecam.settings import Settings
 from edgecam.web import aliases, listen
 from edgecam.web.api import Api, Asked
 from edgecam.web.auth import Logins
@@ -27,6 +28,7 @@ from edgecam.web.library import Library
 from edgecam.web.live import Live, allowed, find
 from edgecam.web.media import Media
 from edgecam.web.page import Page
+from edgecam.web.panel import Panel
 from edgecam.web.portraits import EVENT_ID, Portraits
 from edgecam.web.recordings import Recordings
 from edgecam.web.signed import Signer
@@ -58,6 +60,7 @@ class Web:
         hubs: Mapping[str, FrameHub],
         health: Health,
         control: Control,
+        settings: Settings,
         library: Library,
         bus: Bus,
         signer: Signer,
@@ -68,16 +71,25 @@ class Web:
     ) -> None:
         """`local`: the socket for commands on this box. `zone`: where days begin; None: where the box says."""
         self._config, self._clock, self._sockets = config, clock, list[socket.socket]()
-        self._place = local
+        self._place, self._bus = local, bus
         self._local: listen.Local | None = None
         self.lives = {
-            id: Live(id=id, config=camera, hub=hubs[id], status=health.cameras[id], clock=clock, pool=pool)
+            id: Live(
+                id=id,
+                config=camera,
+                hub=hubs[id],
+                status=health.cameras[id],
+                settings=settings,
+                clock=clock,
+                pool=pool,
+            )
             for id, camera in cameras.items()
         }
         """What viewers see of each camera, in the file's order."""
         self._names = tuple(cameras)
         self._door = Door(config, Logins(config, clock, pool), self._subject, signer)
         self._api = Api(lives=self.lives, health=health, control=control, clock=clock)
+        self._panel = Panel(self.lives, settings)
         self._media, self._page = Media(library), Page()
         self._recordings = Recordings(self.lives, library, clock, zone)
         self._cuts = Cuts(self.lives, control, clock, zone)
@@ -105,6 +117,7 @@ class Web:
         )
         await runner.setup()
         with ExitStack() as taps:
+            taps.callback(self._bus.on(SettingChanged, lambda change: self.lives[change.camera].obey()))
             try:
                 for sock in self._sockets:
                     await web.SockSite(runner, sock).start()
@@ -148,6 +161,8 @@ class Web:
         get("/api/events", self._recordings.events)
         get("/api/cameras", self._api.cameras)
         get("/api/cameras/{camera}", self._api.camera)
+        get("/api/cameras/{camera}/settings", self._panel.show)
+        app.router.add_patch("/api/cameras/{camera}/settings", self._panel.change)
         post("/api/cameras/{camera}/snapshot", self._api.snapshot)
         get("/api/cameras/{camera}/recordings", self._recordings.day)
         get("/api/cameras/{camera}/export.mp4", self._cuts.export, name="export")

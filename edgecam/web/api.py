@@ -132,7 +132,7 @@ class Api:
             "id": live.id,
             "name": live.config.name or live.id,
             "age": age,
-            "stream": live.config.stream.enabled,
+            "stream": live.streaming,
             "stream_url": f"cameras/{live.id}/stream.mjpg",
             "snapshot_url": f"cameras/{live.id}/snapshot.jpg",
         }

@@ -15,6 +15,7 @@ from edgecam.config.model import Camera
 from edgecam.frame import Frame, Kind
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Want
+from edgecam.settings import Switches
 from edgecam.web import part
 from edgecam.web.answers import Refused
 from edgecam.web.door import visitor
@@ -29,9 +30,17 @@ class Live:
     """Loop thread only. `tap` feeds it; `tick` is called once a second."""
 
     def __init__(
-        self, *, id: str, config: Camera, hub: FrameHub, status: CameraStatus, clock: Clock, pool: Executor
+        self,
+        *,
+        id: str,
+        config: Camera,
+        hub: FrameHub,
+        status: CameraStatus,
+        settings: Switches,
+        clock: Clock,
+        pool: Executor,
     ) -> None:
-        self.id, self.config, self.hub, self.status = id, config, hub, status
+        self.id, self.config, self.hub, self.status, self._settings = id, config, hub, status, settings
         self.original = Fanout()
         """Viewers of the picture as it comes."""
         self.plain = Variant(
@@ -44,6 +53,11 @@ class Live:
         self._last: Frame | None = None
         self._card: tuple[CameraState, bytes] | None = None
         self._past = Sent()
+
+    @property
+    def streaming(self) -> bool:
+        """Whether there is a stream; stills there are always."""
+        return self._settings.on(self.id, "streaming")
 
     @property
     def fanouts(self) -> Iterator[Fanout]:
@@ -94,7 +108,7 @@ class Live:
         return found
 
     async def watch(self, viewer: Viewer, variant: Variant | None) -> None:
-        """Show the camera to `viewer` until it is gone; count it while it watches."""
+        """Show the camera to `viewer` until it is gone, or streaming is switched off; count it while it watches."""
         newest = self.hub.newest if self.status.online else None
         fanout = self.original
         with self.hub.want(Want.VIEWER):
@@ -103,7 +117,8 @@ class Live:
                 if variant is not None:
                     fanout = variant.fanout
                 newest = await self.shown(newest, variant, max_age=1.0)
-                await fanout.watch(viewer, newest)
+                if self.streaming:  # it may have been switched off meanwhile
+                    await fanout.watch(viewer, newest)
             finally:
                 self.status.clients -= 1
 
@@ -150,6 +165,12 @@ class Live:
         data = part.build(Frame(self.id, number, mono, now, Kind.JPEG, self._card[1], width, height))
         for fanout in self.fanouts:
             fanout.send(data, mono)
+
+    def obey(self) -> None:
+        """Follow the setting `streaming`: off ends all streams."""
+        if not self.streaming:
+            for fanout in self.fanouts:
+                fanout.close()
 
     async def close(self) -> None:
         """End all streams and what works for them."""

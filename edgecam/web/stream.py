@@ -34,8 +34,11 @@ class Streams:
         """Answer until the viewer leaves. Raises Refused: 400 bad numbers, 503 switched off or too many."""
         fps = _slower(query.number(request.query, "fps"), live.config.stream.fps)
         variant = live.variant(look(request.query))
-        if not live.config.stream.enabled:
-            raise Refused(503, "disabled", f"streaming is off for {live.id} (cameras.{live.id}.stream.enabled)")
+        if not live.streaming:
+            sentence = (
+                f"streaming is switched off for {live.id} (setting streaming); snapshot.jpg gives single pictures"
+            )
+            raise Refused(503, "disabled", sentence)
         if self._open >= self._most:
             sentence = f"all {self._most} places for viewers are taken (http.max_clients)"
             raise Refused(503, "too_many_clients", sentence, retry_after=10)

@@ -154,17 +154,25 @@ def test_a_change_of_sensitivity_acts_at_once_and_forgets_nothing(make: Make) ->
     faint = walk(4, size=(26, 30), shade=0.9)
     assert not any(moving(looks(detector, [*still(5), *faint])))
     looks(detector, still(4), start=9.0)
-    detector.tune(60)
+    detector.tune(60, 0.3)
     assert any(moving(looks(detector, faint[2:8], start=13.0)))
 
 
 def test_a_threshold_of_ones_own_wins_over_sensitivity(make: Make) -> None:
     detector = make(sensitivity=100, threshold=1e6)
-    detector.tune(100)
+    detector.tune(100, 0.3)
     assert not any(moving(looks(detector, [*still(3), *walk(4)])))
 
 
 # What only the background detector promises.
+
+
+def test_another_least_area_acts_at_once_and_forgets_nothing(background: Make) -> None:
+    detector = background(min_area=20.0)
+    assert not any(moving(looks(detector, [*still(5), *walk(4)])))
+    looks(detector, still(4), start=9.0)
+    detector.tune(50, 0.3)
+    assert any(moving(looks(detector, walk(4)[2:8], start=13.0)))
 
 
 def test_a_lamp_that_brightens_everything_is_no_motion(background: Make) -> None:

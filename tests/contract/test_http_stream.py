@@ -1,10 +1,12 @@
 """`stream.mjpg`: what viewers see, fast or slow, many or few, with the camera there or gone."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -334,7 +336,59 @@ async def test_a_stream_that_is_switched_off_says_so(pool: ThreadPoolExecutor) -
     house = House(pool, camera={"stream": {"enabled": False}})
     async with house.open() as client, client.get(STREAM) as answer:
         assert answer.status == 503
-        assert (await answer.json())["reason"] == "disabled"
+        assert (await answer.json()) == {
+            "error": "streaming is switched off for birdbox (setting streaming); snapshot.jpg gives single pictures",
+            "reason": "disabled",
+        }
+
+
+@pytest.mark.parametrize("query", ["", "?width=320"])
+async def test_streaming_switched_off_ends_running_streams_and_leaves_stills(
+    pool: ThreadPoolExecutor, tmp_path: Path, query: str
+) -> None:
+    house = House(pool, state=tmp_path)
+    async with house.open() as client, watching(house, f"{STREAM}{query}") as viewer:
+        house.publish(size=(640, 480))
+        await viewer.part()
+        async with watching(house, "/cameras/garden/stream.mjpg") as other:
+            await house.until(lambda: house.status["garden"].clients == 1)
+            house.settings.set("birdbox", "streaming", False)
+            assert await viewer.ended()
+            await house.until(lambda: house.status["birdbox"].clients == 0)
+            assert not house.hubs["birdbox"].wanted
+            async with client.get(STREAM) as answer:
+                assert (answer.status, (await answer.json())["reason"]) == (503, "disabled")
+            async with client.get("/api/cameras/birdbox") as answer:
+                assert not (await answer.json())["stream"]
+            async with client.get("/cameras/birdbox/snapshot.jpg") as answer:
+                assert answer.status == 200
+            house.publish("garden")
+            await other.part()
+        house.settings.set("birdbox", "streaming", None)
+        async with watching(house, f"{STREAM}{query}") as again:
+            house.publish(size=(640, 480))
+            await again.part()
+    await house.settings.close()
+
+
+async def test_who_comes_as_streaming_is_switched_off_is_not_kept(tmp_path: Path) -> None:
+    """It waits for its first picture, which is still being coded, and is no viewer yet."""
+    free = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        house = House(pool, state=tmp_path)
+        try:
+            async with house.open():
+                house.publish(size=(640, 480))
+                pool.submit(free.wait)
+                async with watching(house, f"{STREAM}?width=320") as viewer:
+                    await house.until(lambda: house.status["birdbox"].clients == 1)
+                    house.settings.set("birdbox", "streaming", False)
+                    free.set()
+                    assert await viewer.ended()
+                    await house.until(lambda: house.status["birdbox"].clients == 0)
+        finally:
+            free.set()
+        await house.settings.close()
 
 
 async def test_head_tells_the_type_and_ends(pool: ThreadPoolExecutor) -> None:

@@ -39,11 +39,11 @@ class Studio:
     def __init__(self, id: str, codec: str, shared: "Shared") -> None:
         self.id, self.status = id, CameraStatus(id)
         self.hub = FrameHub(id, Ring(3.0))
-        self.camera = model.Camera.model_validate({"source": "synthetic", "video": {"codec": codec}})
         record = {"mode": "both", "event": {"pre": "1s", "post": "1s", "max": "2s"}, "continuous": {"segment": "2s"}}
+        self.camera = model.Camera.model_validate({"source": "synthetic", "video": {"codec": codec}, "record": record})
         self.recorder = Recorder(
             id=id,
-            config=model.Record.model_validate(record),
+            config=self.camera.record,
             video=self.camera.video,
             hub=self.hub,
             bus=shared.bus,

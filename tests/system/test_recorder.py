@@ -64,10 +64,9 @@ class Studio:
         **event: object,
     ) -> None:
         self.library, self.clock, self.bus = library, FakeClock(monotonic=1000.0), Bus()
-        record = model.Record.model_validate(
-            {"mode": mode, "event": {"pre": "1s", "post": "1s"} | event, "continuous": {"segment": segment}}
-        )
-        camera = model.Camera.model_validate({"source": "synthetic", "video": {"codec": codec, "keyframe": "1s"}})
+        record = {"mode": mode, "event": {"pre": "1s", "post": "1s"} | event, "continuous": {"segment": segment}}
+        video = {"codec": codec, "keyframe": "1s"}
+        camera = model.Camera.model_validate({"source": "synthetic", "video": video, "record": record})
         self.status = CameraStatus("Cam")
         self.hub = FrameHub("cam", Ring(3.0))
         self.settings = Settings({"cam": camera}, library.layout.root / "settings.json", self.bus, self.clock)
@@ -81,7 +80,7 @@ class Studio:
         )
         self.recorder = Recorder(
             id="cam",
-            config=record,
+            config=camera.record,
             video=camera.video,
             hub=self.hub,
             bus=self.bus,
@@ -811,4 +810,55 @@ async def test_recording_switched_off_and_on_makes_no_frame_appear_twice(tmp_pat
         before, after = await studio.all(2)
         assert counters(studio.path(before)) == list(range(50))
         assert counters(studio.path(after)) == list(range(60, 150)), "from the next keyframe on"
+        await studio.settings.close()
+
+
+@pytest.mark.parametrize("first", ["event", "both"])
+async def test_recording_without_end_begins_with_the_mode_and_ends_the_clip_of_a_running_event(
+    first: str, tmp_path: Path
+) -> None:
+    async with recording(tmp_path, codec="mjpeg", mode=first, segment="100s") as studio:
+        studio.film(jpegs(50))
+        studio.started(1003.0)
+        studio.settings.set("cam", "record_mode", "continuous")
+        assert studio.hub.demand[Want.RECORD] == 1
+        clip = await studio.clip()
+        assert (clip.kind, counters(studio.path(clip))) == (MediaKind.EVENT, list(range(30, 50)))
+        studio.status.last_motion_mono = 1004.0
+        studio.film(jpegs(50, first=50))
+        assert len(studio.begun) == 1, "motion goes on, but opens no clip"
+        await studio.stop()
+        segment = await studio.clip()
+        assert segment.kind is MediaKind.CONTINUOUS
+        assert counters(studio.path(segment)) == list(range(0 if first == "both" else 50, 100))
+        await studio.settings.close()
+
+
+async def test_recording_without_end_begins_at_the_last_keyframe(tmp_path: Path) -> None:
+    async with recording(tmp_path, segment="100s") as studio:
+        frames = h264(150)
+        studio.film(frames[:50])
+        studio.settings.set("cam", "record_mode", "continuous")
+        studio.film(frames[50:])
+        await studio.stop()
+        assert counters(studio.path(await studio.clip())) == list(range(45, 150))
+        await studio.settings.close()
+
+
+async def test_back_to_events_a_running_one_gets_its_clip_with_pre_roll(tmp_path: Path) -> None:
+    async with recording(tmp_path, codec="mjpeg", mode="continuous", segment="100s") as studio:
+        studio.film(jpegs(50))
+        studio.started(1003.0)
+        studio.film(jpegs(10, first=50))
+        studio.settings.set("cam", "record_mode", "event")
+        segment = await studio.clip()
+        assert (segment.kind, counters(studio.path(segment))) == (MediaKind.CONTINUOUS, list(range(60)))
+        studio.status.last_motion_mono = 1004.0
+        studio.film(jpegs(40, first=60))
+        studio.ended(1004.0)
+        clip = await studio.clip()
+        assert (clip.kind, clip.event_id, clip.part) == (MediaKind.EVENT, "e1", 1)
+        assert counters(studio.path(clip)) == list(range(45, 76))  # 1 s before what moves to 1 s after it
+        await studio.stop()
+        assert studio.saved.empty()
         await studio.settings.close()

@@ -42,7 +42,8 @@ class Booth:
 
     def __init__(self, library: Library, *, mode: str, reach: float, codec: str) -> None:
         self.library, self.clock, self.bus = library, FakeClock(monotonic=1000.0, wall=START), Bus()
-        camera = model.Camera.model_validate({"source": "synthetic", "video": {"codec": codec}})
+        record = {"mode": mode, "continuous": {"segment": "2s"}}
+        camera = model.Camera.model_validate({"source": "synthetic", "video": {"codec": codec}, "record": record})
         self.hub, self.status = FrameHub("cam", Ring(1.0, reach, 50_000_000)), CameraStatus("Cam")
         self.finisher = Finisher(
             library=library,
@@ -54,7 +55,7 @@ class Booth:
         )
         self.recorder = Recorder(
             id="cam",
-            config=model.Record.model_validate({"mode": mode, "continuous": {"segment": "2s"}}),
+            config=camera.record,
             video=camera.video,
             hub=self.hub,
             bus=self.bus,

@@ -99,6 +99,20 @@ def test_config_effective_shows_overrides_and_no_secret(good: Path, capsys: pyte
     assert "hunter2" not in shown
 
 
+def test_config_effective_shows_live_settings_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"state: {tmp_path}\ncameras:\n  gate:\n    source: synthetic\n    motion: {{cooldown: 20s}}\n")
+    kept = {"cooldown": [5, 20], "min_area": [0.5, 0.3], "streaming": [False, True], "sensitivity": [80, 10]}
+    (tmp_path / "settings.json").write_text(json.dumps({"gate": kept}))
+    assert typed("config", "effective", "-c", file) == 0
+    shown = [line.split("#") for line in capsys.readouterr().out.splitlines() if "(setting " in line]
+    assert [(key.strip(), mark.split(", ")[-1].strip()) for key, mark in shown] == [
+        ("enabled: true", "now off (setting streaming)"),
+        ("min_area: 0.3%", "now 0.5 (setting min_area)"),
+        ("cooldown: 20s", "now 5 (setting cooldown)"),
+    ]
+
+
 def test_config_effective_of_a_wrong_file_ends_with_two(bad: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert typed("config", "effective", "-c", bad) == 2
     assert "sorce" in capsys.readouterr().err

@@ -49,9 +49,13 @@ def test_the_example_works_with_every_key_set(tmp_path: Path) -> None:
 def test_the_effective_configuration_hides_secrets_and_says_where_keys_were_set(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text((GOLDEN / "effective.yaml").read_text())
     (tmp_path / "secrets.yaml").write_text("host: canary-1\npassword: canary-2\nmodule: debug\n")
+    settings: dict[tuple[str | int, ...], str] = {
+        ("cameras", "birdbox", "motion", "sensitivity"): "now 80 (setting sensitivity)",
+        ("cameras", "birdbox", "motion", "width"): "now wider",
+    }
     environ = {"EDGECAM__CAMERAS__BIRDBOX__SOURCE__STALL_TIMEOUT": "30s"}
     found = load(tmp_path / "config.yaml", environ=environ, overrides=["cameras.birdbox.motion.width=320"])
-    shown = reference.effective(found).replace(f"{tmp_path}/", "")
+    shown = reference.effective(found, settings).replace(f"{tmp_path}/", "")
     assert "canary" not in shown
     assert shown == (GOLDEN / "effective.txt").read_text()
     assert yaml.safe_load(shown)["cameras"]["birdbox"]["record"]["manual"]["keep"] == "forever"

@@ -10,10 +10,11 @@ from edgecam.clock import SystemClock
 from edgecam.config import model
 from edgecam.config.shape import kind_of, sections
 from edgecam.health import Health, StoreState
+from edgecam.knobs import Choice, Number, Switch
 from edgecam.mqtt import discovery
 from edgecam.mqtt.discovery import About, messages, page_url
 from edgecam.mqtt.topics import BUTTONS, Topics
-from edgecam.settings import SETTINGS, Number
+from edgecam.settings import SETTINGS
 
 EXAMPLES = Path(__file__).parents[2] / "ha_discovery" / "examples"
 ABOUT = About("garden-pi", "a1b2c3", "0.1.0", "http://garden-pi:8000/")
@@ -131,7 +132,7 @@ def test_primary_is_what_people_look_at_the_rest_is_config_or_diagnostic(told: d
     for entity in birdbox.values():
         if entity["p"] in {"sensor", "binary_sensor"}:
             assert entity.get("ent_cat", "diagnostic") == "diagnostic"
-        if entity["p"] in {"switch", "number"}:
+        if entity["p"] in {"switch", "number", "select"}:
             assert entity["ent_cat"] == "config"
             assert entity["stat_t"]
 
@@ -161,10 +162,20 @@ def test_every_sensor_of_the_node_finds_its_value_in_the_health(told: dict[str, 
                     inner = inner[key]
 
 
-def test_the_number_has_the_limits_of_the_setting(told: dict[str, discovery.Json]) -> None:
-    number, limits = entities(told[BIRDBOX])["sensitivity"], SETTINGS["sensitivity"]
-    assert isinstance(limits, Number)
-    assert (number["min"], number["max"], number["step"], number["unit_of_meas"]) == (limits.low, limits.high, 1, "%")
+@pytest.mark.parametrize("key", SETTINGS)
+def test_a_control_has_the_limits_of_its_setting(told: dict[str, discovery.Json], key: str) -> None:
+    control, knob = entities(told[BIRDBOX])[key], SETTINGS[key]
+    match knob:
+        case Switch():
+            assert control["p"] == "switch"
+        case Number(low, high, unit, step):
+            assert control["p"] == "number"
+            assert (control["min"], control["max"], control["step"]) == (low, high, step)
+            assert control["unit_of_meas"] == unit
+            assert (control.get("dev_cla") == "duration") == (unit == "s")
+        case Choice(options):
+            assert control["p"] == "select"
+            assert control["ops"] == list(options)
 
 
 def test_every_topic_of_a_template_is_one_that_is_published(told: dict[str, discovery.Json]) -> None:

@@ -117,3 +117,18 @@ def test_whatever_comes_the_story_is_sound(looks: list[tuple[float, bool]], conf
                 since, ended = None, end
     assert since is None
     assert not gate.open
+
+
+@pytest.mark.parametrize(("cooldown", "ends"), [(2.0, ["ended 2 at 5"]), (9.0, []), (0.0, ["ended 2 at 5"])])
+def test_a_running_event_obeys_another_cooldown(cooldown: float, ends: list[str]) -> None:
+    gate = Gate(confirm=2, cooldown=5)
+    assert told(gate, ".##..") == ["started 1 at 2"]
+    gate.tune(cooldown)
+    assert [f"ended {fact.at:g} at 5" for fact in gate.look(5.0, False) if isinstance(fact, Ended)] == ends
+
+
+def test_a_senseless_cooldown_changes_nothing() -> None:
+    gate = Gate(confirm=1, cooldown=5)
+    with pytest.raises(ValueError, match="cooldown"):
+        gate.tune(-1.0)
+    assert told(gate, "#....") == ["started 0 at 0"]

@@ -267,6 +267,29 @@ async def test_sensitivity_acts_at_once_without_settling_again(house: House) -> 
     assert len(house.of(MotionStarted)) == 1
 
 
+async def test_the_least_area_acts_at_once_without_settling_again(house: House) -> None:
+    house.settings.set("yard", "min_area", 30)
+    await house.quiet(3)
+    await house.walk(2)
+    assert house.told == []
+    await house.quiet(2)
+    house.settings.set("yard", "min_area", 0.3)
+    await house.walk(1)
+    assert house.of(MotionStarted)
+
+
+async def test_a_running_event_obeys_the_new_cooldown(house: House) -> None:
+    await house.quiet(3)
+    await house.walk(2)
+    house.settings.set("yard", "cooldown", COOLDOWN + 5)
+    await house.quiet(COOLDOWN + 2)
+    assert house.status.moving
+    house.settings.set("yard", "cooldown", 1)
+    await house.quiet(1)
+    assert not house.status.moving
+    assert len(house.of(MotionEnded)) == 1
+
+
 async def test_a_lost_camera_does_not_hold_motion_on(house: House) -> None:
     await house.quiet(3)
     await house.walk(1)

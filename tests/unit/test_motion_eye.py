@@ -17,7 +17,7 @@ class Jumpy:
 
     def __init__(self) -> None:
         self.resets = 0
-        self.sensitivity = 50
+        self.tuned = (50, 0.3)
 
     def look(self, luma: Luma, now: float) -> Look:
         return Look(moving=True, score=70, area=5.0)
@@ -25,8 +25,8 @@ class Jumpy:
     def reset(self) -> None:
         self.resets += 1
 
-    def tune(self, sensitivity: int) -> None:
-        self.sensitivity = sensitivity
+    def tune(self, sensitivity: int, min_area: float) -> None:
+        self.tuned = (sensitivity, min_area)
 
 
 def seen(eye: Eye, *moments: float, luma: Luma = SMALL) -> str:
@@ -63,12 +63,12 @@ def test_settling_can_be_switched_off() -> None:
     assert seen(Eye(Jumpy(), settle=0), 0, 1) == "##"
 
 
-def test_sensitivity_reaches_the_detector_without_settling() -> None:
+def test_sensitivity_and_least_area_reach_the_detector_without_settling() -> None:
     detector = Jumpy()
     watcher = Eye(detector, settle=1)
     seen(watcher, 0, 1)
-    watcher.tune(80)
-    assert detector.sensitivity == 80
+    watcher.tune(80, 1.5)
+    assert detector.tuned == (80, 1.5)
     assert seen(watcher, 2) == "#"
 
 

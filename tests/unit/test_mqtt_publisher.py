@@ -34,7 +34,7 @@ from edgecam.media import MediaKind, Picture, Receipt, Sidecar
 from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.publish import Publisher
 from edgecam.pixels import Planes
-from edgecam.settings import Settings
+from edgecam.settings import SETTINGS, Settings
 from fakes import AtOnce, FakeClock, settle
 
 BASE = "edgecam/pi/birdbox"
@@ -416,6 +416,65 @@ async def test_the_still_comes_with_the_first_frame_and_then_every_minute(furnis
         assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 2"
 
 
+async def test_a_shorter_interval_brings_a_picture_at_once_and_keeps_that_pace(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    async with living(house) as board:
+        house.frame()
+        await house.clock.advance(5)
+        house.frame()
+        board.command("birdbox/snapshot_interval", b"2")
+        await settle()
+        assert board.now[f"{BASE}/snapshot_interval"] == "2"
+        assert board.pictures[f"{BASE}/snapshot"] == (b"jpeg 2", None, 86400.0)
+        house.frame()
+        await house.clock.advance(2)
+        assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 3"
+
+
+async def test_a_long_interval_keeps_the_picture_at_the_broker_until_the_next(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    async with living(house) as board:
+        house.frame()
+        await settle()
+        house.settings.set("birdbox", "snapshot_interval", 43200)
+        house.frame()
+        await settle()
+        assert board.pictures[f"{BASE}/snapshot"] == (b"jpeg 2", None, 432000.0)
+
+
+async def test_no_interval_means_no_picture_and_no_frames_wanted_until_there_is_one_again(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    demand = house.hubs["birdbox"].demand
+    async with living(house) as board:
+        assert demand[Want.SNAPSHOT] == 1  # the first one is waited for
+        house.settings.set("birdbox", "snapshot_interval", 0)
+        await settle()
+        assert demand[Want.SNAPSHOT] == 0
+        house.frame()
+        await house.clock.advance(200)
+        assert f"{BASE}/snapshot" not in board.pictures
+        house.settings.set("birdbox", "snapshot_interval", 10)
+        await settle()
+        assert board.pictures[f"{BASE}/snapshot"][0] == b"jpeg 1"
+
+
+async def test_a_picture_that_was_being_coded_when_they_were_switched_off_is_not_published(furnish: Furnish) -> None:
+    house = furnish(snapshot={"every": "60s"})
+    plane = np.full((48, 64), 90, np.uint8)
+
+    class Late(Planes):
+        def jpeg(self, quality: int, *, width: int | None = None, grey: bool = False) -> bytes:
+            house.settings.set("birdbox", "snapshot_interval", 0)
+            return super().jpeg(quality, width=width, grey=grey)
+
+    async with living(house) as board:
+        image = Late([plane, plane[::2, ::2], plane[::2, ::2]], full=True)
+        house.hubs["birdbox"].publish(Frame("birdbox", 1, 1.0, 1.0, Kind.RAW, b"", 64, 48, image=image))
+        await settle()
+        assert not house.settings.number("birdbox", "snapshot_interval")
+        assert f"{BASE}/snapshot" not in board.pictures
+
+
 async def test_without_periodic_pictures_there_is_one_when_somebody_asks(furnish: Furnish) -> None:
     house = furnish(snapshot={"every": None})
     async with living(house) as board:
@@ -606,9 +665,34 @@ async def test_a_setting_goes_round_and_stays(furnish: Furnish) -> None:
     async with living(house) as board:
         board.command("birdbox/sensitivity", b"70")
         board.command("birdbox/motion_detection", b"OFF")
+        board.command("birdbox/min_area", b"0.30000000000000004")
+        board.command("birdbox/record_mode", b"both")
+        assert board.now[f"{BASE}/min_area"] == "0.3"
+        assert board.now[f"{BASE}/record_mode"] == "both"
         assert board.now[f"{BASE}/sensitivity"] == "70"
         assert board.now[f"{BASE}/motion_detection"] == "OFF"
         assert house.settings.number("birdbox", "sensitivity") == 70
+
+
+async def test_all_settings_are_told_within_the_limits_of_their_controls(furnish: Furnish) -> None:
+    """Home Assistant logs an error for each number beyond its limits."""
+    motion = {"cooldown": "500ms", "min_area": "0.05%"}
+    house = furnish(motion=motion, snapshot={"every": "2d"}, record={"mode": "both"}, stream={"enabled": False})
+    async with living(house) as board:
+        told = {key: board.now.get(f"{BASE}/{key}") for key in SETTINGS}
+    assert told == {
+        "motion_detection": "ON",
+        "recording": "ON",
+        "streaming": "OFF",
+        "offload": None,  # there is no store
+        "privacy": "OFF",
+        "sensitivity": "50",
+        "min_area": "0.05",
+        "cooldown": "1",
+        "snapshot_interval": "86400",
+        "record_mode": "both",
+    }
+    assert house.settings.number("birdbox", "cooldown") == 0.5
 
 
 async def test_nonsense_changes_nothing_and_the_truth_is_said_again(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -11,14 +12,19 @@ import pytest
 from edgecam import durable
 from edgecam.config.model import Config
 from edgecam.events import Bus, SettingChanged
-from edgecam.settings import AGAIN, PATIENCE, Settings, Value
+from edgecam.knobs import Value
+from edgecam.settings import AGAIN, PATIENCE, PLACES, SETTINGS, Settings
 from fakes import FakeClock, until
 
 CAMERAS = Config.model_validate({"cameras": {"birdbox": {"source": "synthetic"}}}).cameras
 
 
 def settings(path: Path, bus: Bus | None = None, **motion: object) -> Settings:
-    config = Config.model_validate({"cameras": {"birdbox": {"source": "synthetic", "motion": motion}}})
+    return made(path, bus, {"motion": motion})
+
+
+def made(path: Path, bus: Bus | None = None, birdbox: Mapping[str, object] | None = None) -> Settings:
+    config = Config.model_validate({"cameras": {"birdbox": {"source": "synthetic", **(birdbox or {})}}})
     return Settings(config.cameras, path / "settings.json", bus or Bus(), FakeClock())
 
 
@@ -97,7 +103,9 @@ def test_an_unknown_camera_or_key_is_refused(tmp_path: Path, camera: str, key: s
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"", b"[]", b'{"birdbox": 3}', b'{"birdbox": {"sensitivity": ["x", 50]}}', b"\xff"]
+    "garbage",
+    [b"", b"[]", b'{"birdbox": 3}', b'{"birdbox": {"se', b"\xff", b"[" * 100_000],
+    ids=["empty", "a list", "a number", "torn", "no text", "without end"],
 )
 def test_a_damaged_file_means_the_configurations_values_and_privacy(
     tmp_path: Path, garbage: bytes, caplog: pytest.LogCaptureFixture
@@ -171,3 +179,130 @@ async def test_a_disk_that_hangs_delays_no_change_and_no_exit_and_gets_only_the_
     assert "the disk does not take the last change" in caplog.text
     free.set()
     await until("the thread that was left behind is through", lambda: written == [80])
+
+
+FILE = {
+    "motion": {"enabled": False, "sensitivity": 30, "min_area": "0.05%", "cooldown": "500ms"},
+    "record": {"enabled": False, "mode": "both"},
+    "stream": {"enabled": False},
+    "snapshot": {"every": "2d"},
+    "offload": False,
+    "privacy": True,
+}
+"""Everything otherwise than by default, some of it beyond what a control can show."""
+
+
+def test_all_that_can_be_changed_begins_as_the_file_says(tmp_path: Path) -> None:
+    here = made(tmp_path, birdbox=FILE)
+    assert {key: here.get("birdbox", key) for key in SETTINGS} == {
+        "motion_detection": False,
+        "recording": False,
+        "streaming": False,
+        "offload": False,
+        "privacy": True,
+        "sensitivity": 30,
+        "min_area": 0.05,
+        "cooldown": 0.5,
+        "snapshot_interval": 172800,
+        "record_mode": "both",
+    }
+    assert not [key for key in SETTINGS if here.is_changed("birdbox", key)]
+    assert made(tmp_path, birdbox={"snapshot": {"every": None}}).number("birdbox", "snapshot_interval") == 0
+
+
+OTHER: dict[str, Value] = {
+    "motion_detection": False,
+    "recording": False,
+    "streaming": False,
+    "offload": False,
+    "privacy": True,
+    "sensitivity": 80,
+    "min_area": 1.5,
+    "cooldown": 20,
+    "snapshot_interval": 0,
+    "record_mode": "continuous",
+}
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+async def test_each_survives_a_restart_until_the_files_value_changes(tmp_path: Path, key: str) -> None:
+    here = made(tmp_path)
+    here.set("birdbox", key, OTHER[key])
+    assert here.is_changed("birdbox", key)
+    await here.close()
+    again = made(tmp_path)
+    assert [changed for changed in SETTINGS if again.is_changed("birdbox", changed)] == [key]
+    assert (again.get("birdbox", key), again.file("birdbox", key)) == (OTHER[key], here.file("birdbox", key))
+    edited = made(tmp_path, birdbox=FILE)
+    assert edited.get("birdbox", key) == edited.file("birdbox", key)
+    assert not edited.is_changed("birdbox", key)
+
+
+async def test_the_files_own_value_is_no_change(tmp_path: Path) -> None:
+    here = made(tmp_path)
+    here.set("birdbox", "cooldown", "10")
+    assert not here.is_changed("birdbox", "cooldown")
+    assert not (tmp_path / "settings.json").exists()
+    here.set("birdbox", "cooldown", 11)
+    here.set("birdbox", "cooldown", 10)
+    await here.close()
+    assert json.loads((tmp_path / "settings.json").read_bytes()) == {}
+
+
+NEWER = {
+    "mood": {"calm": 1},
+    "record_mode": ["on_sound", "event"],
+    "sensitivity": [80, 50],
+    "cooldown": {"value": 5},
+}
+
+
+async def test_what_a_newer_version_kept_costs_nothing_and_waits_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"birdbox": NEWER, "away": {"privacy": [True, False]}}))
+    here = made(tmp_path)
+    assert here.word("birdbox", "record_mode") == "event"
+    assert here.number("birdbox", "sensitivity") == 80
+    assert not here.on("birdbox", "privacy")
+    assert caplog.messages == [
+        "settings: birdbox: the kept record_mode is ignored: it must be one of event, continuous, both",
+        "settings: birdbox: the kept cooldown is ignored: it must be a pair",
+    ]
+    here.set("birdbox", "sensitivity", 70)
+    here.set("birdbox", "record_mode", "both")
+    await here.close()
+    expected = NEWER | {"sensitivity": [70, 50], "record_mode": ["both", "event"]}
+    assert json.loads(file.read_bytes()) == {"birdbox": expected, "away": {"privacy": [True, False]}}
+
+
+async def test_a_change_that_the_file_ended_does_not_come_back_with_the_files_old_value(tmp_path: Path) -> None:
+    here = settings(tmp_path, sensitivity=50)
+    here.set("birdbox", "sensitivity", 80)
+    here.set("birdbox", "cooldown", 20)
+    await here.close()
+    edited = settings(tmp_path, sensitivity=60)
+    edited.tidy()
+    await edited.close()
+    again = settings(tmp_path, sensitivity=50)
+    assert (again.number("birdbox", "sensitivity"), again.number("birdbox", "cooldown")) == (50, 20)
+
+
+def test_a_start_without_news_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"birdbox": {"cooldown": [20, 10]}}')
+    here = made(tmp_path)
+    (tmp_path / "settings.json").unlink()
+    here.tidy()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_kept_privacy_that_nobody_understands_is_on(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"birdbox": {"privacy": ["at night", false], "cooldown": [20, 10]}}')
+    here = made(tmp_path)
+    assert here.on("birdbox", "privacy")
+    assert here.number("birdbox", "cooldown") == 20
+
+
+def test_every_setting_has_its_place_in_the_file() -> None:
+    assert list(PLACES) == list(SETTINGS)

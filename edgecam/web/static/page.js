@@ -1,6 +1,7 @@
 // The page: live pictures with their age and state. Asks only while somebody can see it.
 // One camera alone is shown as its stream; several as stills, since browsers open six connections to a host.
 
+import { Settings } from "./settings.js";
 import { ask } from "./shell.js";
 
 const POLL = 2000;    // ms between two looks at the state, and between two stills
@@ -31,16 +32,28 @@ class Card {
     this.taken = null;      // ms, by this browser's clock
     this.timer = null;
     this.live = false;
+    this.single = false;    // shown alone: as its stream, while there is one
     this.round = 0;
     this.image.onerror = () => this.failed("no picture");
-    this.find(".reload").onclick = () => this.start(this.live);
+    this.find(".reload").onclick = () => this.start(this.single);
     this.find(".keep").onclick = () => this.keep();
     this.update(camera);
+    if (one) this.settings();
+  }
+
+  async settings() {
+    const panel = this.find(".settings");
+    try {
+      panel.hidden = !("viewers" in await (await ask(`api/cameras/${this.camera.id}`)).json());   // told to admins
+    } catch {
+      return;   // it stays hidden
+    }
+    new Settings(panel, this.camera.id);
   }
 
   update(camera) {
     // A stream whose server went away stays silently still, so it is opened anew when edgecam is back.
-    const again = this.camera && (this.lost || camera.frames < this.camera.frames);
+    const again = this.camera && (this.lost || camera.frames < this.camera.frames || camera.stream !== this.camera.stream);
     this.camera = camera;
     this.lost = false;
     this.image.alt = `Live picture of ${camera.name}`;
@@ -61,7 +74,7 @@ class Card {
     else if (this.live) this.cover(camera.online && camera.age === null ? "Waiting for the first picture …" : "");
     else if (!camera.online) this.cover("Offline");
     this.facts(camera);
-    if (again) this.start(this.live);
+    if (again) this.start(this.single);
   }
 
   facts(camera) {
@@ -70,6 +83,7 @@ class Card {
     if (camera.moving) add("motion", "moving");
     if (camera.recording) add("recording", "recording");
     if (camera.state === "idle" || camera.state === "privacy") add(camera.state);
+    if (!camera.stream) add("streaming is off");
     if (camera.light) add(camera.light);
     if (camera.width) add(`${camera.width}×${camera.height}`);
     add(`${camera.fps} fps`);
@@ -89,9 +103,10 @@ class Card {
     this.find(".cover").hidden = !text;
   }
 
-  start(live) {
+  start(single) {
     this.stop();
-    this.live = live && this.camera.stream;
+    this.single = single;
+    this.live = single && this.camera.stream;
     if (this.live) this.image.src = `${this.camera.stream_url}?_=${Date.now()}`;
     else this.still();
   }
@@ -133,7 +148,7 @@ class Card {
   failed(text) {
     if (!this.image.getAttribute("src")) return;
     this.cover(text);
-    this.timer = setTimeout(() => this.start(this.live), RETRY);
+    this.timer = setTimeout(() => this.start(this.single), RETRY);
   }
 
   async keep() {
@@ -241,7 +256,7 @@ document.addEventListener("visibilitychange", () => {
   clearTimeout(counting);
   for (const card of cards.values()) {
     if (document.hidden) card.stop();
-    else card.start(card.live || cards.size === 1);
+    else card.start(cards.size === 1);
   }
   if (!document.hidden) { look(); count(); }
 });

@@ -94,6 +94,7 @@ async def _device_pages(page: Page, api: Api, pictures: Path) -> None:
         if device["name"] in names:
             await page.goto(f"{api.url}/config/devices/device/{device['id']}")
             await page.locator("ha-device-entities-card").last.wait_for()
+            await page.get_by_text("Visit").first.wait_for()
             await _shoot(page, pictures / f"{names[device['name']]}.png")
 
 

@@ -22,7 +22,7 @@ from aiohttp import web
 
 from edgecam.clock import SystemClock
 from edgecam.config.model import Address, Camera, Config
-from edgecam.control import Film, Mended, Saved
+from edgecam.control import Film, Mended, Reloaded, Saved
 from edgecam.events import Bus, SnapshotTaken
 from edgecam.frame import Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
@@ -44,6 +44,15 @@ class Nobody:
         raise NotImplementedError
 
     async def export(self, camera: str, begin: float, end: float) -> Film:
+        raise NotImplementedError
+
+    def trigger(self, camera: str, duration: float, cause: str) -> str:
+        raise NotImplementedError
+
+    async def reload(self) -> Reloaded:
+        raise NotImplementedError
+
+    async def compare(self) -> Reloaded:
         raise NotImplementedError
 
     def retry_offload(self) -> None:

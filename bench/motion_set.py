@@ -19,7 +19,6 @@ import simplejpeg
 from edgecam.config import model
 from edgecam.motion import luma
 from edgecam.motion.eye import eye
-from edgecam.motion.gate import Gate
 from edgecam.motion.scan import Finds
 
 SET = Path(os.environ.get("EDGECAM_MOTION_SET", Path(__file__).parents[2] / "shared" / "motion"))
@@ -40,7 +39,7 @@ def scorer() -> ModuleType:
 
 def watch(score: ModuleType, clip: Clip, config: model.Motion, quality: int) -> tuple[list[list[int]], float]:
     """Runs of confirmed motion in one clip as the scorer wants them, and CPU milliseconds a look."""
-    watcher, finds = eye(config), Finds(Gate(config.min_frames, config.cooldown))
+    watcher, finds = eye(config), Finds.like(config)
     numbers: list[int] = []
     spent = 0.0
     for number, seconds, picture in score.frames(clip, config.fps):

@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check", _check, "Validate the configuration without touching network, camera or disk.")
     configured(check)
     check.add_argument("--strict", action="store_true", help="warnings are errors")
+    check.add_argument("--diff", action="store_true", help="ask the running daemon what a reload would change")
 
     config = command("config", _config, "Print the JSON schema, the option reference or the effective configuration.")
     config.add_argument("what", choices=("schema", "reference", "effective"))
@@ -160,6 +161,10 @@ def _check(arguments: argparse.Namespace) -> int:
         return USAGE
     count = len(loaded.config.cameras)
     print(f"{place}: valid, {count} camera{'s' if count != 1 else ''}")
+    if arguments.diff:
+        from edgecam import ask
+
+        return ask.diff(_daemon(arguments))
     return OK
 
 

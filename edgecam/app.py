@@ -15,7 +15,7 @@ from edgecam.almanac import Almanac
 from edgecam.camera import Camera
 from edgecam.clock import Clock, boot_id, kernel_synced, newest
 from edgecam.config.model import Config
-from edgecam.control import Control
+from edgecam.control import Control, Lifetime
 from edgecam.events import Bus
 from edgecam.health import CameraStatus, Health
 from edgecam.hub import FrameHub
@@ -23,6 +23,7 @@ from edgecam.identity import Identity, identify, signing_key
 from edgecam.links import Links
 from edgecam.media import Layout, MediaId
 from edgecam.microphone import Microphone
+from edgecam.motion.alarm import Alarm
 from edgecam.offload.ledger import Ledger
 from edgecam.offload.reminder import Reminder
 from edgecam.offload.uploader import Uploader
@@ -52,9 +53,11 @@ log = logging.getLogger(__name__)
 class Daemon:
     """Everything that runs, built from one configuration. Touches the disk when it is made, the rest in `run`."""
 
-    def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
-        """Raises Fatal when the state folder is not writable."""
-        self._config, self._clock, self._environ = config, clock, environ
+    def __init__(
+        self, config: Config, clock: Clock, environ: Mapping[str, str], lifetime: Lifetime | None = None
+    ) -> None:
+        """`lifetime`: of the process around it, which can begin anew. Raises Fatal without a writable state folder."""
+        self._config, self._clock, self._environ, self._lifetime = config, clock, environ, lifetime
         self._notifier = Notifier(environ)
         self._state = config.state_path(environ)
         self._almanac = Almanac(clock, boot=boot_id(), newest=newest(self._state), kernel=kernel_synced)
@@ -154,6 +157,8 @@ class Daemon:
         )
         mender = Mender(self._library, self._wanted)
         uploader = self._uploader(mender)
+        captures: dict[str, Camera] = {}
+        alarms = {id: self._alarm(id, pool) for id in config.cameras}
         control = Control(
             hubs=self._hubs,
             status=self.health.cameras,
@@ -164,8 +169,11 @@ class Daemon:
             pool=pool,
             quality={id: camera.image.quality for id, camera in config.cameras.items()},
             mender=mender,
+            bells=alarms,
             links=self._links,
             sender=uploader,
+            captures=captures,
+            lifetime=self._lifetime,
         )
         web = Web(
             config=config.http,
@@ -199,7 +207,8 @@ class Daemon:
             pool=pool,
         )
         for id, camera in config.cameras.items():
-            self._rooms += Station(id, camera, self._hubs[id], self.health.cameras[id], house).rooms()
+            self._rooms += Station(id, camera, self._hubs[id], self.health.cameras[id], alarms[id], house).rooms()
+        captures |= {room.name: room for room, _, _ in self._rooms if isinstance(room, Camera)}
         self._add(web)
         self._add(Watchdog(self._notifier, self.health, pool, clock))
         self.health.vitals = [
@@ -208,6 +217,20 @@ class Daemon:
 
     def _add(self, component: Component) -> None:
         self._rooms.append(room(component))
+
+    def _alarm(self, id: str, pool: Executor) -> Alarm:
+        camera = self._config.cameras[id]
+        return Alarm(
+            id=id,
+            config=camera.motion,
+            hub=self._hubs[id],
+            bus=self.bus,
+            settings=self._settings,
+            status=self.health.cameras[id],
+            clock=self._clock,
+            pool=pool,
+            quality=camera.image.quality,
+        )
 
     def _add_keeper(self, finisher: Finisher, uploader: Uploader | None) -> None:
         dating = Dating(

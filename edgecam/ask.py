@@ -1,4 +1,4 @@
-"""`edgecam clip` and `edgecam snapshot`: asked of the running daemon, told on the terminal."""
+"""`edgecam clip`, `edgecam snapshot`, `edgecam check --diff`: asked of the running daemon, told on the terminal."""
 
 import contextlib
 import json
@@ -61,6 +61,22 @@ def snapshot(daemon: Daemon, camera: str, output: Path | None, *, as_json: bool)
         return taken
 
     return _told(run, output, as_json=as_json)
+
+
+def diff(daemon: Daemon) -> int:
+    """Tell what a reload would change, and restart. Returns the exit code: 0 also where no daemon runs."""
+    try:
+        told = daemon.ask("GET", "api/reload")
+    except Away as error:
+        say(f"nothing to compare with: {error}")
+        return OK
+    except Refusal as error:  # of a file that is valid here: the daemon reads it with an environment of its own
+        say(f"the running daemon would refuse it: {error}")
+        return USAGE
+    changed, restarted = _texts(told["changed"]), _texts(told["restarted"])
+    lines = ["a reload would change:", *(f"  {key}" for key in changed), f"and restart {', '.join(restarted)}"]
+    sys.stdout.write("\n".join(lines if changed else ["a reload would change nothing"]) + "\n")
+    return OK
 
 
 def say(text: str) -> None:
@@ -129,6 +145,10 @@ def _written(output: Path) -> Iterator[BinaryIO]:
         os.replace(part, output)  # noqa: PTH105
     finally:
         part.unlink(missing_ok=True)
+
+
+def _texts(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
 
 
 def _number(value: object) -> float:

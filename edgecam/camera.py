@@ -68,6 +68,7 @@ class Cut(Enum):
     STALL = "stall"
     PRIVACY = "privacy"
     IDLE = "idle"
+    RESTART = "restart"
 
 
 class Camera:
@@ -109,6 +110,7 @@ class Camera:
         self._life_began = 0.0
         self._where = "the camera"
         self._last_words: tuple[CameraState, str] | None = None  # why the last life ended, until frames come again
+        self._finished: str | None = None  # why there is no next life
         self._idled = False  # it has been closed for want of consumers before
         self._opened = asyncio.Event()
         bus.on(SettingChanged, self._setting_changed)
@@ -124,7 +126,8 @@ class Camera:
                 await self._until_wanted()
                 await self._capture()
         except Finished as end:
-            self._last_words = CameraState.STALLED, str(end)
+            self._finished = str(end)
+            self._last_words = CameraState.STALLED, self._finished
             self._offline(*self._last_words)
         except Exception as error:
             self._last_words = CameraState.STALLED if isinstance(error, Stalled) else CameraState.ERROR, reason(error)
@@ -168,6 +171,8 @@ class Camera:
                 raise
             if self._cut is Cut.STALL:
                 raise Stalled(self._silence()) from None
+            if self._cut is Cut.RESTART and self._status.online and not self._is_closed:
+                self._status.state = CameraState.STARTING
         finally:
             self._life = None
             await source.close()
@@ -211,6 +216,18 @@ class Camera:
         after = f" after {attempts} attempt{'s' if attempts > 1 else ''} ({away:.0f} s)" if attempts else ""
         woken = self._idled and not broke
         log.log(logging.DEBUG if woken else logging.INFO, "%s: %s%s from %s", self.name, again, after, self._where)
+
+    def restart(self) -> None:
+        """Somebody wants the source closed and opened anew; one that is to be tried again later is tried now.
+
+        Its patience goes on: it counts as lost only where no frame comes within that. Raises Trouble when its source
+        is finished.
+        """
+        if self._finished:
+            raise Trouble(self._finished)
+        log.info("%s: is restarted: somebody asked for it", self.name)
+        self._vitals.hurry.set()
+        self._end_life(Cut.RESTART)
 
     def watch(self) -> float:
         """Cut a life that has stalled or that nobody needs, declare a camera offline that is; returns when to look

@@ -17,8 +17,13 @@ from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Want
 from edgecam.links import LIFE, Links
 from edgecam.media import MediaId, Sidecar
+from edgecam.supervisor import Trouble
 
 log = logging.getLogger(__name__)
+
+LONGEST_EXPORT = 6 * 3600.0
+"""Seconds of the longest export: its index is made in memory before the first byte."""
+
 T = TypeVar("T")
 
 
@@ -102,6 +107,42 @@ class Film(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What reading the configuration anew changes. Nothing of it is a value of the file."""
+
+    changed: tuple[str, ...]
+    """Paths of keys, such as `cameras.gate.motion.fps`."""
+    restarted: tuple[str, ...]
+    """What begins anew by that: nothing, or everything."""
+
+
+class Lifetime(Protocol):
+    """The process around the daemon. Raises ConfigErrors for a file with which nothing could run."""
+
+    async def reload(self) -> Reloaded:
+        """Read the file and, where it says something else, begin anew with it a moment later."""
+        ...
+
+    async def compare(self) -> Reloaded:
+        """What a reload would do now."""
+        ...
+
+    async def restart(self) -> None:
+        """Begin anew a moment later, as a fresh program in the same process."""
+        ...
+
+    def effective(self) -> dict[str, object]:
+        """The configuration in force as plain JSON data, secrets redacted."""
+        ...
+
+
+class Restartable(Protocol):
+    """A camera. Raises Trouble where there is nothing to restart."""
+
+    def restart(self) -> None: ...
+
+
 class Clips(Protocol):
     """Makes clips of what was seen already. Raises Unavailable."""
 
@@ -134,6 +175,14 @@ class Mender(Protocol):
         ...
 
 
+class Bell(Protocol):
+    """Begins events of one camera from outside."""
+
+    def trigger(self, duration: float, cause: str) -> str:
+        """An event of so many seconds from now, or the running one prolonged to that; its id. Raises Unavailable."""
+        ...
+
+
 class Control:
     """Loop thread only."""
 
@@ -154,14 +203,20 @@ class Control:
         pool: Executor,
         quality: Mapping[str, int],
         mender: Mender,
+        bells: Mapping[str, Bell],
         links: Links,
         sender: Sender | None = None,
+        captures: Mapping[str, Restartable],
+        lifetime: Lifetime | None = None,
     ) -> None:
-        """`quality`: of JPEGs that have to be coded, by camera. `sender`: None without a store."""
+        """`quality`: of JPEGs that have to be coded, by camera. `sender`: None without a store. `captures` may be
+        filled later. `lifetime`: None where nobody could begin anew.
+        """
+        self._captures, self._lifetime = captures, lifetime
         self._hubs, self._status, self._shelf, self._clips = hubs, status, shelf, clips
         self._pool, self._quality = pool, quality
         self._bus, self._clock = bus, clock
-        self._mender, self._links, self._sender = mender, links, sender
+        self._mender, self._bells, self._links, self._sender = mender, bells, links, sender
 
     def retry_offload(self) -> None:
         """Try the store now, however long it is to be left alone. Raises Unavailable without a store."""
@@ -221,9 +276,47 @@ class Control:
             raise Unavailable("privacy is on")
         return await self._clips.save_clip(camera, last)
 
+    def trigger(self, camera: str, duration: float, cause: str) -> str:
+        """Begin an event of `duration` seconds now, as motion would, or prolong the running one. Returns its id.
+
+        `cause` is told with it, as written here; of a running event the first one stays. Raises Unavailable while
+        privacy is on or the camera gives no frames, KeyError for an unknown camera.
+        """
+        return self._bells[camera].trigger(duration, cause)
+
     async def export(self, camera: str, begin: float, end: float) -> Film:
         """What was recorded between two moments (unix seconds), as one film. Raises Unavailable."""
         return await self._clips.export(camera, begin, end)
+
+    def restart_camera(self, camera: str) -> None:
+        """Close the camera and open it anew. Raises Unavailable, KeyError for an unknown one."""
+        if self._status[camera].state is CameraState.PRIVACY:
+            raise Unavailable("privacy is on")
+        try:
+            self._captures[camera].restart()
+        except Trouble as trouble:
+            raise Unavailable(str(trouble)) from None
+
+    async def reload(self) -> Reloaded:
+        """Read the file anew; what changes is in force a moment later. Raises ConfigErrors, Unavailable."""
+        return await self._life().reload()
+
+    async def compare(self) -> Reloaded:
+        """What a reload would change. Raises ConfigErrors, Unavailable."""
+        return await self._life().compare()
+
+    async def restart(self) -> None:
+        """The whole program begins anew a moment later, with what is installed by then. Raises as `reload`."""
+        await self._life().restart()
+
+    def effective(self) -> dict[str, object]:
+        """The configuration in force as plain JSON data, secrets redacted. Raises Unavailable."""
+        return self._life().effective()
+
+    def _life(self) -> Lifetime:
+        if self._lifetime is None:
+            raise Unavailable("this edgecam was started without a configuration file")
+        return self._lifetime
 
     async def link(self, id: str) -> Link:
         """Links to the clip or picture of that id, the local one and the store's. Raises Unavailable."""

@@ -19,6 +19,7 @@ from edgecam.config.load import ConfigErrors, load
 from edgecam.config.model import Config
 from edgecam.config.units import is_loopback
 from edgecam.events import (
+    MOTION,
     Bus,
     CameraLost,
     CameraOnline,
@@ -184,6 +185,8 @@ class Story:
                 self._say("green", "camera", f"{event.camera} is online")
             case CameraLost():
                 self._say("red", "camera", f"{event.camera} is offline: {event.reason}")
+            case MotionStarted() if event.cause != MOTION:
+                self._say("yellow", "event", f"triggered: {event.cause}, event {event.event_id}")
             case MotionStarted():
                 self._say("yellow", "motion", f"started, {event.area:.1f} % of the picture, event {event.event_id}")
             case MotionEnded():

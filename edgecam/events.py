@@ -15,13 +15,39 @@ log = logging.getLogger(__name__)
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in 0..1 of the picture."""
 
+MOTION = "motion"
+"""The cause of an event that motion began; a trigger from outside has a word of its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Fact:
+    """Something that happened."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(Fact):
     """Something that happened to one camera."""
 
     camera: str
-    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigReloaded(Fact):
+    """The file was read anew and is in force. Told by the daemon that lives by it."""
+
+    changed: tuple[str, ...]
+    """Paths of keys; none: the file says what it said before."""
+    restarted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigRefused(Fact):
+    """The file was read anew and is wrong; what was in force stays so."""
+
+    problems: tuple[str, ...]
+    """`file:line:column: key: what is wrong`, one for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +74,11 @@ class LightChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Motion(Event):
-    """What motion knows of an event so far: the common part of started, updated and ended."""
+    """What is known of an event so far: the common part of started, updated and ended.
+
+    An event that was triggered from outside is told in the same words; until something moves in it, its score and area
+    are 0 and its box is the whole picture.
+    """
 
     event_id: str
     mono: float
@@ -59,11 +89,14 @@ class Motion(Event):
     box: Box
     """Around everything that moves, at the best moment so far."""
     zones: tuple[str, ...] = ()
+    """All that were touched so far, in the file's order."""
+    cause: str = MOTION
+    """Why it began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionStarted(Motion):
-    """`at` and `mono` are those of the first moving frame of the run that was confirmed."""
+    """`at` and `mono` are those of the first moving frame of the run that was confirmed, or of the trigger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +108,20 @@ class MotionUpdated(Motion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionEnded(Motion):
-    """Quiet for the cooldown. `at` and `mono` are the last moving frame; duration = last moving frame - start."""
+    """Quiet for the cooldown, and no trigger holds. `at` and `mono` are the last moving frame, or the trigger's end
+    where that is later; duration = that - start.
+    """
 
     since: float
     duration: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneMoved(Event):
+    """A zone's own sensor went on or off. `at` is its first moving frame, or its last one."""
+
+    zone: str
+    moving: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,32 +203,33 @@ class SettingChanged(Event):
     value: bool | int | float | str
 
 
-E = TypeVar("E", bound=Event)
+F = TypeVar("F", bound=Fact)
 
 
 class Bus:
-    """Delivers each event to those who listen for its class or a base of it, in the order of subscription.
+    """Delivers each fact to those who listen for its class or a base of it, in the order of subscription.
 
     Loop thread only. Listeners are plain functions that return at once; one that raises is logged and does
-    not keep the event from the others.
+    not keep the fact from the others.
     """
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[Callable[[Fact], None]] = []
 
-    def on(self, kind: type[E], listener: Callable[[E], None]) -> Callable[[], None]:
-        """Call `listener` with each event of `kind` from now on. Returns what ends that."""
+    def on(self, kind: type[F], listener: Callable[[F], None]) -> Callable[[], None]:
+        """Call `listener` with each fact of `kind` from now on. Returns what ends that."""
 
-        def deliver(event: Event) -> None:
-            if isinstance(event, kind):
-                listener(event)
+        def deliver(fact: Fact) -> None:
+            if isinstance(fact, kind):
+                listener(fact)
 
         self._listeners.append(deliver)
         return lambda: self._listeners.remove(deliver)
 
-    def publish(self, event: Event) -> None:
+    def publish(self, fact: Fact) -> None:
         for deliver in tuple(self._listeners):
             try:
-                deliver(event)
+                deliver(fact)
             except Exception:  # one deaf listener must not silence the house
-                log.exception("%s: a listener failed on %s", event.camera, type(event).__name__)
+                whose = fact.camera if isinstance(fact, Event) else "node"
+                log.exception("%s: a listener failed on %s", whose, type(fact).__name__)

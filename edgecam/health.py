@@ -68,10 +68,12 @@ class CameraStatus:
     frames: int = 0  # [camera] since start
     reconnects: int = 0  # [camera]
     light: str | None = None  # [daylight] day or night; None where nobody watches for it
-    moving: bool = False  # [motion]
+    moving: bool = False  # [alarm] an event goes on
+    zones: set[str] = field(default_factory=set)  # [alarm] in which something moves
     looks: int = 0  # [motion] frames looked at since start
-    last_motion_mono: float | None = None  # [motion] monotonic time of the newest moving frame, kept current
-    last_motion: float | None = None  # [motion] unix seconds of the last moving frame
+    last_motion_mono: float | None = None  # [alarm] monotonic time of the newest moving frame, kept current
+    last_motion: float | None = None  # [alarm] unix seconds of the last moving frame
+    held_mono: float | None = None  # [alarm] monotonic time up to which a trigger held an event open, kept current
     writing: set[MediaKind] = field(default_factory=set)  # [recorder] of which kinds a file is open
     sound: str | None = None  # [microphone] why there is no sound where some is configured, in words; no problem
     record_trouble: str | None = None  # [recorder] why clips cannot be written, in words
@@ -254,8 +256,9 @@ class Health:
 def camera_json(status: CameraStatus) -> dict[str, object]:
     """One camera as plain JSON data."""
     found = _plain(status, "last_motion", "last_clip", "last_stored")
-    del found["last_motion_mono"], found["writing"]
+    del found["last_motion_mono"], found["held_mono"], found["writing"]
     return found | {
+        "zones": sorted(status.zones),
         "recording": status.recording,
         "problem": status.problem,
         "fps": round(status.fps, 1),

@@ -13,7 +13,10 @@ from typing import NoReturn
 from edgecam import __version__, aside, log
 from edgecam.app import Daemon
 from edgecam.clock import SystemClock
+from edgecam.config import diff, effective
 from edgecam.config.load import ConfigErrors, Loaded, load
+from edgecam.control import Reloaded
+from edgecam.events import ConfigRefused, ConfigReloaded, Fact
 from edgecam.supervisor import Fatal
 from edgecam.systemd import Notifier
 
@@ -21,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 STOPPED, FAILED, UNUSABLE = 0, 1, 2
 """Exit codes: 1 asks systemd for a restart, 2 for a person."""
+EVERYTHING = ("everything",)
+"""What a reload that changes something restarts (docs/decisions/0003)."""
 REST = 30.0
 """Seconds in which what the old configuration still writes must be on disk before the new one begins."""
 
@@ -60,23 +65,42 @@ def main(place: Path, overrides: Sequence[str], environ: Mapping[str, str]) -> i
         sys.stderr.write(f"{errors}\n")
         return UNUSABLE
     listen_to_the_log(loaded, environ)
-    return asyncio.run(_live(loaded, place, overrides, environ))
+    return asyncio.run(_live(Process(loaded, place, overrides, environ)))
 
 
-async def _live(loaded: Loaded, place: Path, overrides: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+async def _live(process: "Process") -> NoReturn:
     """Run, and end the process from within: Python would wait for threads that hang in a name server or on a disk."""
     code = FAILED
     try:
-        await _run(loaded, place, overrides, environ)
+        if await process.run():
+            _begin_afresh()
         code = STOPPED
     except Fatal as error:
         logger.critical("%s", error)
     except Exception:
         logger.critical("edgecam failed; this is a mistake in edgecam", exc_info=True)
-    logging.shutdown()
+    _flush()
+    os._exit(code)
+
+
+def _begin_afresh() -> NoReturn:
+    """Become the same command once more, in this process: systemd and whoever else knows its number keep it.
+
+    Raises Fatal when Python is not there any more.
+    """
+    logger.info("edgecam begins afresh, with what is installed now")
+    _flush()
+    try:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  (our own command line)
+    except OSError as error:
+        raise Fatal(f"restart: {sys.executable}: {error.strerror}") from error
+
+
+def _flush() -> None:
+    for handler in logging.getLogger().handlers:
+        handler.flush()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
 
 
 def listen_to_the_log(loaded: Loaded, environ: Mapping[str, str]) -> None:
@@ -87,53 +111,125 @@ def listen_to_the_log(loaded: Loaded, environ: Mapping[str, str]) -> None:
         logger.warning("%s", warning)
 
 
-async def _run(loaded: Loaded, place: Path, overrides: Sequence[str], environ: Mapping[str, str]) -> None:
-    """One daemon after another: a reload that is valid and changes something ends one and starts the next."""
-    stop, again, clock = asyncio.Event(), asyncio.Event(), SystemClock()
-    coming = loaded
+class Process:
+    """One daemon after another: whatever is asked of it (by a signal, over MQTT, HTTP) takes the same way here.
 
-    def reload() -> None:
-        nonlocal coming
+    `control.Lifetime`. Loop thread only.
+    """
+
+    def __init__(self, loaded: Loaded, place: Path, overrides: Sequence[str], environ: Mapping[str, str]) -> None:
+        self._loaded, self._place, self._overrides, self._environ = loaded, place, overrides, environ
+        self._clock = SystemClock()
+        self._stop, self._again = asyncio.Event(), asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._tasks = set[asyncio.Task[object]]()
+        self._daemon: Daemon | None = None
+        self._news: ConfigReloaded | None = None
+        """What the next daemon has to tell."""
+        self._afresh = False
+
+    # what can be asked for -----------------------------------------------------------------------------------------
+
+    async def reload(self) -> Reloaded:
+        async with self._reading:
+            found, told = await self._checked("reload")
+            news = ConfigReloaded(at=self._clock.wall(), changed=told.changed, restarted=told.restarted)
+            self._loaded = found
+            if told.changed:
+                logger.info("reload: changed: %s", ", ".join(told.changed))
+                self._news = news
+                self._again.set()
+            else:
+                logger.info("reload: nothing changed")
+                self._tell(news)
+            return told
+
+    async def compare(self) -> Reloaded:
+        return (await self._compare())[1]
+
+    async def restart(self) -> None:
+        async with self._reading:
+            await self._checked("restart")  # a file with which nothing could start must not end what runs
+            logger.info("restart: somebody asked for it")
+            self._afresh = True
+            self._again.set()
+
+    def effective(self) -> dict[str, object]:
+        return effective.data(self._loaded)
+
+    async def _checked(self, what: str) -> tuple[Loaded, Reloaded]:
+        """As `_compare`; who listens to the log or to MQTT hears of a wrong file as well."""
         try:
-            found = load(place, environ=environ, overrides=overrides)
+            return await self._compare()
         except ConfigErrors as errors:
-            logger.error("reload: the old configuration stays in force:\n%s", errors)
-            return
-        if found.config == coming.config:
-            logger.info("reload: nothing changed")
-            return
-        coming = found
-        again.set()
+            logger.error("%s: the old configuration stays in force:\n%s", what, errors)
+            self._tell(ConfigRefused(at=self._clock.wall(), problems=tuple(map(str, errors.problems))))
+            raise
 
-    with signals(stop, reload):
-        while not stop.is_set():
-            again.clear()
-            logger.info("edgecam %s starts with %s", __version__, place)
-            daemon = Daemon(coming.config, clock, environ)
-            await _until(stop, again, daemon, Notifier(environ))
-            if again.is_set() and not await aside.quiet(clock, REST):
-                raise Fatal("reload: the disk does not answer, so a new process has to begin anew")
-            if again.is_set():
-                listen_to_the_log(coming, environ)
+    async def _compare(self) -> tuple[Loaded, Reloaded]:
+        """What the file says now, and what that changes. Raises ConfigErrors."""
+        found = await aside.run(load, self._place, environ=self._environ, overrides=self._overrides)
+        changed = diff.changes(self._loaded.config, found.config)
+        return found, Reloaded(changed, EVERYTHING if changed else ())
+
+    def _tell(self, fact: Fact) -> None:
+        if self._daemon is not None:
+            self._daemon.bus.publish(fact)
+
+    def _hang_up(self) -> None:
+        """SIGHUP."""
+
+        async def reload() -> None:
+            with contextlib.suppress(ConfigErrors):  # the log has them
+                await self.reload()
+
+        task: asyncio.Task[object] = asyncio.create_task(reload(), name="reload")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # life ----------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> bool:
+        """Serve until told to stop; True when the program is to begin afresh. Raises Fatal."""
+        with signals(self._stop, self._hang_up):
+            while not self._stop.is_set():
+                self._again.clear()
+                logger.info("edgecam %s starts with %s", __version__, self._place)
+                await self._serve()
+                if not self._again.is_set() or self._stop.is_set():
+                    break
+                if not await aside.quiet(self._clock, REST):
+                    raise Fatal("the disk does not answer, so a new process has to begin anew")
+                if self._afresh:
+                    return True
+                listen_to_the_log(self._loaded, self._environ)
                 logger.info("reload: everything restarts with the new configuration")
-    logger.info("stopped")
+        logger.info("stopped")
+        return False
 
+    async def _serve(self) -> None:
+        """One daemon, until it is told to stop or to begin anew; systemd hears which."""
+        notifier, over = Notifier(self._environ), asyncio.Event()
 
-async def _until(stop: asyncio.Event, again: asyncio.Event, daemon: Daemon, notifier: Notifier) -> None:
-    """Run `daemon` until either event is set, and tell systemd which."""
-    over = asyncio.Event()
+        async def hear(event: asyncio.Event, *words: str) -> None:
+            await event.wait()
+            notifier.tell(*words)
+            over.set()
 
-    async def hear(event: asyncio.Event, *words: str) -> None:
-        await event.wait()
-        notifier.tell(*words)
-        over.set()
+        ears = [
+            asyncio.create_task(hear(self._stop, "STOPPING=1")),
+            asyncio.create_task(hear(self._again, "RELOADING=1")),
+        ]
+        self._daemon = Daemon(self._loaded.config, self._clock, self._environ, self)
+        try:
+            await self._daemon.run(over, self._lives)
+        finally:
+            self._daemon = None
+            for ear in ears:
+                ear.cancel()
 
-    ears = [
-        asyncio.create_task(hear(stop, "STOPPING=1")),
-        asyncio.create_task(hear(again, "RELOADING=1")),
-    ]
-    try:
-        await daemon.run(over)
-    finally:
-        for ear in ears:
-            ear.cancel()
+    def _lives(self) -> None:
+        """A daemon lives, with everybody who listens to it."""
+        if self._news is not None:
+            news, self._news = self._news, None
+            self._tell(news)

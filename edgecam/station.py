@@ -15,6 +15,7 @@ from edgecam.frame import Sound, Stamp
 from edgecam.health import CameraStatus, PublishStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.microphone import Microphone
+from edgecam.motion.alarm import Alarm
 from edgecam.motion.component import Motion
 from edgecam.motion.daylight import Daylight
 from edgecam.record.coding.transcoder import Transcoder
@@ -61,8 +62,11 @@ def ring(camera: model.Camera) -> Ring:
 class Station:
     """Whatever one camera needs."""
 
-    def __init__(self, id: str, camera: model.Camera, hub: FrameHub, status: CameraStatus, house: House) -> None:
+    def __init__(
+        self, id: str, camera: model.Camera, hub: FrameHub, status: CameraStatus, alarm: Alarm, house: House
+    ) -> None:
         self._id, self._camera, self._hub, self._status, self._house = id, camera, hub, status, house
+        self._alarm = alarm
         self._tone = Tone(camera.image.grey, varies=camera.image.day_night is not None)
 
     def rooms(self) -> Iterator[Room]:
@@ -70,6 +74,7 @@ class Station:
         microphone = list(self._microphone())
         yield from microphone
         yield room(self._recorder())
+        yield room(self._alarm)
         yield room(self._motion())
         yield from self._capture(None if microphone else self._camera.audio)
         yield from self._relay()
@@ -97,9 +102,8 @@ class Station:
             bus=self._house.bus,
             settings=self._house.settings,
             status=self._status,
-            clock=self._house.clock,
+            alarm=self._alarm,
             pool=self._house.pool,
-            quality=self._camera.image.quality,
         )
 
     def _capture(self, audio: model.Audio | None) -> Iterator[Room]:

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from edgecam import aside
 from edgecam.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,8 @@ class Vitals:
     """The reasons that are in the log already, since it worked last."""
     born: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the first life began."""
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set to have the next life begin at once, however long it was to wait."""
 
     def trouble(self, now: float) -> str | None:
         """Why it does not stay alive: two lives or more failed in a row and it is not healthy (again)."""
@@ -103,7 +107,9 @@ async def keep(
             vitals.attempts += 1
             vitals.error = reason(error)
             _complain(component.name, vitals, error, wait)
-            await clock.sleep(wait)
+            vitals.hurry.clear()
+            with suppress(TimeoutError):
+                await aside.within(clock, wait, vitals.hurry.wait())
         else:
             return
 

@@ -15,7 +15,7 @@ import aiohttp
 import numpy as np
 
 from edgecam.config.model import Config
-from edgecam.control import Mended, NothingRecorded, Saved, Unavailable
+from edgecam.control import Mended, NothingRecorded, Reloaded, Saved, Unavailable
 from edgecam.events import Bus, SnapshotTaken
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus, Health
@@ -63,6 +63,7 @@ class Shutter:
         self._hubs = hubs
         self.taken: list[str] = []
         self.saved: list[tuple[str, float]] = []
+        self.triggered: list[tuple[str, float, str]] = []
         self.exported: list[tuple[str, float, float]] = []
         self.film: Reel | None = None
         self.note: str | None = None
@@ -76,6 +77,18 @@ class Shutter:
         self.has_store = True
         self.mender: Mender | None = None
         """Mends what was lost; None: the disk refuses."""
+        self.reloads = 0
+        self.file: Reloaded | Exception = Reloaded((), ())
+        """What the configuration file has become."""
+
+    async def reload(self) -> Reloaded:
+        self.reloads += 1
+        return await self.compare()
+
+    async def compare(self) -> Reloaded:
+        if isinstance(self.file, Exception):
+            raise self.file
+        return self.file
 
     def retry_offload(self) -> None:
         if not self.has_store:
@@ -106,6 +119,12 @@ class Shutter:
         if self.film is None:
             raise NothingRecorded("nothing was recorded then")
         return self.film
+
+    def trigger(self, camera: str, duration: float, cause: str) -> str:
+        if self.trouble:
+            raise Unavailable(self.trouble)
+        self.triggered.append((camera, duration, cause))
+        return "20261121T071530123Z-k3x7qa"
 
     async def take_snapshot(self, camera: str) -> SnapshotTaken:
         frame = self._hubs[camera].newest

@@ -116,12 +116,17 @@ class Snapshot(Section):
 
 
 class Zone(Section):
-    """A named area with a motion sensor of its own."""
+    """A named area with a motion sensor of its own. It is touched when enough of what moves lies in its polygon. Where
+    it is more sensitive than the camera, or content with a smaller area, what it sees begins the camera's events too;
+    otherwise it is touched only while the camera sees motion. An event names all zones that were touched.
+    """
 
     polygon: Polygon = Field(description="Corners in 0..1, [[x, y], …], from the top left.")
-    sensitivity: int | None = Field(None, ge=1, le=100, description="[the camera's]")
-    min_area: Percent | None = Field(None, description="[the camera's]")
-    cooldown: Duration | None = Field(None, description="[the camera's]")
+    sensitivity: int | None = Field(None, ge=1, le=100, description="Of this area [the camera's].")
+    min_area: Percent | None = Field(
+        None, description="Less of it is no motion; in percent of the whole picture [the camera's]."
+    )
+    cooldown: Duration | None = Field(None, gt=0, description="Quiet time that switches its sensor off [the camera's].")
     schedule: Schedule = Field(None, description="When the zone counts.")
 
 
@@ -148,7 +153,7 @@ class Motion(Section):
     cooldown: Duration = Field(10, gt=0, description="Quiet time that ends an event.")
     settle: Duration = Field(2, description="Blind after start, control change, day/night change.")
     masks: dict[Id, Polygon] = Field({}, description="Areas that are not looked at, {name: [[x, y], …]} in 0..1.")
-    zones: dict[Id, Zone] = Field({}, description="Areas with a sensor of their own, by name.")
+    zones: dict[Id, Zone] = Field({}, description="Areas with a motion sensor of their own, by name.")
     duty: Duty | None = Field(None, description="Look with pauses, such as {looks: 15, pause: 5s}.")
     schedule: Schedule = Field(None, description='When motion counts, such as {"mon-fri": "10:00-20:00"}.')
 

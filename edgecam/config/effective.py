@@ -1,4 +1,4 @@
-"""The configuration that applies, as YAML: secrets redacted, and where each key was set that is not at its default."""
+"""The configuration that applies, secrets redacted: as YAML that says where each key was set, or as plain data."""
 
 from collections.abc import Iterator, Mapping
 
@@ -20,6 +20,27 @@ def effective(loaded: Loaded, settings: Mapping[Path, str] | None = None) -> str
     return "".join(_section(loaded, loaded.config, (), settings or {}))
 
 
+def data(loaded: Loaded) -> dict[str, object]:
+    """Every key with the value that the file and what overrides it give, as it would be written; plain JSON data."""
+    return _data(loaded, loaded.config, ())
+
+
+def _data(loaded: Loaded, section: Section, path: Path) -> dict[str, object]:
+    shown = section.model_dump(mode="json")
+    found: dict[str, object] = {}
+    for key in written.keys(type(section)):
+        here, inner = (*path, key), getattr(section, key)
+        if here == ("defaults",):  # they show in every camera
+            continue
+        if isinstance(inner, Section):
+            found[key] = _data(loaded, inner, here)
+        elif _holds_sections(inner):
+            found[key] = {name: _data(loaded, item, (*here, name)) for name, item in inner.items()}
+        else:
+            found[key] = REDACTED if _origin(loaded, here)[1] else shown[key]
+    return found
+
+
 def _section(loaded: Loaded, section: Section, path: Path, settings: Mapping[Path, str]) -> Iterator[str]:
     shown = section.model_dump(mode="json")
     for key, field in written.keys(type(section)).items():
@@ -30,7 +51,7 @@ def _section(loaded: Loaded, section: Section, path: Path, settings: Mapping[Pat
         if isinstance(inner, Section):
             yield f"{'  ' * len(path)}{key}:\n"
             yield from _section(loaded, inner, here, settings)
-        elif isinstance(inner, dict) and any(isinstance(item, Section) for item in inner.values()):
+        elif _holds_sections(inner):
             yield f"{'  ' * len(path)}{key}:\n"
             for name, item in inner.items():
                 yield f"{'  ' * len(here)}{written.value(name)}:\n"
@@ -38,6 +59,10 @@ def _section(loaded: Loaded, section: Section, path: Path, settings: Mapping[Pat
         else:
             standard = written.default(field)
             yield _line(loaded, here, shown[key], standard, settings.get(here))
+
+
+def _holds_sections(value: object) -> bool:
+    return isinstance(value, dict) and any(isinstance(item, Section) for item in value.values())
 
 
 def _line(loaded: Loaded, path: Path, data: object, standard: object, setting: str | None) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pydantic_core import PydanticUndefined
 
 from edgecam.config import written
-from edgecam.config.camera import Camera
+from edgecam.config.camera import Camera, Zone
 from edgecam.config.fields import Section
 from edgecam.config.model import Config
 from edgecam.config.node import Mqtt, Token, User
@@ -37,6 +37,7 @@ cameras:
 
 _SHOWN: dict[tuple[type[Section], str], object] = {
     (Camera, "name"): "Birdbox",
+    (Zone, "polygon"): [[0.2, 0.2], [0.8, 0.2], [0.8, 0.9]],
     (Mqtt, "username"): "edgecam",
     (Mqtt, "password"): "!secret mqtt_password",
     (S3Store, "bucket"): "birdbox",
@@ -50,7 +51,7 @@ _SHOWN: dict[tuple[type[Section], str], object] = {
 }
 """What stands in the example where the default is nothing."""
 
-_NAMES = {"users": "anna", "tokens": "wall_tablet"}
+_NAMES = {"users": "anna", "tokens": "wall_tablet", "zones": "feeder"}
 
 
 def example() -> str:

@@ -183,7 +183,7 @@ def _with_defaults(name: object, camera: object, below: object) -> object:
     """The plain data of one camera: what is no mapping is left for validation to refuse."""
     camera = {} if camera is None else camera
     if isinstance(camera, Camera):
-        return camera if camera.name else camera.changed(name=_title(name))
+        return camera if camera.name else camera.changed(name=title(name))
     if not isinstance(camera, dict):
         return camera
     own = {key: value for key, value in camera.items() if value is not None or not Camera.has_section(key)}
@@ -191,7 +191,7 @@ def _with_defaults(name: object, camera: object, below: object) -> object:
         own["source"] = expand(own["source"])
     whole = merged(_below(below, own), own)
     if not whole.get("name"):
-        whole["name"] = _title(name)
+        whole["name"] = title(name)
     return whole
 
 
@@ -206,7 +206,8 @@ def _below(defaults: object, own: dict[object, object]) -> dict[object, object]:
     return below
 
 
-def _title(name: object) -> str:
+def title(name: object) -> str:
+    """An id as people would write it."""
     return str(name).replace("_", " ").strip().capitalize()
 
 

@@ -14,6 +14,7 @@ from edgecam.config.model import (
     Config,
     FileSource,
     MjpegSource,
+    Motion,
     Mqtt,
     RtspSource,
     S3Store,
@@ -173,6 +174,8 @@ def doubts(config: Config) -> Iterator[Finding]:
         if camera.record.timelapse:
             for key, message in _lapse(config, name, camera.record.timelapse):
                 yield (*here, "record", "timelapse", key), message
+        for path, message in _zones(camera.motion):
+            yield (*here, "motion", "zones", *path), message
         if isinstance(camera.source, V4l2Source):
             for key, message in _usb(camera.source):
                 yield (*here, "source", key), message
@@ -183,6 +186,19 @@ def _lapse(config: Config, name: str, lapse: Timelapse) -> Iterator[tuple[str, s
         yield "keep", "is so short that a day's first stills are gone before its film is made"
     if lapse.prefix and "timelapse" not in config.offload_kinds(name):
         yield "prefix", "has no effect: timelapse is none of the kinds that go to the store (offload.kinds)"
+
+
+def _zones(motion: Motion) -> Iterator[Finding]:
+    for name, zone in motion.zones.items():
+        if motion.method == "difference":
+            if zone.min_area is not None:
+                yield (name, "min_area"), "has no effect: method difference has one measure for each zone"
+            continue
+        least = motion.min_area if zone.min_area is None else zone.min_area
+        width, height = (max(along) - min(along) for along in zip(*zone.polygon, strict=True))
+        if least > 100 * width * height:
+            key = "polygon" if zone.min_area is None else "min_area"
+            yield (name, key), f"the zone can never be touched: it is smaller than min_area ({least:g}% of the picture)"
 
 
 def _usb(source: V4l2Source) -> Iterator[tuple[str, str]]:

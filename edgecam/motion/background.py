@@ -4,7 +4,8 @@ It tells things from light (see optics.py), so clouds, dusk and exposure pass un
 the range of its learned neighbourhood by more than `threshold` times its own noise: leaves and a shaking pole move
 things by a pixel, and swaying grass earns itself a higher noise. What stands out must hang together over `min_area`,
 and its edges must be changing now: a car that has parked, or the empty place of a cup that was taken away, falls silent
-at once and is learned within seconds; the beam of a head lamp has no edges.
+at once and is learned within seconds; the beam of a head lamp has no edges. A zone asks the same of what stands out in
+its polygon, with a threshold and a least area of its own.
 """
 
 import math
@@ -14,9 +15,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from edgecam.motion.detector import Look, Polygon
+from edgecam.motion.detector import Look, Polygon, Zone
 from edgecam.motion.luma import Luma
 from edgecam.motion.optics import Mask, Optics, Plane
+from edgecam.motion.zones import Area, Zones
 
 THRESHOLD = 4.5
 """Times the pixel's noise, at sensitivity 50."""
@@ -89,10 +91,15 @@ class Things:
     """What moves in one look."""
 
     mask: Mask
-    area: int
-    """Pixels."""
     box: tuple[int, int, int, int]
     """Left, top, right, bottom in pixels, right and bottom exclusive."""
+    strength: float
+    """Times what a pixel needs to stand out, in the mean."""
+
+    def joined(self, other: "Things") -> "Things":
+        left, top, right, bottom = zip(self.box, other.box, strict=True)
+        box = (min(left), min(top), max(right), max(bottom))
+        return Things(self.mask | other.mask, box, max(self.strength, other.strength))
 
 
 class Background:
@@ -105,14 +112,16 @@ class Background:
         threshold: float | None = None,
         min_area: float = 0.3,
         masks: Sequence[Polygon] = (),
+        zones: Sequence[Zone] = (),
     ) -> None:
         self._fixed, self._masks = threshold, masks
+        self._zones = Zones(zones, _unit)
         self._scene: Scene | None = None
         self.tune(sensitivity, min_area)
 
     def tune(self, sensitivity: int, min_area: float) -> None:
         self._min_area = min_area
-        self._threshold = self._fixed if self._fixed is not None else THRESHOLD * 2 ** ((50 - sensitivity) / 30)
+        self._threshold = self._fixed if self._fixed is not None else _unit(sensitivity)
 
     def reset(self) -> None:
         self._scene = None
@@ -130,37 +139,57 @@ class Background:
         level = light - scene.optics.lighting(light - scene.usual, limit)
         excess = _excess(level, scene.usual)
         excess[scene.optics.masked] = 0
+        change = np.abs(edges - scene.recent)
         out = excess > limit
-        things = self._things(out, np.abs(edges - scene.recent) > limit * EDGE)
+        things = _things(out, excess, change, limit, self._min_area)
+
+        def moves(area: Area) -> bool:
+            nonlocal things
+            own = limit * np.float32(area.threshold / self._threshold)
+            found = _things((excess > own) & area.inside, excess, change, own, area.min_area)
+            if found is not None and area.keen:
+                things = found if things is None else things.joined(found)
+            return found is not None
+
+        touched = self._zones.touched(
+            luma.shape, moving=things is not None, threshold=self._threshold, min_area=self._min_area, moves=moves
+        )
         flash = _flashed(scene, out, light, now)
         _learn(scene, light, level, edges, None if flash else things, elapsed, flash)
         if things is None:
             return Look(suppressed="light change" if flash else None)
-        return _told(things, excess, limit, flash)
+        return _told(things, () if flash else touched, flash)
 
     def _begin(self, luma: Luma, now: float) -> Scene:
         optics = Optics(luma.shape[0], luma.shape[1], self._masks)
         light = optics.brightness(luma)
         return Scene(optics, light, np.full_like(light, LEAST_NOISE), optics.edges(light), light.copy(), now)
 
-    def _things(self, out: Mask, changing: Mask) -> Things | None:
-        """The connected things that are large enough and are changing now."""
-        clean = cv2.morphologyEx(out.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
-        if not clean.any():
-            return None
-        joined = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, _BRIDGE)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-        areas = stats[:, cv2.CC_STAT_AREA]
-        least = max(LEAST_PIXELS, self._min_area / 100 * out.size)
-        changed = np.bincount(labels[changing & (clean > 0)], minlength=count)
-        good = (areas >= least) & (changed >= np.minimum(CHANGING * areas, least))
-        good[0] = False  # what is not a thing
-        if not good.any():
-            return None
-        left, top = stats[good, cv2.CC_STAT_LEFT], stats[good, cv2.CC_STAT_TOP]
-        right, bottom = left + stats[good, cv2.CC_STAT_WIDTH], top + stats[good, cv2.CC_STAT_HEIGHT]
-        box = (int(left.min()), int(top.min()), int(right.max()), int(bottom.max()))
-        return Things(good[labels], int(areas[good].sum()), box)
+
+def _unit(sensitivity: int) -> float:
+    """The threshold."""
+    return float(THRESHOLD * 2 ** ((50 - sensitivity) / 30))
+
+
+def _things(out: Mask, excess: Plane, change: Plane, limit: Plane, min_area: float) -> Things | None:
+    """The connected things of what stands `out` that are large enough and are changing now."""
+    clean = cv2.morphologyEx(out.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
+    if not clean.any():
+        return None
+    joined = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, _BRIDGE)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    least = max(LEAST_PIXELS, min_area / 100 * out.size)
+    changed = np.bincount(labels[(change > limit * EDGE) & (clean > 0)], minlength=count)
+    good = (areas >= least) & (changed >= np.minimum(CHANGING * areas, least))
+    good[0] = False  # what is not a thing
+    if not good.any():
+        return None
+    left, top = stats[good, cv2.CC_STAT_LEFT], stats[good, cv2.CC_STAT_TOP]
+    right, bottom = left + stats[good, cv2.CC_STAT_WIDTH], top + stats[good, cv2.CC_STAT_HEIGHT]
+    box = (int(left.min()), int(top.min()), int(right.max()), int(bottom.max()))
+    mask: Mask = good[labels]
+    return Things(mask, box, max(1.0, float(np.mean((excess / limit)[mask]))))
 
 
 def _flashed(scene: Scene, out: Mask, light: Plane, now: float) -> bool:
@@ -198,14 +227,14 @@ def _excess(seen: Plane, usual: Plane) -> Plane:
     return excess
 
 
-def _told(things: Things, excess: Plane, limit: Plane, flash: bool) -> Look:
-    height, width = excess.shape
+def _told(things: Things, zones: tuple[str, ...], flash: bool) -> Look:
+    height, width = things.mask.shape
     left, top, right, bottom = things.box
-    strength = max(1.0, float(np.mean((excess / limit)[things.mask])))
     return Look(
         moving=not flash,
-        score=max(1, round(100 * (1 - 1 / strength))),
-        area=100 * things.area / excess.size,
+        score=max(1, round(100 * (1 - 1 / things.strength))),
+        area=100 * int(np.count_nonzero(things.mask)) / things.mask.size,
         box=(left / width, top / height, right / width, bottom / height),
         suppressed="light change" if flash else None,
+        zones=zones,
     )

@@ -1,28 +1,24 @@
-"""The Motion component: takes frames out of a hub, looks at them in the pool, tells the bus what happened.
+"""The Motion component: takes frames out of a hub, looks at them in the pool, and tells the alarm what it saw.
 
 The look is arithmetic and runs in a thread, one at a time; every decision falls on the loop.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.develop import developed
-from edgecam.events import Bus, LightChanged, MotionPicture, SettingChanged
+from edgecam.events import Bus, LightChanged, SettingChanged
 from edgecam.frame import Frame, Use
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
+from edgecam.motion.alarm import Alarm
 from edgecam.motion.detector import Look
-from edgecam.motion.gate import Ended, Fact, Gate, Moved, Started
 from edgecam.motion.pace import Pace
-from edgecam.motion.story import Story
 from edgecam.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,8 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TICK = 1.0
-"""Seconds between two looks at the clock: an event ends even when no frame comes any more."""
 SAME_MOMENT = 0.5
 """Seconds by which a large picture may differ from the small one that motion looked at."""
 
@@ -39,8 +33,8 @@ SAME_MOMENT = 0.5
 class Motion:
     """Motion of one camera.
 
-    Follows the live settings `motion_detection` (off: a running event ends at once and nothing is decoded),
-    `sensitivity` and `min_area` (from the next look on, nothing learned is lost), and `cooldown`.
+    Follows the live settings `motion_detection` (off: nothing is decoded, and an event that motion keeps open ends at
+    once), `sensitivity` and `min_area` (from the next look on, nothing learned is lost).
     """
 
     def __init__(
@@ -52,23 +46,16 @@ class Motion:
         bus: Bus,
         settings: Settings,
         status: CameraStatus,
-        clock: Clock,
+        alarm: Alarm,
         pool: Executor,
-        quality: int = 80,
     ) -> None:
-        """`quality`: of the event's picture where the camera gives no JPEG."""
         self.name = f"motion {id}"
         self._id, self._config, self._settings = id, config, settings
-        self._hub, self._bus, self._status, self._clock, self._pool = hub, bus, status, clock, pool
-        self._gate = Gate(config.min_frames, config.cooldown)
-        self._story = Story(id, bus, self._portray)
-        self._quality = quality
-        self._portraits: asyncio.Task[None] | None = None  # the one under way, which comes after those before it
+        self._hub, self._bus, self._status, self._alarm, self._pool = hub, bus, status, alarm, pool
         self._eye: Eye | None = None
         self._tuning = (50, 0.0)
         """Sensitivity and least area, for the eye."""
         self._flight: asyncio.Future[Look | None] | None = None
-        self._looked = 0.0
         self._views, self._wants_views = ExitStack(), False
         self._unsettled = False
         """The light has changed: the eye opens anew with the next look."""
@@ -76,7 +63,7 @@ class Motion:
         """Frames that could not be decoded, since start."""
 
     async def run(self) -> None:
-        """One life: watch whenever detection is on. Leaves no event open."""
+        """One life: watch whenever detection is on. Its end keeps no event open."""
         on, off = asyncio.Event(), asyncio.Event()
 
         def follow(change: SettingChanged) -> None:
@@ -88,7 +75,6 @@ class Motion:
 
         self._follow(on, off)
         ears = [self._bus.on(SettingChanged, follow), self._bus.on(LightChanged, settle)]
-        ticking = asyncio.create_task(self._tick(), name=f"{self.name} clock")
         try:
             while True:
                 await on.wait()
@@ -96,33 +82,23 @@ class Motion:
         finally:
             for leave in ears:
                 leave()
-            ticking.cancel()
-            await asyncio.gather(ticking, return_exceptions=True)
-            self._stop_event()
-            if self._portraits is not None:
-                await asyncio.wait({self._portraits})
+            self._alarm.still()
 
     def _follow(self, on: asyncio.Event, off: asyncio.Event) -> None:
         """Take over the settings as they are now."""
         number = partial(self._settings.number, self._id)
         self._tuning = int(number("sensitivity")), number("min_area")
-        self._gate.tune(number("cooldown"))
         if self._is_on:
             off.clear()
             on.set()
         else:
             on.clear()
             off.set()
-            self._stop_event()
+            self._alarm.still()
 
     @property
     def _is_on(self) -> bool:
         return self._settings.on(self._id, "motion_detection") and not self._settings.on(self._id, "privacy")
-
-    def _stop_event(self) -> None:
-        """End a running event now; moving looks that were not confirmed yet come to nothing."""
-        self._decide(self._gate.close())
-        self._story.quiet()
 
     async def _until(self, off: asyncio.Event) -> None:
         """Watch until detection is switched off; raises what ended the watch otherwise."""
@@ -157,16 +133,8 @@ class Motion:
         if look is None or not self._is_on:  # switched off while it looked
             return
         self._status.looks += 1
-        self._looked = frame.mono
-        facts = self._gate.look(frame.mono, look.moving)
-        if facts and isinstance(facts[0], Ended):
-            self._decide([facts.pop(0)])
-        self._want_views(frame.use is Use.MOTION and (look.moving or self._gate.open))
-        if look.moving:
-            self._story.moving(look, self._best_view(frame))
-        elif not self._gate.open:
-            self._story.quiet()
-        self._decide(facts)
+        self._alarm.look(look, self._best_view(frame))
+        self._want_views(frame.use is Use.MOTION and (look.moving or self._alarm.open))
 
     def _want_views(self, wanted: bool) -> None:
         """Large pictures are decoded while something moves, so that one of them can show it."""
@@ -183,25 +151,6 @@ class Motion:
         if frame.use is not Use.MOTION or view is None or abs(view.mono - frame.mono) > SAME_MOMENT:
             return frame
         return replace(view, number=frame.number, mono=frame.mono, wall=frame.wall)
-
-    def _portray(self, frame: Frame, as_event: Callable[[Frame], MotionPicture]) -> None:
-        """Publish an event's picture, at once where it is a JPEG already, else when it is coded; in order."""
-        if frame.image is None and self._portraits is None:
-            self._bus.publish(as_event(frame))
-            return
-        before = self._portraits
-
-        async def portray() -> None:
-            if before is not None:
-                await asyncio.wait({before})
-            try:
-                self._bus.publish(as_event(await developed(frame, self._quality, self._pool)))
-            except Exception:  # a picture that cannot be coded must not cost the event
-                log.exception("%s: the event's picture cannot be coded", self.name)
-            if self._portraits is asyncio.current_task():
-                self._portraits = None
-
-        self._portraits = asyncio.create_task(portray(), name=f"{self.name} picture")
 
     def _see(self, frame: Frame, sensitivity: int, min_area: float) -> Look | None:
         """In the pool: decode small, look. None for a frame that cannot be decoded."""
@@ -232,26 +181,3 @@ class Motion:
             log.warning(
                 "%s: a picture cannot be decoded and is skipped (%s); further ones are only counted", self.name, why
             )
-
-    async def _tick(self) -> None:
-        while True:
-            await self._clock.sleep(TICK)
-            now = self._clock.monotonic()
-            if now - self._looked >= TICK:
-                self._decide(self._gate.tick(now))
-
-    def _decide(self, facts: list[Fact]) -> None:
-        """Turn what the gate said into status and events."""
-        status = self._status
-        for fact in facts:
-            match fact:
-                case Moved(at):
-                    status.last_motion_mono, status.last_motion = at, self._story.moved()
-                case Started():
-                    status.moving = True
-                    self._story.started()
-                case Ended():
-                    status.moving = False
-                    self._story.ended()
-                case _:  # Resumed: the same event goes on
-                    pass

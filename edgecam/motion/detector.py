@@ -30,6 +30,24 @@ class Look:
     """Around everything that moves."""
     suppressed: str | None = None
     """Why nothing counts as moving in this look, whatever it shows."""
+    zones: tuple[str, ...] = ()
+    """The zones that are touched, in the file's order; none unless `moving`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A named part of the picture. It is touched by a look when enough of what moves lies in it.
+
+    What moves, and how much is enough, the zone may see otherwise than the picture as a whole; `min_area` is in percent
+    of the picture here too. Where it is more sensitive or content with less, what it sees is motion of the picture as
+    well; where it is not, it is touched only while the picture moves.
+    """
+
+    name: str
+    polygon: Polygon
+    sensitivity: int | None = None
+    """None: the picture's, as it is tuned."""
+    min_area: float | None = None
 
 
 class Detector(Protocol):
@@ -52,7 +70,13 @@ class Build(Protocol):
     """How a detector is made. `threshold` is in the method's own unit and wins over `sensitivity`."""
 
     def __call__(
-        self, *, sensitivity: int, threshold: float | None, min_area: float, masks: Sequence[Polygon]
+        self,
+        *,
+        sensitivity: int,
+        threshold: float | None,
+        min_area: float,
+        masks: Sequence[Polygon],
+        zones: Sequence[Zone],
     ) -> Detector: ...
 
 
@@ -63,9 +87,15 @@ METHODS = {
 
 
 def build(
-    method: str, *, sensitivity: int, threshold: float | None, min_area: float, masks: Sequence[Polygon]
+    method: str,
+    *,
+    sensitivity: int,
+    threshold: float | None,
+    min_area: float,
+    masks: Sequence[Polygon],
+    zones: Sequence[Zone] = (),
 ) -> Detector:
     """The detector that the configuration names. `min_area` is in percent of the picture."""
     module, name = METHODS[method]
     make = cast(Build, getattr(import_module(module), name))
-    return make(sensitivity=sensitivity, threshold=threshold, min_area=min_area, masks=masks)
+    return make(sensitivity=sensitivity, threshold=threshold, min_area=min_area, masks=masks, zones=zones)

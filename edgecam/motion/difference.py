@@ -1,7 +1,7 @@
 """Difference: the mean square of what changed between two consecutive looks.
 
 The simplest detector there is, kept for those who know its numbers. It has one measure for the whole picture, so
-`min_area` means nothing to it, and a change of light is motion.
+`min_area` means nothing to it, and a change of light is motion. A zone is measured like a picture of its own.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecam.events import Box
-from edgecam.motion.detector import Look, Polygon
+from edgecam.motion.detector import Look, Polygon, Zone
 from edgecam.motion.luma import Luma
-from edgecam.motion.zones import raster
+from edgecam.motion.zones import Area, Zones, raster
 
 THRESHOLD = 12.0
 """Mean square at sensitivity 50, in squared grey levels."""
@@ -31,15 +31,17 @@ class Difference:
         threshold: float | None = None,
         min_area: float = 0.0,
         masks: Sequence[Polygon] = (),
+        zones: Sequence[Zone] = (),
     ) -> None:
         self._fixed, self._masks = threshold, masks
+        self._zones = Zones(zones, _unit)
         self._before: NDArray[np.float32] | None = None
         self._valid = np.ones((0, 0), bool)
         self.tune(sensitivity, min_area)
 
     def tune(self, sensitivity: int, min_area: float) -> None:
         del min_area
-        self._threshold = self._fixed if self._fixed is not None else THRESHOLD * 2 ** ((50 - sensitivity) / 12.5)
+        self._threshold = self._fixed if self._fixed is not None else _unit(sensitivity)
 
     def reset(self) -> None:
         self._before = None
@@ -54,11 +56,28 @@ class Difference:
             return Look()
         square = np.square(picture - before) * self._valid
         mean = float(square.sum()) / max(1, int(self._valid.sum()))
-        if mean <= self._threshold:
+        excess = mean / self._threshold
+
+        def moves(area: Area) -> bool:
+            nonlocal excess
+            own = float(square[area.inside].sum()) / max(1, int((self._valid & area.inside).sum())) / area.threshold
+            if area.keen:
+                excess = max(excess, own)
+            return own > 1
+
+        touched = self._zones.touched(
+            luma.shape, moving=excess > 1, threshold=self._threshold, min_area=0.0, moves=moves
+        )
+        if excess <= 1:
             return Look()
         changed = square > OUTSTANDING * mean
         area = 100 * float(changed.mean()) if changed.any() else 100.0
-        return Look(True, max(1, round(100 * (1 - self._threshold / mean))), area, _around(changed))
+        return Look(True, max(1, round(100 * (1 - 1 / excess))), area, _around(changed), zones=touched)
+
+
+def _unit(sensitivity: int) -> float:
+    """The threshold."""
+    return float(THRESHOLD * 2 ** ((50 - sensitivity) / 12.5))
 
 
 def _around(changed: NDArray[np.bool_]) -> Box | None:

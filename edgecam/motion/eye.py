@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecam.config import model
-from edgecam.motion.detector import Detector, Look, build
+from edgecam.motion.detector import Detector, Look, Zone, build
 
 if TYPE_CHECKING:
     from edgecam.motion.luma import Luma
@@ -43,7 +43,7 @@ class Eye:
             self._opened, self._shape = now, luma.shape
         look = self._detector.look(luma, now)
         if now - self._opened < self._settle:
-            return replace(look, moving=False, suppressed="settling")
+            return replace(look, moving=False, suppressed="settling", zones=())
         return look
 
     def reset(self) -> None:
@@ -64,5 +64,6 @@ def eye(config: model.Motion) -> Eye:
         threshold=config.threshold,
         min_area=config.min_area,
         masks=tuple(config.masks.values()),
+        zones=[Zone(name, it.polygon, it.sensitivity, it.min_area) for name, it in config.zones.items()],
     )
     return Eye(detector, config.settle)

@@ -18,6 +18,7 @@ from edgecam.motion.eye import eye
 from edgecam.motion.gate import Ended, Gate, Moved, Resumed, Started
 from edgecam.motion.luma import BadPicture
 from edgecam.motion.pace import Pace
+from edgecam.motion.sensors import Sensors
 from edgecam.motion.video import Unreadable, Video
 
 Progress = Callable[[int, int | None], None]
@@ -33,6 +34,7 @@ class FoundEvent:
     start: float
     end: float
     peak_score: int
+    zones: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +58,22 @@ class Finds:
     """Collects runs and events as the gate tells them. Pure: looks in, finds out."""
 
     gate: Gate
+    sensors: Sensors
     runs: list[tuple[int, int]] = field(default_factory=list)
     events: list[FoundEvent] = field(default_factory=list)
     _frames: dict[float, int] = field(default_factory=dict)
     """Frame numbers of the looks that an open event or an unconfirmed run may still name."""
     _peak: int = 0
+    _zones: set[str] = field(default_factory=set)
+
+    @classmethod
+    def like(cls, config: model.Motion) -> "Finds":
+        """With the gates that the daemon has."""
+        return cls(Gate(config.min_frames, config.cooldown), Sensors(config.zones, config.min_frames, config.cooldown))
 
     def look(self, number: int, at: float, look: Look) -> None:
         """One look at frame `number`, taken at `at` seconds."""
+        self.sensors.look(at, look.zones)
         if not look.moving and not self.gate.open:
             self._forget()
         for fact in self.gate.look(at, look.moving):
@@ -77,6 +87,7 @@ class Finds:
         if look.moving:
             self._frames[at] = number
             self._peak = max(self._peak, look.score)
+            self._zones.update(self.sensors.moving)
 
     def close(self) -> None:
         """The video is over, and so is a running event."""
@@ -86,11 +97,13 @@ class Finds:
 
     def _ended(self, event: Ended) -> None:
         first, last = self._frames[event.since], self._frames[event.at]
-        self.events.append(FoundEvent(first, last, event.since, event.at, self._peak))
+        zones = tuple(name for name in self.sensors.names if name in self._zones)
+        self.events.append(FoundEvent(first, last, event.since, event.at, self._peak, zones))
         self._forget()
 
     def _forget(self) -> None:
         self._frames.clear()
+        self._zones.clear()
         self._peak = 0
 
 
@@ -101,8 +114,7 @@ def scan(
 
     Raises Unreadable.
     """
-    watcher, pace = eye(config), Pace(fps or config.fps)
-    finds = Finds(Gate(config.min_frames, config.cooldown))
+    watcher, pace, finds = eye(config), Pace(fps or config.fps), Finds.like(config)
     looks = frames = 0
     with Video(path) as video:
         began = time.process_time()
@@ -148,7 +160,7 @@ def scan_json(result: ScanResult) -> str:
                     "start": round(event.start, 3),
                     "end": round(event.end, 3),
                     "peak_score": event.peak_score,
-                    "zones": [],
+                    "zones": event.zones,
                 }
                 for event in result.events
             ],
@@ -163,7 +175,7 @@ def scan_text(result: ScanResult) -> str:
     lines = [f"{result.file}: {result.frames / result.fps:.1f} s, {count} event{'s' * (count != 1)} of motion"]
     lines += [
         f"  {event.start:8.1f} s to {event.end:8.1f} s  (frames {event.start_frame} to {event.end_frame}), "
-        f"score {event.peak_score}"
+        f"score {event.peak_score}{''.join(f', {zone}' for zone in event.zones)}"
         for event in result.events
     ]
     return "\n".join(lines)

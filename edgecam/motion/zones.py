@@ -1,11 +1,12 @@
-"""Polygons in 0..1 of the picture, as pixels."""
+"""Polygons in 0..1 of the picture, as pixels; and which zones a look touches, whatever the method."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecam.motion.detector import Polygon
+from edgecam.motion.detector import Polygon, Zone
 
 
 def raster(polygons: Iterable[Polygon], height: int, width: int) -> NDArray[np.bool_]:
@@ -31,3 +32,51 @@ def _inside(polygon: Polygon, x: NDArray[np.float64], y: NDArray[np.float64]) ->
         odd ^= crosses & ((x - x0) * (y1 - y0) < (y - y0) * (x1 - x0))
         previous = corner
     return odd
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A zone as a detector needs it, for pictures of one size."""
+
+    inside: NDArray[np.bool_]
+    threshold: float
+    """In the method's own unit."""
+    min_area: float
+    """Percent of the picture."""
+    keen: bool
+    """It may see what the picture as a whole does not."""
+
+
+class Zones:
+    """The zones of one detector. Asking for none costs nothing."""
+
+    def __init__(self, zones: Sequence[Zone], unit: Callable[[int], float]) -> None:
+        """`unit`: the method's threshold at a sensitivity; less of it sees more."""
+        self._zones, self._unit = zones, unit
+        self._inside: dict[str, NDArray[np.bool_]] = {}
+        self._shape = (0, 0)
+
+    def touched(
+        self,
+        shape: tuple[int, int],
+        *,
+        moving: bool,
+        threshold: float,
+        min_area: float,
+        moves: Callable[[Area], bool],
+    ) -> tuple[str, ...]:
+        """The zones in which `moves` finds enough, in order.
+
+        `shape` is the picture's height and width; `moving`, `threshold` and `min_area` are what holds for all of it.
+        """
+        if self._zones and shape != self._shape:
+            self._inside = {zone.name: raster([zone.polygon], *shape) for zone in self._zones}
+            self._shape = shape
+        found: list[str] = []
+        for zone in self._zones:
+            own = threshold if zone.sensitivity is None else self._unit(zone.sensitivity)
+            least = min_area if zone.min_area is None else zone.min_area
+            keen = own < threshold or least < min_area
+            if (moving or keen) and moves(Area(self._inside[zone.name], own, least, keen)):
+                found.append(zone.name)
+        return tuple(found)

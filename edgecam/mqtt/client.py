@@ -38,6 +38,8 @@ MUTE, PATIENT = 3.0, 10.0
 FAREWELL = 1.0
 """Seconds to get `offline` out when we stop."""
 EVENTS_UNDER_WAY = 100
+OWED = 8
+"""Messages that wait to be heard surely, at most; the oldest give way."""
 ENVELOPE = 32
 """Bytes of an MQTT packet beside topic and payload, at most."""
 
@@ -75,6 +77,10 @@ class Mqtt:
         self._link: Link | None = None
         self._grant: Grant | None = None
         self._events: set[int] = set()
+        self._owed: list[tuple[str, bytes]] = []
+        """Topic and payload of what must be heard."""
+        self._paying: dict[int, tuple[str, bytes]] = {}
+        """What of that is under way, by the number of its message."""
         self._shrinking: dict[str, asyncio.Task[None]] = {}
         self._attempts = 0
         self._said: tuple[str, float] | None = None
@@ -97,15 +103,32 @@ class Mqtt:
         """Clear `topic` at the broker, now or when there is one."""
         self._put(topic, Retained(b""))
 
-    def send(self, topic: str, payload: str) -> None:
-        """Something that happens now, not retained; without a connection it is counted and dropped."""
-        number, data = None, _utf8(payload)
+    def send(self, topic: str, payload: str, *, correlation: bytes | None = None, surely: bool = False) -> None:
+        """Something that happens now, not retained; without a connection it is counted and dropped.
+
+        What must `surely` be heard waits for the next connection, and for the broker's word that it is there.
+        `correlation` goes with an answer over MQTT 5.
+        """
+        data = _utf8(payload)
+        if surely:
+            self._owed = [*self._owed[1 - OWED :], (topic, data)]
+            self._pay()
+            return
+        number = None
         if self._link is not None and len(self._events) < EVENTS_UNDER_WAY and self._passes(topic, data):
-            number = self._link.publish(topic, Retained(data), retain=False)
+            number = self._link.publish(topic, Retained(data), retain=False, correlation=correlation)
         if number is None:
             self.dropped += 1
         else:
             self._events.add(number)
+
+    def _pay(self) -> None:
+        """Send what is owed and not under way."""
+        for debt in self._owed:
+            if self._link is not None and debt not in self._paying.values() and self._passes(*debt):
+                number = self._link.publish(debt[0], Retained(debt[1]), retain=False)
+                if number is not None:
+                    self._paying[number] = debt
 
     def subscribe(self, name: str, callback: Callable[[Incoming], None]) -> None:
         """Call `callback` with what arrives for the topic filter `name`. Takes effect with the next connect."""
@@ -237,12 +260,14 @@ class Mqtt:
         self._table.put(self._status_topic, Retained(b"offline" if self._leaving else b"online", Rank.ONLINE))
         for topic in self._table.all():
             self._push(topic)
+        self._pay()
 
     def _down(self) -> None:
         self._link = None
         self.status.connected = False
         self._settled.clear()
         self._events.clear()
+        self._paying.clear()
         self._table.grounded()
 
     def _complain(self, why: str, pause: float) -> None:
@@ -336,6 +361,8 @@ class Mqtt:
         if link is not self._link:
             return
         self._events.discard(number)
+        if (paid := self._paying.pop(number, None)) in self._owed:
+            self._owed.remove(paid)
         topic = self._table.landed(number)
         if topic is not None:
             self._push(topic)

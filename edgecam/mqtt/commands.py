@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from edgecam import trigger
 from edgecam.config import units
 from edgecam.knobs import Value
 from edgecam.mqtt.messages import Incoming
@@ -41,6 +42,31 @@ class SaveClip:
 
 
 @dataclass(frozen=True, slots=True)
+class Trigger:
+    """Begin an event of so many seconds now."""
+
+    camera: str
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class RestartCamera:
+    """Close it and open it anew."""
+
+    camera: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Read the configuration anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Begin the whole program anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Nothing to obey; `why` completes "ignored: "."""
 
@@ -55,16 +81,24 @@ class Replay:
     """The broker's memory of an old command, retained by mistake: to be cleared, not obeyed."""
 
 
-Request = SetSetting | TakeSnapshot | SaveClip | Refused | Replay
+Press = TakeSnapshot | SaveClip | Trigger | RestartCamera | Reload | Restart
+Request = SetSetting | Press | Refused | Replay
+
+_OF_NODE: dict[str, type[Reload | Restart]] = {"reload": Reload, "restart": Restart}
 
 
 def parse(message: Incoming, topics: Topics, cameras: Collection[str]) -> Request | None:
-    """What `message`, received on `topics.commands`, asks for. None for an empty one: a replay being cleared."""
+    """What `message`, received on `topics.commands` or `topics.node_commands`, asks for.
+
+    None for an empty one: a replay being cleared.
+    """
     if not message.payload:
         return None
     if message.retain:
         return Replay()
-    camera, key = message.topic.removeprefix(topics.base + "/").split("/")[:2]
+    camera, key, *deeper = message.topic.removeprefix(topics.base + "/").split("/")
+    if not deeper:
+        return _asked_of_node(camera, message.payload)
     if camera not in cameras:
         return Refused("no such camera")
     if key not in SETTINGS and key not in BUTTONS:
@@ -78,12 +112,20 @@ def parse(message: Incoming, topics: Topics, cameras: Collection[str]) -> Reques
         return Refused(str(error), camera, key if key in SETTINGS else None)
 
 
-def _pressed(camera: str, button: str, text: str) -> TakeSnapshot | SaveClip:
+def _asked_of_node(button: str, payload: bytes) -> Reload | Restart | Refused:
+    if button not in _OF_NODE:
+        return Refused("nothing of that name can be set")
+    return _OF_NODE[button]() if payload == PRESS.encode() else Refused(f"must be {PRESS}")
+
+
+def _pressed(camera: str, button: str, text: str) -> Press:
     if button == "save_clip":
         return SaveClip(camera, LAST if text == PRESS else _last(text))
+    if button == "trigger":
+        return Trigger(camera, trigger.DURATION if text == PRESS else _pressed_for(text))
     if text != PRESS:
         raise ValueError(f"must be {PRESS}")
-    return TakeSnapshot(camera)
+    return RestartCamera(camera) if button == "restart" else TakeSnapshot(camera)
 
 
 def _last(text: str) -> float:
@@ -91,6 +133,13 @@ def _last(text: str) -> float:
         return units.last(text)
     except ValueError:
         raise ValueError(f"must be {PRESS} or a duration up to 24h such as 60s") from None
+
+
+def _pressed_for(text: str) -> float:
+    try:
+        return trigger.duration(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {PRESS}") from None
 
 
 def _text(payload: bytes) -> str:

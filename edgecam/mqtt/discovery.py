@@ -4,14 +4,17 @@ Pure. Every id comes from the ids in the configuration, so names may change with
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from string import Template
+from typing import cast
 from urllib.parse import urlsplit
 
 from edgecam.config import model
+from edgecam.config.model import title
 from edgecam.config.units import is_loopback
 from edgecam.links import base
 
@@ -79,7 +82,9 @@ def messages(config: model.Config, about: About) -> dict[str, Json]:
         absent = set() if config.offload_kinds(id) else set(NEEDS_STORE)
         if camera.image.day_night is None:
             absent.add("light")
-        found[f"{prefix}/device/{its['id']}/config"] = _device("camera", words | its, absent, mqtt.commands)
+        message = _device("camera", words | its, absent, mqtt.commands)
+        cast(Json, message["cmps"]).update(_zones(camera.motion.zones, words | its))
+        found[f"{prefix}/device/{its['id']}/config"] = message
     return found
 
 
@@ -97,6 +102,12 @@ def _device(kind: str, words: Mapping[str, str], absent: Collection[str], comman
     return filled
 
 
+def _zones(zones: Iterable[str], words: Mapping[str, str]) -> Json:
+    """A motion sensor for each zone."""
+    template: Json = {**json.loads((_house() / "zone.json").read_text()), "uniq_id": "${id}__zone_$zone"}
+    return {f"zone_{zone}": _fill(template, {**words, "zone": zone, "zone_name": title(zone)}) for zone in zones}
+
+
 def _fill(value: object, words: Mapping[str, str]) -> object:
     """`$word` in every text replaced; raises KeyError for a word that nobody knows."""
     if isinstance(value, dict):
@@ -106,10 +117,14 @@ def _fill(value: object, words: Mapping[str, str]) -> object:
     return Template(value).substitute(words) if isinstance(value, str) else value
 
 
+def _house() -> Traversable:
+    return files("edgecam") / "ha_discovery"
+
+
 @cache
 def _templates(kind: str) -> tuple[Json, dict[str, Json]]:
     """The root of a device message and its entities by key, in the order of their names."""
-    house = files("edgecam") / "ha_discovery"
+    house = _house()
     entities = {
         file.name.removesuffix(".json"): json.loads(file.read_text())
         for file in sorted((house / kind).iterdir(), key=lambda file: file.name)

@@ -163,9 +163,12 @@ class Link:
             topic = message.topic
         except UnicodeDecodeError:  # no broker should let it pass, and it cannot be meant for us
             return
+        given = message.properties  # without those of MQTT 5 it has no such attributes
+        response, correlation = (getattr(given, name, None) for name in ("ResponseTopic", "CorrelationData"))
+        heard = Incoming(topic, bytes(message.payload), message.retain, response, correlation)
         for name in self._filters:
             if paho.topic_matches_sub(name, topic):
-                self._tell(self._heard, name, Incoming(topic, bytes(message.payload), message.retain))
+                self._tell(self._heard, name, heard)
 
     def _over(self, why: str) -> None:
         self._tell(self._finish, why)
@@ -213,13 +216,23 @@ class Link:
             elif self._client is not None:
                 self._client.subscribe(name, qos=1)
 
-    def publish(self, topic: str, message: Retained, *, retain: bool = True, max_qos: int = 1) -> int | None:
+    def publish(
+        self,
+        topic: str,
+        message: Retained,
+        *,
+        retain: bool = True,
+        max_qos: int = 1,
+        correlation: bytes | None = None,
+    ) -> int | None:
         """Hand one message to paho; its number comes back through `sent`. None when the connection is already over."""
         if self._client is None:
             return None
         properties = None
         if message.expiry is not None and self.version == "5" and message.payload:
             properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=max(1, round(message.expiry)))
+        elif correlation is not None and self.version == "5":
+            properties = _properties(PacketTypes.PUBLISH, CorrelationData=correlation)
         qos = min(message.qos, max_qos)
         return self._client.publish(topic, message.payload, qos, retain, properties).mid
 
@@ -232,7 +245,7 @@ class Link:
         await within(clock, patience, self.ended)
 
 
-def _properties(packet: int, **values: int) -> Properties:
+def _properties(packet: int, **values: int | bytes) -> Properties:
     made = Properties(packet)  # type: ignore[no-untyped-call]  # paho does not annotate it
     for name, value in values.items():
         setattr(made, name, value)

@@ -36,3 +36,7 @@ class Incoming:
     topic: str
     payload: bytes
     retain: bool
+    response_topic: str | None = None
+    """Where the sender wants the answer (MQTT 5)."""
+    correlation: bytes | None = None
+    """What the answer shall carry, untouched (MQTT 5)."""

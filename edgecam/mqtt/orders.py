@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Collection
 from typing import Protocol
 
+from edgecam.config.places import ConfigErrors
 from edgecam.control import Unavailable
 from edgecam.knobs import Value
 from edgecam.mqtt import commands
@@ -15,15 +16,24 @@ from edgecam.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Pressed = commands.TakeSnapshot | commands.SaveClip
+CAUSE = "mqtt"
+"""Of the events that are triggered here."""
 
 
 class Control(Protocol):
-    """What buttons need. Both raise Unavailable with the reason."""
+    """What buttons need. All raise Unavailable with the reason, the last two ConfigErrors."""
 
     async def take_snapshot(self, camera: str) -> object: ...
 
     async def save_clip(self, camera: str, last: float) -> object: ...
+
+    def trigger(self, camera: str, duration: float, cause: str) -> str: ...
+
+    def restart_camera(self, camera: str) -> None: ...
+
+    async def reload(self) -> object: ...
+
+    async def restart(self) -> None: ...
 
 
 class Orders:
@@ -43,16 +53,13 @@ class Orders:
         """`show` publishes a setting; what takes time runs in `tasks`."""
         self._mqtt, self._topics, self._cameras = mqtt, topics, cameras
         self._settings, self._control, self._show, self._tasks = settings, control, show, tasks
-        self._pressed: set[Pressed] = set()
+        self._pressed: set[commands.Press] = set()
         """What is being done: pressing again meanwhile asks for the same."""
 
     def obey(self, message: Incoming) -> None:
         match commands.parse(message, self._topics, self._cameras):
             case commands.SetSetting(camera, key, value):
                 self._settings.set(camera, key, value)
-            case (commands.TakeSnapshot() | commands.SaveClip()) as asked if asked not in self._pressed:
-                self._pressed.add(asked)
-                self._tasks.create_task(self._do(asked), name=f"order of {asked.camera}")
             case commands.Replay():
                 log.warning("mqtt: %s: ignored and cleared: a command must not be retained", shown(message.topic))
                 self._mqtt.forget(message.topic)
@@ -60,21 +67,47 @@ class Orders:
                 log.warning("mqtt: %s: ignored: %s", shown(message.topic), why)
                 if camera is not None and key is not None:
                     self._show(camera, key, self._settings.get(camera, key))
-            case _:
+            case None:
                 pass
+            case asked if asked not in self._pressed:
+                self._pressed.add(asked)
+                self._tasks.create_task(self._do(asked), name=f"order of {shown(message.topic)}")
 
-    async def _do(self, asked: Pressed) -> None:
+    async def _do(self, asked: commands.Press) -> None:
         try:
-            match asked:
-                case commands.TakeSnapshot(camera):
-                    await self._control.take_snapshot(camera)
-                case commands.SaveClip(camera, last):
-                    await self._control.save_clip(camera, last)
+            await self._obey(asked)
         except Unavailable as error:
-            what = "snapshot" if isinstance(asked, commands.TakeSnapshot) else "clip"
-            log.warning("%s: no %s: %s", asked.camera, what, error)
+            log.warning("%s: %s", _WORDS[type(asked)].format(asked), error)
+        except ConfigErrors:
+            pass  # the log has them, and who listens to the node's events
         finally:
             self._pressed.discard(asked)
+
+    async def _obey(self, asked: commands.Press) -> None:
+        match asked:
+            case commands.TakeSnapshot(camera):
+                await self._control.take_snapshot(camera)
+            case commands.SaveClip(camera, last):
+                await self._control.save_clip(camera, last)
+            case commands.Trigger(camera, duration):
+                self._control.trigger(camera, duration, CAUSE)
+            case commands.RestartCamera(camera):
+                self._control.restart_camera(camera)
+            case commands.Reload():
+                await self._control.reload()
+            case commands.Restart():
+                await self._control.restart()
+
+
+_WORDS = {
+    commands.TakeSnapshot: "{0.camera}: no snapshot",
+    commands.SaveClip: "{0.camera}: no clip",
+    commands.Trigger: "{0.camera}: no event",
+    commands.RestartCamera: "{0.camera}: not restarted",
+    commands.Reload: "no reload",
+    commands.Restart: "no restart",
+}
+"""What a press that came to nothing is called in the log."""
 
 
 def shown(topic: str) -> str:

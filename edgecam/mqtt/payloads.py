@@ -2,6 +2,8 @@
 
 from edgecam.events import (
     ClipLost,
+    ConfigRefused,
+    ConfigReloaded,
     KeyTaken,
     Motion,
     MotionEnded,
@@ -41,6 +43,7 @@ def motion(event: Motion) -> Json:
         "score": event.score,
         "area": round(event.area, 2),
         "zones": event.zones,
+        "cause": event.cause,
     }
     if isinstance(event, MotionEnded):
         said["duration"] = round(event.duration, 3)
@@ -54,6 +57,7 @@ def motion_attributes(event: Motion) -> Json:
         "score": event.score,
         "area": round(event.area, 2),
         "zones": event.zones,
+        "cause": event.cause,
         "box": [round(edge, 4) for edge in event.box],
         "since": iso(since),
         "suppressed": None,
@@ -69,6 +73,7 @@ def clip(event_type: str, media: Sidecar, link: str | None = None, link_expires:
         "time": iso(media.end),
         "score": media.score,
         "zones": media.zones,
+        "cause": media.cause,
         "duration": round(media.duration, 3),
         "part": media.part,
         "id": media.id,
@@ -96,6 +101,15 @@ def offload_dropped(event: ClipLost) -> Json:
 def offload_conflict(event: KeyTaken) -> Json:
     said = {"event_type": "offload_conflict", "camera": event.camera, "time": iso(event.at)}
     return {**said, "id": event.media.media.name, "size": event.media.size, "key": event.key}
+
+
+def config_reloaded(event: ConfigReloaded) -> Json:
+    said: Json = {"event_type": "config_reloaded", "time": iso(event.at)}
+    return said | {"changed": event.changed, "restarted": event.restarted}
+
+
+def config_error(event: ConfigRefused) -> Json:
+    return {"event_type": "config_error", "time": iso(event.at), "problems": event.problems}
 
 
 def snapshot_attributes(camera: str, at: float, size: tuple[int, int], url: str) -> Json:

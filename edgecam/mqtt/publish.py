@@ -16,9 +16,8 @@ from edgecam.events import Bus, CameraLost, CameraOnline, Event, SettingChanged
 from edgecam.health import Health
 from edgecam.hub import FrameHub
 from edgecam.links import Links
-from edgecam.mqtt import discovery, payloads
+from edgecam.mqtt import answers, discovery, orders, payloads
 from edgecam.mqtt.messages import Incoming, Rank
-from edgecam.mqtt.orders import Control, Orders
 from edgecam.mqtt.outlet import Outlet, compact
 from edgecam.mqtt.rival import Rival
 from edgecam.mqtt.states import States
@@ -52,7 +51,7 @@ class Publisher:
         settings: Settings,
         bus: Bus,
         clock: Clock,
-        control: Control,
+        control: answers.Control,
         url: str,
         links: Links,
         pool: Executor,
@@ -63,7 +62,7 @@ class Publisher:
             raise ValueError("MQTT is not configured")
         self._config, self._broker, self._mqtt, self._hubs, self._health = config, config.mqtt, mqtt, hubs, health
         self._settings, self._bus, self._clock, self._control = settings, bus, clock, control
-        self._jitter, self._pool = jitter, pool
+        self._jitter, self._pool, self._links = jitter, pool, links
         self._about = discovery.About(health.node, health.instance, __version__, url)
         self._topics = Topics(f"{config.mqtt.base_topic}/{health.node}")
         self._states = States(mqtt, self._topics, health, clock)
@@ -107,8 +106,10 @@ class Publisher:
         for topic, payload in messages.items():
             self._mqtt.set(topic, compact(payload), rank=Rank.DISCOVERY)
         for camera in self._config.cameras:
-            moving = self._health.cameras[camera].moving
-            self._mqtt.set(self._topics.camera(camera).motion, payloads.on_off(moving))
+            status = self._health.cameras[camera]
+            self._mqtt.set(self._topics.camera(camera).motion, payloads.on_off(status.moving))
+            for zone in self._config.cameras[camera].motion.zones:
+                self._story.zone(camera, zone, zone in status.zones)
             absent = set[str]() if self._config.offload_kinds(camera) else discovery.NEEDS_STORE
             for key in (key for key in SETTINGS if key not in absent):
                 self._story.setting(camera, key, self._settings.get(camera, key))
@@ -124,7 +125,7 @@ class Publisher:
         if self._broker.discovery:
             self._mqtt.subscribe(self._broker.birth_topic, birth)
         if self._broker.commands:
-            orders = Orders(
+            buttons = orders.Orders(
                 mqtt=self._mqtt,
                 topics=self._topics,
                 cameras=self._config.cameras,
@@ -133,7 +134,19 @@ class Publisher:
                 show=self._story.setting,
                 tasks=tasks,
             )
-            self._mqtt.subscribe(self._topics.commands, orders.obey)
+            self._mqtt.subscribe(self._topics.commands, buttons.obey)
+            self._mqtt.subscribe(self._topics.node_commands, buttons.obey)
+            desk = answers.Answers(
+                mqtt=self._mqtt,
+                topics=self._topics,
+                cameras=self._config.cameras,
+                settings=self._settings,
+                control=self._control,
+                links=self._links,
+                health=self._health.snapshot,
+                tasks=tasks,
+            )
+            self._mqtt.subscribe(self._topics.requests, desk.hear)
 
     async def _welcome(self) -> None:
         await self._clock.sleep(BIRTH_SPREAD * self._jitter())

@@ -10,12 +10,15 @@ from edgecam.events import (
     ClipLost,
     ClipSaved,
     ClipStored,
+    ConfigRefused,
+    ConfigReloaded,
     KeyTaken,
     Motion,
     MotionEnded,
     MotionPicture,
     SettingChanged,
     SnapshotTaken,
+    ZoneMoved,
 )
 from edgecam.knobs import Value
 from edgecam.links import Links
@@ -51,12 +54,15 @@ class Story:
     def listen(self, bus: Bus) -> Callable[[], None]:
         ends = [
             bus.on(Motion, self._motion),
+            bus.on(ZoneMoved, lambda event: self.zone(event.camera, event.zone, event.moving)),
             bus.on(MotionPicture, self._motion_picture),
             bus.on(SnapshotTaken, self._snapshot_taken),
             bus.on(ClipSaved, self._saved),
             bus.on(ClipStored, self._stored),
             bus.on(ClipLost, self._lost),
             bus.on(KeyTaken, self._key_taken),
+            bus.on(ConfigReloaded, self._reloaded),
+            bus.on(ConfigRefused, self._refused),
             bus.on(SettingChanged, lambda event: self.setting(event.camera, event.key, event.value)),
         ]
 
@@ -68,6 +74,9 @@ class Story:
 
     def setting(self, camera: str, key: str, value: Value) -> None:
         self._mqtt.set(self._topics.camera(camera).setting(key), payloads.setting(SETTINGS[key], value))
+
+    def zone(self, camera: str, zone: str, moving: bool) -> None:
+        self._mqtt.set(self._topics.camera(camera).zone(zone), payloads.on_off(moving))
 
     def snapshot(self, camera: str, jpeg: bytes, at: float, size: tuple[int, int]) -> None:
         """The camera's still. A broker that speaks MQTT 5 forgets it a day after we fell silent, and later where the
@@ -137,3 +146,10 @@ class Story:
 
     def _key_taken(self, event: KeyTaken) -> None:
         self._mqtt.send(self._topics.event, compact(payloads.offload_conflict(event)))
+
+    def _reloaded(self, event: ConfigReloaded) -> None:
+        """Who asked the daemon of before waits for this one's word, and it is not connected yet."""
+        self._mqtt.send(self._topics.event, compact(payloads.config_reloaded(event)), surely=True)
+
+    def _refused(self, event: ConfigRefused) -> None:
+        self._mqtt.send(self._topics.event, compact(payloads.config_error(event)))

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 
 from edgecam import aside
 from edgecam.clock import Clock
-from edgecam.events import Bus, ClipSaved, Motion, MotionEnded, MotionPicture, MotionStarted, RecordingStarted
+from edgecam.events import (
+    MOTION,
+    Bus,
+    ClipSaved,
+    Motion,
+    MotionEnded,
+    MotionPicture,
+    MotionStarted,
+    RecordingStarted,
+)
 from edgecam.health import CameraStatus
 from edgecam.media import MediaKind
 from edgecam.record.disk.library import Library
@@ -89,7 +98,7 @@ class EventTape(Tape):
             self.do(self.plan.started(motion.event_id, motion.mono))
 
     def moving(self, mono: float) -> None:
-        """Motion was seen in the frame of `mono`."""
+        """The event reaches to the frame of `mono`: motion was seen in it, or a trigger holds."""
         self.do(self.plan.moving(mono))
 
     def _ended(self, motion: MotionEnded) -> None:
@@ -110,7 +119,9 @@ class EventTape(Tape):
         birth = self._library.births(action.first.wall, action.first.mono)
         id = birth.id(self.camera, self.kind)
         self._bus.publish(RecordingStarted(camera=self.camera, at=birth.start, id=id.text, event_id=action.event_id))
-        return born(birth, id, "motion").but(event_id=action.event_id, part=action.part)
+        story = self._stories.get(action.event_id or "")
+        cause = story.newest.cause if story else MOTION
+        return born(birth, id, cause).but(event_id=action.event_id, part=action.part)
 
     def described(self, draft: Draft) -> Draft:
         story = self._stories.get(draft.event_id or "")

@@ -118,8 +118,9 @@ class Recorder:
             tape.frame(frame)
 
     def _moving(self) -> None:
-        if (moved := self._status.last_motion_mono) is not None:
-            self._events.moving(moved)
+        for reached in (self._status.last_motion_mono, self._status.held_mono):
+            if reached is not None:
+                self._events.moving(reached)
 
     def _hear(self, sound: Sound) -> None:
         for tape in self._tapes:

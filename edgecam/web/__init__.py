@@ -31,6 +31,7 @@ from edgecam.web.page import Page
 from edgecam.web.panel import Panel
 from edgecam.web.portraits import EVENT_ID, Portraits
 from edgecam.web.recordings import Recordings
+from edgecam.web.reload import Reload, Reloading
 from edgecam.web.signed import Signer
 from edgecam.web.snapshot import Stills
 from edgecam.web.stream import Streams
@@ -43,7 +44,7 @@ IDLE = 75.0
 """Seconds that a connection may stay open without a request."""
 
 
-class Control(Asked, Clips, Protocol):
+class Control(Asked, Clips, Reloading, Protocol):
     """What people can ask of the daemon over HTTP."""
 
 
@@ -92,6 +93,7 @@ class Web:
         self._panel = Panel(self.lives, settings)
         self._media, self._page = Media(library), Page()
         self._recordings = Recordings(self.lives, library, clock, zone)
+        self._reload = Reload(control)
         self._cuts = Cuts(self.lives, control, clock, zone)
         self._portraits = Portraits(self.lives, library, bus, clock)
         self._stills, self._streams = Stills(clock), Streams(config.max_clients, clock)
@@ -167,6 +169,9 @@ class Web:
         get("/api/cameras/{camera}/recordings", self._recordings.day)
         get("/api/cameras/{camera}/export.mp4", self._cuts.export, name="export")
         post("/api/cameras/{camera}/clips", self._cuts.save)
+        get("/api/reload", self._reload.get)
+        post("/api/reload", self._reload.post)
+        post("/api/cameras/{camera}/trigger", self._api.trigger)
         post("/api/spool/retry", self._api.retry)
         post("/api/spool/verify", self._api.verify)
         get("/api/health", self._api.health)

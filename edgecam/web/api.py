@@ -1,10 +1,11 @@
 """`/api/…` and `/metrics`: what is known, as data, and what can be asked for."""
 
-from collections.abc import Awaitable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeVar
 
 from aiohttp import web
 
+from edgecam import trigger
 from edgecam.clock import Clock
 from edgecam.control import Mended, Unavailable
 from edgecam.events import SnapshotTaken
@@ -14,6 +15,8 @@ from edgecam.web import metrics, query
 from edgecam.web.answers import Refused, as_json
 from edgecam.web.door import visitor
 from edgecam.web.live import Live, find
+
+T = TypeVar("T")
 
 
 class Shutter(Protocol):
@@ -26,6 +29,10 @@ class Shutter(Protocol):
 
 class Asked(Shutter, Protocol):
     """What can be asked of the daemon here."""
+
+    def trigger(self, camera: str, duration: float, cause: str) -> str:
+        """Begin or prolong an event; its id. Raises Unavailable."""
+        ...
 
     def retry_offload(self) -> None:
         """Try the store now. Raises Unavailable."""
@@ -86,6 +93,19 @@ class Api:
             }
         )
 
+    async def trigger(self, request: web.Request) -> web.Response:
+        """Begin an event now, or prolong the running one. Raises Refused: 400, 503 with the reason."""
+        live = find(request, self._lives)
+        sent = await query.body(request, _TRIGGER) if request.can_read_body else {}
+        duration = _understood("duration", trigger.duration, sent.get("duration", trigger.DURATION))
+        cause = _understood("cause", trigger.cause, sent.get("cause", "http"))
+        try:
+            event_id = self._control.trigger(live.id, duration, cause)
+        except Unavailable as error:
+            raise Refused(503, "no_event", f"{live.id}: {error}", retry_after=5) from error
+        until = iso(self._clock.wall() + duration)
+        return as_json({"event_id": event_id, "camera": live.id, "duration": duration, "until": until})
+
     async def retry(self, request: web.Request) -> web.Response:
         """Have the store tried at once, or one thing that was set aside brought back. Raises Refused: 409, 503."""
         _whole()
@@ -139,7 +159,15 @@ class Api:
 
 
 _ID = '{"id": "20261121T071530123Z-birdbox-event-k3x5qa"}'
+_TRIGGER = '{"duration": "30s", "cause": "pir"}'
 _FILE = '{"file": "20261121T071530123Z-birdbox-event-k3x5qa.mp4"}'
+
+
+def _understood(name: str, read: Callable[[object], T], said: object) -> T:
+    try:
+        return read(said)
+    except ValueError as error:
+        raise Refused(400, "bad_request", f"{name} {error}") from None
 
 
 async def _mended(work: Awaitable[Mended]) -> web.Response:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from edgecam.clock import Clock
 from edgecam.config import units
-from edgecam.control import Clips, Film, NothingRecorded, Unavailable
+from edgecam.control import LONGEST_EXPORT, Clips, Film, NothingRecorded, Unavailable
 from edgecam.links import of_media
 from edgecam.media import MediaId, iso
 from edgecam.web import query
@@ -17,8 +17,6 @@ from edgecam.web.answers import Refused, as_json
 from edgecam.web.film import is_seek, send
 from edgecam.web.live import Live, find
 
-LONGEST = 6 * 3600.0
-"""Seconds of the longest export: its index is made in memory before the first byte."""
 FILMS, KEPT = 2, 60.0
 """Films that are remembered, and for how many seconds: players ask for one again and again."""
 SHOWN = 20
@@ -69,8 +67,8 @@ class Cuts:
             raise Refused(400, "bad_request", "from and to say what to export, such as from=2026-11-21T07:15:30Z")
         if begin >= end:
             raise Refused(400, "bad_request", "from must be earlier than to")
-        if end - begin > LONGEST:
-            sentence = f"an export is at most {units.duration_text(LONGEST)} long: ask for it in parts"
+        if end - begin > LONGEST_EXPORT:
+            sentence = f"an export is at most {units.duration_text(LONGEST_EXPORT)} long: ask for it in parts"
             raise Refused(400, "too_long", sentence)
         film = await self._film(request, live.id, begin, end)
         headers = {

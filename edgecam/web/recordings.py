@@ -149,5 +149,6 @@ def _facts(sidecar: Sidecar | None) -> Json:
         "duration": sidecar.duration,
         "score": sidecar.score,
         "zones": sidecar.zones,
+        "cause": sidecar.cause,
         "stored": sidecar.receipt is not None,
     }

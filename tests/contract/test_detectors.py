@@ -3,6 +3,7 @@ promises is tested at the end."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgecam.config import model
-from edgecam.motion.detector import METHODS, Detector, Look, Polygon, build
+from edgecam.motion.detector import METHODS, Detector, Look, Polygon, Zone, build
 from edgecam.motion.luma import Luma
 from edgecam.motion.scan import ScanResult, scan
 
@@ -58,9 +59,21 @@ def moving(found: Iterable[Look]) -> list[bool]:
 
 def maker(method: str) -> Make:
     def make(
-        *, sensitivity: int = 50, threshold: float | None = None, min_area: float = 0.3, masks: Iterable[Polygon] = ()
+        *,
+        sensitivity: int = 50,
+        threshold: float | None = None,
+        min_area: float = 0.3,
+        masks: Iterable[Polygon] = (),
+        zones: Iterable[Zone] = (),
     ) -> Detector:
-        return build(method, sensitivity=sensitivity, threshold=threshold, min_area=min_area, masks=tuple(masks))
+        return build(
+            method,
+            sensitivity=sensitivity,
+            threshold=threshold,
+            min_area=min_area,
+            masks=tuple(masks),
+            zones=tuple(zones),
+        )
 
     return make
 
@@ -164,7 +177,104 @@ def test_a_threshold_of_ones_own_wins_over_sensitivity(make: Make) -> None:
     assert not any(moving(looks(detector, [*still(3), *walk(4)])))
 
 
+# Zones: the left and the right half, and the sky above the walker.
+
+HALVES = {
+    "left": [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)],
+    "right": [(0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)],
+}
+SKY = [(0.0, 0.0), (1.0, 0.0), (1.0, 0.3), (0.0, 0.3)]
+
+
+def touched(found: Iterable[Look], name: str) -> list[bool]:
+    return [name in look.zones for look in found]
+
+
+def test_a_zone_is_touched_while_what_moves_is_in_it(make: Make) -> None:
+    zones = [Zone("right", HALVES["right"]), Zone("sky", SKY), Zone("left", HALVES["left"])]
+    found = looks(make(zones=zones), [*still(5), *walk(4), *still(5)])
+    left, right = touched(found, "left"), touched(found, "right")
+    assert not any(left[:25] + right[:25] + touched(found, "sky"))
+    assert (sum(left[25:34]), sum(right[37:45])) >= (6, 6)
+    assert not any(left[38:] + right[25:33] + right[50:])
+    crossing = next(look.zones for look in found if len(look.zones) == 2)
+    assert crossing == ("right", "left")  # as they were given
+
+
+def test_zones_that_see_no_more_than_the_picture_change_nothing_else(make: Make) -> None:
+    scene = [*still(5), *walk(4), *walk(4, shade=0.8), *still(5)]
+    zones = [Zone("left", HALVES["left"]), Zone("sky", SKY, sensitivity=20, min_area=5.0)]
+    found = [replace(look, zones=()) for look in looks(make(zones=zones), scene)]
+    assert found == looks(make(), scene)
+
+
+def test_a_zone_more_sensitive_than_the_picture_makes_motion_of_what_it_sees(make: Make) -> None:
+    scene = [*still(5), *walk(4, size=(26, 30), shade=0.9)]
+    blind = looks(make(sensitivity=1), scene)
+    found = looks(make(sensitivity=1, zones=[Zone("right", HALVES["right"], sensitivity=60)]), scene)
+    assert not any(moving(blind) + moving(found)[:33])
+    assert sum(touched(found, "right")) >= 4
+    assert moving(found) == touched(found, "right")
+    for look in found:
+        assert bool(look.score and look.area) is look.moving
+
+
+def test_a_zone_less_sensitive_than_the_picture_is_touched_by_what_is_clear(make: Make) -> None:
+    zones = [Zone("left", HALVES["left"], sensitivity=1)]
+    faint = looks(make(sensitivity=70, zones=zones), [*still(5), *walk(4, size=(26, 30), shade=0.9)])
+    assert any(moving(faint))
+    assert not any(touched(faint, "left"))
+
+
+def test_a_zone_without_a_sensitivity_follows_the_pictures(make: Make) -> None:
+    detector = make(sensitivity=1, zones=[Zone("left", HALVES["left"])])
+    faint = walk(4, size=(26, 30), shade=0.9)
+    assert not any(touched(looks(detector, [*still(5), *faint]), "left"))
+    looks(detector, still(4), start=9.0)
+    detector.tune(70, 0.3)
+    assert any(touched(looks(detector, faint, start=13.0), "left"))
+
+
+def test_what_is_masked_touches_no_zone(make: Make) -> None:
+    masks = [[(0.0, 0.4), (1.0, 0.4), (1.0, 0.8), (0.0, 0.8)]]
+    zones = [Zone("left", HALVES["left"], sensitivity=60, min_area=0.0)]
+    assert not any(touched(looks(make(masks=masks, zones=zones), [*still(5), *walk(4)]), "left"))
+
+
+def test_zones_follow_another_size(make: Make) -> None:
+    detector = make(zones=[Zone("right", HALVES["right"])])
+    looks(detector, still(3))
+    found = touched(looks(detector, [picture[::2, ::2] for picture in [*still(3), *walk(4)]], start=3.0), "right")
+    assert not any(found[:23])
+    assert any(found[27:])
+
+
 # What only the background detector promises.
+
+
+def test_a_zone_is_content_with_less_or_asks_for_more_of_what_moves(background: Make) -> None:
+    scene = [*still(5), *walk(4, size=(6, 6))]  # 0.25 % of the picture
+    large = looks(background(min_area=0.1, zones=[Zone("left", HALVES["left"], min_area=1.0)]), scene)
+    assert any(moving(large))
+    assert not any(touched(large, "left"))
+    small = looks(background(min_area=1.0, zones=[Zone("left", HALVES["left"], min_area=0.1)]), scene)
+    assert sum(touched(small, "left")) >= 5
+    assert moving(small) == touched(small, "left")
+
+
+def test_enough_of_what_moves_must_lie_in_the_zone(background: Make) -> None:
+    edge = [(0.0, 0.0), (1.0, 0.0), (1.0, 0.47), (0.0, 0.47)]  # the walker's head: two rows of 26
+    found = looks(background(min_area=0.3, zones=[Zone("edge", edge)]), [*still(5), *walk(4)])
+    assert any(moving(found))
+    assert not any(touched(found, "edge"))
+
+
+def test_a_light_change_touches_no_zone(background: Make) -> None:
+    lit = np.roll(WALL, 37, axis=1) * 0.6 + 90
+    zones = [Zone("left", HALVES["left"], sensitivity=90)]
+    found = looks(background(zones=zones), [*still(5), *[lit] * 25])
+    assert found[25].suppressed == "light change"
+    assert found[25].zones == ()
 
 
 def test_another_least_area_acts_at_once_and_forgets_nothing(background: Make) -> None:

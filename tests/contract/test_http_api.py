@@ -12,7 +12,7 @@ import yarl
 from edgecam.events import SnapshotTaken
 from edgecam.health import PublishState, PublishStatus, StoreState
 from edgecam.histogram import Histogram
-from edgecam.media import MediaKind
+from edgecam.media import MediaKind, iso
 from edgecam.supervisor import Fatal
 from edgecam.web.page import POLICY
 from fakes import settle
@@ -342,3 +342,55 @@ async def test_a_second_life_opens_its_sockets_anew(pool: ThreadPoolExecutor) ->
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
+
+
+@pytest.mark.parametrize(
+    ("sent", "asked"),
+    [
+        (b"", (30.0, "http")),
+        (b"{}", (30.0, "http")),
+        (b'{"duration": "10m", "cause": "pir"}', (600.0, "pir")),
+        (b'{"duration": 2.5}', (2.5, "http")),
+    ],
+)
+async def test_an_event_is_triggered_for_a_time_and_with_a_cause(
+    pool: ThreadPoolExecutor, sent: bytes, asked: tuple[float, str]
+) -> None:
+    house = House(pool)
+    async with house.open() as client, client.post("/api/cameras/birdbox/trigger", data=sent) as answer:
+        told = await answer.json()
+        assert answer.status == 200
+    assert house.shutter.triggered == [("birdbox", *asked)]
+    assert told == {
+        "event_id": "20261121T071530123Z-k3x7qa",
+        "camera": "birdbox",
+        "duration": asked[0],
+        "until": iso(house.clock.wall() + asked[0]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("sent", "sentence"),
+    [
+        (b"[]", "the body must be a JSON object such as"),
+        (b'{"duration": "11m"}', "duration must be a duration from 1s to 10m such as 30s"),
+        (b'{"duration": null}', "duration must be a duration from 1s to 10m such as 30s"),
+        (b'{"cause": "two words"}', "cause must be a word of up to 32 letters"),
+    ],
+)
+async def test_a_trigger_that_makes_no_sense_is_refused(pool: ThreadPoolExecutor, sent: bytes, sentence: str) -> None:
+    house = House(pool)
+    async with house.open() as client, client.post("/api/cameras/birdbox/trigger", data=sent) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"].startswith(sentence)
+    assert house.shutter.triggered == []
+
+
+async def test_a_camera_that_is_away_cannot_be_triggered_and_says_why(pool: ThreadPoolExecutor) -> None:
+    house = House(pool)
+    house.shutter.trouble = "privacy is on"
+    async with house.open() as client:
+        async with client.post("/api/cameras/birdbox/trigger") as answer:
+            assert (answer.status, (await answer.json())["error"]) == (503, "birdbox: privacy is on")
+        async with client.post("/api/cameras/nobody/trigger") as answer:
+            assert answer.status == 404

@@ -18,7 +18,9 @@ import numpy as np
 import paho.mqtt.client as paho
 import pytest
 import simplejpeg
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from edgecam.clock import Clock, SystemClock
 from edgecam.config import model
@@ -401,6 +403,73 @@ async def test_commands_arrive_and_replays_are_marked(broker: Mosquitto, make: M
             spy.publish("edgecam/pi/door/recording/set", b"x" * 5_000_000)
             await heard.wait()
     assert [(message.retain, len(message.payload)) for message in got] == [(True, 3), (False, 5_000_000)]
+
+
+class Asker:
+    """A client of MQTT 5 that asks with a response topic, and hears the answers with what they carry."""
+
+    def __init__(self, port: int, answers: str) -> None:
+        self._loop, subscribed = asyncio.get_running_loop(), asyncio.Event()
+        self.subscribed, self.heard = subscribed, asyncio.Queue[tuple[bytes, bytes | None]]()
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client.on_connect = lambda client, *_: client.subscribe(answers, 1)
+        self._client.on_subscribe = lambda *_: self._tell(subscribed.set)
+        self._client.on_message = lambda _client, _data, message: self._tell(
+            self.heard.put_nowait, (bytes(message.payload), getattr(message.properties, "CorrelationData", None))
+        )
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def _tell(self, call: Callable[..., None], *given: object) -> None:
+        self._loop.call_soon_threadsafe(call, *given)
+
+    def ask(self, topic: str, answer: str, correlation: bytes) -> None:
+        given = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        given.ResponseTopic, given.CorrelationData = answer, correlation
+        self._client.publish(topic, b"{}", 1, properties=given)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+async def test_a_request_of_mqtt_5_brings_its_response_topic_and_the_answer_takes_its_correlation_along(
+    broker: Mosquitto, make: Make, protocol: Protocol
+) -> None:
+    mqtt, heard = make(broker.port, protocol=protocol), asyncio.Queue[Incoming]()
+    mqtt.subscribe("edgecam/pi/request/+", heard.put_nowait)
+    mqtt.complete([])
+    asker = Asker(broker.port, "house/answers")
+    try:
+        async with running(mqtt), asyncio.timeout(PATIENCE):
+            await asker.subscribed.wait()
+            await mqtt.settled()
+            asker.ask("edgecam/pi/request/health", "house/answers", b"\x00\xff")
+            asked = await heard.get()
+            given = ("house/answers", b"\x00\xff") if protocol == "5" else (None, None)
+            assert (asked.response_topic, asked.correlation) == given
+            mqtt.send("house/answers", "here", correlation=asked.correlation)
+            assert await asker.heard.get() == (b"here", asked.correlation)
+    finally:
+        asker.close()
+
+
+async def test_what_must_be_heard_waits_for_the_connection_and_comes_once(
+    broker: Mosquitto, make: Make, protocol: Protocol
+) -> None:
+    mqtt = make(broker.port, protocol=protocol)
+    for number in range(client.OWED + 2):
+        mqtt.send("edgecam/pi/event", f"{number}", surely=True)
+    mqtt.send("edgecam/pi/event", "lost")
+    mqtt.set("edgecam/pi/birdbox/motion", "OFF")
+    mqtt.complete([])
+    async with spying(broker) as spy, running(mqtt):
+        await spy.hears(STATUS, b"online")
+        await mqtt.settled()
+        mqtt.send("edgecam/pi/event", "now", surely=True)
+        await spy.hears("edgecam/pi/event", b"now")
+        told = [payload for topic, payload, _ in spy.heard if topic == "edgecam/pi/event"]
+        assert told == [b"2", b"3", b"4", b"5", b"6", b"7", b"8", b"9", b"now"]  # the newest, each once
 
 
 async def test_topics_of_a_removed_camera_are_cleared(broker: Mosquitto, make: Make, protocol: Protocol) -> None:

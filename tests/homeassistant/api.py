@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeVar
@@ -184,21 +185,14 @@ class Api:
             return change
 
 
-class _limit:  # noqa: N801  (used as a function)
+@asynccontextmanager
+async def _limit(what: str, within: float) -> AsyncIterator[None]:
     """`asyncio.timeout` that says what was waited for."""
-
-    def __init__(self, what: str, within: float) -> None:
-        self._what, self._within = what, within
-        self._timeout = asyncio.timeout(within)
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-
-    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
-        try:
-            await self._timeout.__aexit__(kind, error, trace)
-        except TimeoutError:
-            raise AssertionError(f"not within {self._within:g} s: {self._what}") from None
+    try:
+        async with asyncio.timeout(within):
+            yield
+    except TimeoutError:
+        raise AssertionError(f"not within {within:g} s: {what}") from None
 
 
 def filled(fields: Json, values: Mapping[str, object]) -> dict[str, Json]:

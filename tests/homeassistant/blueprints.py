@@ -131,7 +131,7 @@ async def _notify(house: House, report: Report) -> None:
     async with (
         Phone().on(api) as phone,
         automation(api, "messages", "notify", events),
-        automation(api, "phone", "notify", {**events, "phones": [phone.device]}),
+        automation(api, "phone", "notify", {**events, "phones": [phone.device], "zones": ["sky"]}),
         automation(api, "zones", "notify", {**events, "zones": ["nowhere"]}) as elsewhere,
     ):
         event_id = str((await _event(house, "motion_started"))["event_id"])
@@ -143,7 +143,9 @@ async def _notify(house: House, report: Report) -> None:
             notes.append(f"{await _reachable(url)} bytes behind its link, without a login")
         mine = [said for said in phone.pushed if event_id in said["data"]["tag"]]
         told = [sorted({"image", "video"} & set(said["data"])) for said in mine]
-        report.check("notify: the phone gets both under one tag", told == [["image"], ["video"]], told)
+        report.check(
+            "notify: the phone that asked for a zone gets both under one tag", told == [["image"], ["video"]], told
+        )
         idle = api.states[elsewhere].attributes.get("last_triggered") is None
         report.check("notify: what touches none of the zones is not told", idle)
 

@@ -119,10 +119,9 @@ class Studio:
         """From now on this is heard beside the frames, `lag` seconds late."""
         self.waiting, self.lag = list(sounds), lag
 
-    def started(self, mono: float, event: str = "e1") -> None:
-        self.status.last_motion_mono = mono
+    def started(self, mono: float, event: str = "e1", cause: str = "motion") -> None:
         self.bus.publish(
-            MotionStarted(camera="cam", at=mono, mono=mono, event_id=event, score=10, area=1.0, box=BOX, zones=())
+            MotionStarted(camera="cam", at=mono, mono=mono, event_id=event, score=10, area=1.0, box=BOX, cause=cause)
         )
 
     def ended(self, mono: float, event: str = "e1") -> None:
@@ -216,6 +215,29 @@ async def test_a_clip_shows_what_led_to_the_motion_and_what_followed(
         assert studio.status.last_clip == clip.end
         assert studio.status.record_trouble is None
         assert studio.open_files() == []
+
+
+async def test_a_triggered_event_is_recorded_as_long_as_it_is_held_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecam.record.recorder.HOLD", 1)  # no frame waits in memory for the end of the event
+    frames = h264(150)
+    async with recording(tmp_path) as studio:
+        studio.film(frames[:50])
+        studio.started(1003.0, cause="pir")
+        for held in (1004.0, 1005.0):
+            studio.film([frame for frame in frames[50:80] if held - 1 <= frame.mono < held])
+            studio.status.held_mono = held
+        studio.film(frames[75:])
+        studio.bus.publish(
+            MotionEnded(
+                camera="cam", at=1005.0, mono=1005.0, event_id="e1", score=0, area=0.0, box=BOX, cause="pir",
+                since=0.0, duration=2.0,
+            )
+        )  # fmt: skip
+        clip = await studio.clip()
+        assert counters(studio.path(clip)) == list(range(30, 91))  # 1 s before 3 s to 1 s after 5 s
+        assert (clip.cause, clip.event_id, studio.status.last_motion_mono) == ("pir", "e1", None)
 
 
 @pytest.mark.parametrize(("frames", "codec"), CAMERAS.values(), ids=CAMERAS)

@@ -14,7 +14,7 @@ from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
 from edgecam.sources import Broken, Finished, LostThreads, Source
-from edgecam.supervisor import Fatal, Vitals, keep
+from edgecam.supervisor import Fatal, Trouble, Vitals, keep
 from fakes import FakeClock, Hung, HungLibrary, Switchboard, settle, until
 
 PATIENCE = 10.0
@@ -480,3 +480,76 @@ def test_frames_that_nobody_wanted_count_for_the_rate() -> None:
     for look in range(10):
         rate.beat(3 * look, look / 5)  # the sensor gives 15 a second, motion looks at 5 of them
     assert rate.fps(1.8) == pytest.approx(15.0)
+
+
+async def test_a_restart_closes_the_source_and_opens_it_anew_and_nobody_calls_that_lost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(steady(60.0), [4.0, *steady(60.0)])
+    with caplog.at_level(logging.INFO):
+        async with world.running():
+            await world.clock.advance(5.0)
+            newest = world.hub.newest
+            world.camera.restart()
+            await settle()
+            assert [source.closed for source in world.sources] == [1, 0]
+            assert (world.status.state, world.status.online) == (CameraState.STARTING, True)
+            assert world.hub.newest is newest  # as at any short break: it is shown with its age
+            await world.clock.advance(5.0)
+            assert (world.status.state, world.status.online, world.status.reconnects) == (CameraState.RUNNING, True, 0)
+            assert world.hub.newest is not newest
+    assert world.story == ["CameraOnline"]
+    assert "birdbox: is restarted: somebody asked for it" in caplog.text
+    assert "birdbox: frames again from http://cam.local/stream" in caplog.text
+
+
+async def test_a_camera_that_does_not_come_back_from_a_restart_is_lost_when_its_patience_ends() -> None:
+    world = World(steady(60.0))
+    async with world.running():
+        await world.clock.advance(5.0)
+        world.camera.restart()
+        await world.clock.advance(PATIENCE - 1.0)
+        assert world.status.online
+        await world.clock.advance(1.1)
+        assert (world.status.online, world.status.state) == (False, CameraState.ERROR)
+    assert world.story == ["CameraOnline", "CameraLost"]
+
+
+async def test_a_restart_of_a_camera_that_is_away_tries_it_at_once() -> None:
+    world = World(*[REFUSED] * 6, steady(60.0))
+    async with world.running():
+        await world.clock.advance(30.0)
+        before = len(world.sources)
+        assert (world.status.online, before) == (False, 6)
+        world.camera.restart()
+        await settle()
+        assert (len(world.sources), world.status.online) == (before + 1, False)  # nothing came of it so far
+        await world.clock.advance(0.2)
+        assert (world.status.online, world.status.state) == (True, CameraState.RUNNING)
+
+
+async def test_a_restart_does_not_open_what_privacy_closes_in_the_same_moment() -> None:
+    world = World(steady(60.0))
+    async with world.running():
+        await world.clock.advance(5.0)
+        world.camera.restart()
+        world.settings.set("birdbox", "privacy", True)
+        await world.clock.advance(5.0)
+        assert (len(world.sources), world.status.state) == (1, CameraState.PRIVACY)
+
+
+async def test_what_is_finished_cannot_be_restarted() -> None:
+    world = World([Finished("clip.mp4 is over")])
+    async with world.running():
+        with pytest.raises(Trouble, match=r"clip\.mp4 is over"):
+            world.camera.restart()
+
+
+async def test_a_restart_of_a_camera_that_is_silent_does_not_make_it_look_well() -> None:
+    world = World(steady(1.0), [], [])
+    async with world.running():
+        await world.clock.advance(PATIENCE + 3.0)
+        assert (world.status.online, world.status.state, len(world.sources)) == (False, CameraState.STALLED, 2)
+        world.camera.restart()
+        await settle()
+        assert (world.status.online, world.status.state, len(world.sources)) == (False, CameraState.STALLED, 3)

@@ -4,7 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecam.mqtt.commands import Refused, Replay, Request, SaveClip, SetSetting, TakeSnapshot, parse
+from edgecam.mqtt.commands import (
+    Refused,
+    Reload,
+    Replay,
+    Request,
+    Restart,
+    RestartCamera,
+    SaveClip,
+    SetSetting,
+    TakeSnapshot,
+    Trigger,
+    parse,
+)
 from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.topics import Topics
 
@@ -30,7 +42,14 @@ def ask(what: str, payload: bytes, *, retain: bool = False) -> Request | None:
         ("gate/save_clip", b"PRESS", SaveClip("gate", 60.0)),
         ("gate/save_clip", b"90s", SaveClip("gate", 90.0)),
         ("gate/save_clip", b"24h", SaveClip("gate", 86400.0)),
+        ("gate/trigger", b"PRESS", Trigger("gate", 30.0)),
+        ("gate/trigger", b"1s", Trigger("gate", 1.0)),
+        ("gate/trigger", b"10m", Trigger("gate", 600.0)),
         ("gate/take_snapshot", b"", None),
+        ("gate/restart", b"PRESS", RestartCamera("gate")),
+        ("reload", b"PRESS", Reload()),
+        ("restart", b"PRESS", Restart()),
+        ("restart", b"", None),
     ],
 )
 def test_what_home_assistant_sends_is_understood(what: str, payload: bytes, request_: Request | None) -> None:
@@ -38,6 +57,7 @@ def test_what_home_assistant_sends_is_understood(what: str, payload: bytes, requ
 
 
 DAY = "must be PRESS or a duration up to 24h such as 60s"
+EVENT = "must be a duration from 1s to 10m such as 30s, or PRESS"
 RANGE = "must be a whole number from 1 to 100"
 
 
@@ -64,7 +84,13 @@ RANGE = "must be a whole number from 1 to 100"
         ("gate/cooldown", b"0", Refused("must be a whole number from 1 to 3600", "gate", "cooldown")),
         ("gate/record_mode", b"never", Refused("must be one of event, continuous, both", "gate", "record_mode")),
         ("gate/take_snapshot", b"GO", Refused("must be PRESS", "gate")),
+        ("restart", b"ON", Refused("must be PRESS")),
+        ("shutdown", b"PRESS", Refused("nothing of that name can be set")),
         ("gate/take_snapshot", b"60s", Refused("must be PRESS", "gate")),
+        ("gate/trigger", b"30", Refused(EVENT, "gate")),
+        ("gate/trigger", b"999ms", Refused(EVENT, "gate")),
+        ("gate/trigger", b"601s", Refused(EVENT, "gate")),
+        ("gate/trigger", b"forever", Refused(EVENT, "gate")),
         ("gate/save_clip", b"0s", Refused(DAY, "gate")),
         ("gate/save_clip", b"25h", Refused(DAY, "gate")),
         ("gate/save_clip", b"forever", Refused(DAY, "gate")),
@@ -76,9 +102,10 @@ def test_absurd_payloads_are_refused_and_name_the_setting_that_stays(
     assert ask(what, payload) == refusal
 
 
-@pytest.mark.parametrize("payload", [b"ON", b"\xff", b"x" * 1000])
-def test_a_retained_command_is_a_replay_whatever_it_says(payload: bytes) -> None:
-    assert ask("gate/recording", payload, retain=True) == Replay()
+@pytest.mark.parametrize("payload", [b"ON", b"PRESS", b"\xff", b"x" * 1000])
+@pytest.mark.parametrize("what", ["gate/recording", "gate/restart", "restart"])
+def test_a_retained_command_is_a_replay_whatever_it_says(what: str, payload: bytes) -> None:
+    assert ask(what, payload, retain=True) == Replay()
 
 
 def test_clearing_a_replay_is_no_command() -> None:
@@ -86,7 +113,17 @@ def test_clearing_a_replay_is_no_command() -> None:
 
 
 @given(
-    st.sampled_from(["gate/recording", "gate/sensitivity", "gate/take_snapshot", "gate/save_clip", "x/y"]),
+    st.sampled_from(
+        [
+            "restart",
+            "gate/recording",
+            "gate/sensitivity",
+            "gate/take_snapshot",
+            "gate/save_clip",
+            "gate/trigger",
+            "x/y",
+        ]
+    ),
     st.binary(max_size=300),
 )
 def test_no_bytes_make_it_fail(what: str, payload: bytes) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgecam.config import generate, reference
+from edgecam.config import effective, generate, reference
 from edgecam.config.load import load
 from edgecam.config.model import Config
 
@@ -41,7 +41,8 @@ def test_the_example_works_with_every_key_set(tmp_path: Path) -> None:
     found = load(tmp_path / "config.yaml", environ={})
     assert found.config.mqtt is not None
     assert found.config.offload is not None
-    without = Config.model_validate({"cameras": {"birdbox": {"source": "synthetic"}}})
+    zones = {"feeder": {"polygon": found.config.cameras["birdbox"].motion.zones["feeder"].polygon}}
+    without = Config.model_validate({"cameras": {"birdbox": {"source": "synthetic", "motion": {"zones": zones}}}})
     assert found.config.cameras == without.cameras
     assert found.config.storage == without.storage
 
@@ -59,6 +60,7 @@ def test_the_effective_configuration_hides_secrets_and_says_where_keys_were_set(
     assert "canary" not in shown
     assert shown == (GOLDEN / "effective.txt").read_text()
     assert yaml.safe_load(shown)["cameras"]["birdbox"]["record"]["manual"]["keep"] == "forever"
+    assert effective.data(found) == yaml.safe_load(shown)
 
 
 def test_the_schema_is_closed_and_shows_defaults_as_they_are_written() -> None:

@@ -182,7 +182,12 @@ def test_every_row_of_what_is_not_built_names_a_key() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("record", {"schedule": {"mon": "1-2"}}), ("motion", {"schedule": {"mon": "1-2"}}), ("push", ["me"])],
+    [
+        ("record", {"schedule": {"mon": "1-2"}}),
+        ("motion", {"schedule": {"mon": "1-2"}}),
+        ("motion", {"zones": {"a": {"polygon": [[0, 0], [1, 0], [1, 1]], "schedule": {"mon": "1-2"}}}}),
+        ("push", ["me"]),
+    ],
 )
 def test_what_is_not_built_is_refused_and_its_default_is_not(key: str, value: object) -> None:
     default = Camera.model_fields[key].get_default(call_default_factory=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from edgecam.config.model import Config, DayNight, Image
-from edgecam.config.rules import conflicts
+from edgecam.config.rules import conflicts, doubts
 from edgecam.config.source import RtspSource
 
 
@@ -55,3 +55,33 @@ def test_a_storage_that_may_be_absent_needs_its_state_elsewhere(
     config: dict[str, object], said: tuple[str, ...] | None
 ) -> None:
     assert [where for where, _ in conflicts(Config.model_validate(config))] == ([said] if said else [])
+
+
+SMALL = [[0.5, 0.5], [0.52, 0.5], [0.52, 0.52]]
+"""Less than 0.04 % of the picture."""
+WIDE = [[0, 0], [1, 0], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("motion", "zone", "key", "said"),
+    [
+        ({}, {"polygon": SMALL}, "polygon", "smaller than min_area (0.3% of the picture)"),
+        ({}, {"polygon": SMALL, "min_area": "1%"}, "min_area", "smaller than min_area (1% of the picture)"),
+        ({"method": "difference"}, {"polygon": WIDE, "min_area": "1%"}, "min_area", "has no effect"),
+        ({}, {"polygon": SMALL, "min_area": "0.01%"}, None, ""),
+        ({"min_area": "0.01%"}, {"polygon": SMALL}, None, ""),
+        ({"method": "difference"}, {"polygon": SMALL}, None, ""),
+        ({}, {"polygon": WIDE, "min_area": "20%"}, None, ""),
+    ],
+)
+def test_a_zone_that_can_never_be_touched_is_doubted(
+    motion: dict[str, object], zone: dict[str, object], key: str | None, said: str
+) -> None:
+    camera = {"source": "synthetic", "motion": {**motion, "zones": {"feeder": zone}}}
+    found = list(doubts(Config.model_validate({"cameras": {"a": camera}})))
+    if key is None:
+        assert found == []
+    else:
+        ((where, sentence),) = found
+        assert where == ("cameras", "a", "motion", "zones", "feeder", key)
+        assert said in sentence

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from edgecam.config.secret import Url
-from edgecam.control import Control, Film, Mended, Saved, Unavailable
+from edgecam.control import Control, Film, Lifetime, Mended, Reloaded, Saved, Unavailable
 from edgecam.events import Bus, ClipSaved, SnapshotTaken
 from edgecam.frame import Frame, Kind
 from edgecam.health import CameraState, CameraStatus
 from edgecam.hub import FrameHub, Ring
 from edgecam.links import LIFE, Links
 from edgecam.media import MediaId, MediaKind, Receipt, Sidecar
+from edgecam.supervisor import Trouble
 from fakes import AtOnce, FakeClock, settle
 
 
@@ -97,10 +98,52 @@ class Sender:
         return self.store.get(key)
 
 
+class Capture:
+    """A camera that counts how often it is restarted, unless its source is finished."""
+
+    def __init__(self) -> None:
+        self.restarted, self.finished = 0, False
+
+    def restart(self) -> None:
+        if self.finished:
+            raise Trouble("clip.mp4 is over")
+        self.restarted += 1
+
+
+class Program:
+    """A process that does what it is told, at once."""
+
+    async def reload(self) -> Reloaded:
+        return Reloaded(("mqtt",), ("everything",))
+
+    async def compare(self) -> Reloaded:
+        return Reloaded((), ())
+
+    async def restart(self) -> None: ...
+
+    def effective(self) -> dict[str, object]:
+        return {"node": "pi"}
+
+
+class Bell:
+    """An event that goes on for ever, unless the camera is away."""
+
+    def __init__(self) -> None:
+        self.rung: list[tuple[float, str]] = []
+        self.away = False
+
+    def trigger(self, duration: float, cause: str) -> str:
+        if self.away:
+            raise Unavailable("no frame for 12.0 s")
+        self.rung.append((duration, cause))
+        return "e1"
+
+
 class House:
-    def __init__(self, external: str | None = None) -> None:
+    def __init__(self, external: str | None = None, lifetime: Lifetime | None = None) -> None:
+        self.capture, self.lifetime = Capture(), lifetime
         self.clock, self.bus, self.shelf = FakeClock(), Bus(), Shelf()
-        self.mender, self.sender = Mender(), Sender()
+        self.mender, self.sender, self.bell = Mender(), Sender(), Bell()
         self.hub, self.status = FrameHub("birdbox", Ring(1.0)), CameraStatus("Bird box")
         self.heard: list[SnapshotTaken] = []
         self.bus.on(SnapshotTaken, self.heard.append)
@@ -116,8 +159,11 @@ class House:
             pool=AtOnce(),
             quality={"birdbox": 80},
             mender=self.mender,
+            bells={"birdbox": self.bell},
             links=Links(Url(external) if external else None, lambda address, life: f"{address}?for={life:.0f}"),
             sender=self.sender,
+            captures={"birdbox": self.capture},
+            lifetime=self.lifetime,
         )
 
     def frame(self, number: int) -> None:
@@ -137,6 +183,16 @@ async def test_what_was_seen_before_privacy_began_is_not_made_a_clip_of(house: H
         await house.control.save_clip("birdbox", 30.0)
     with pytest.raises(Unavailable, match="nothing was recorded"):
         await house.control.export("birdbox", 0.0, 1.0)
+
+
+def test_a_trigger_reaches_the_camera_that_is_meant_and_its_refusal_the_one_who_asked(house: House) -> None:
+    assert house.control.trigger("birdbox", 30.0, "pir") == "e1"
+    assert house.bell.rung == [(30.0, "pir")]
+    house.bell.away = True
+    with pytest.raises(Unavailable, match="no frame"):
+        house.control.trigger("birdbox", 30.0, "pir")
+    with pytest.raises(KeyError):
+        house.control.trigger("nobody", 30.0, "pir")
 
 
 async def test_a_snapshot_is_captured_after_the_question_kept_and_told(house: House) -> None:
@@ -207,6 +263,28 @@ async def test_what_is_mended_is_told_to_who_brings_it_to_the_store(house: House
     house.mender.refuses = True
     with pytest.raises(Unavailable, match="the disk refuses: Input/output error"):
         await house.control.mend(id)
+
+
+async def test_a_camera_is_restarted_unless_it_is_closed_on_purpose_or_at_its_end(house: House) -> None:
+    house.control.restart_camera("birdbox")
+    assert house.capture.restarted == 1
+    house.capture.finished = True
+    with pytest.raises(Unavailable, match=r"clip\.mp4 is over"):
+        house.control.restart_camera("birdbox")
+    house.status.state = CameraState.PRIVACY
+    with pytest.raises(Unavailable, match="privacy is on"):
+        house.control.restart_camera("birdbox")
+
+
+async def test_what_has_no_file_cannot_begin_anew(house: House) -> None:
+    for ask in (house.control.reload, house.control.compare, house.control.restart):
+        with pytest.raises(Unavailable, match="without a configuration file"):
+            await ask()
+    filed = House(lifetime=Program()).control
+    assert (await filed.reload()).changed == ("mqtt",)
+    assert (await filed.compare()).changed == ()
+    await filed.restart()
+    assert filed.effective() == {"node": "pi"}
 
 
 def clip(stored: str | None = None) -> Sidecar:

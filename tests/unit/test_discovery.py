@@ -13,7 +13,7 @@ from edgecam.health import Health, StoreState
 from edgecam.knobs import Choice, Number, Switch
 from edgecam.mqtt import discovery
 from edgecam.mqtt.discovery import About, messages, page_url
-from edgecam.mqtt.topics import BUTTONS, Topics
+from edgecam.mqtt.topics import BUTTONS, NODE_BUTTONS, Topics
 from edgecam.settings import SETTINGS
 
 EXAMPLES = Path(__file__).parents[2] / "ha_discovery" / "examples"
@@ -127,7 +127,7 @@ def test_controls_answer_while_the_camera_is_away_and_pictures_do_not(told: dict
 def test_primary_is_what_people_look_at_the_rest_is_config_or_diagnostic(told: dict[str, discovery.Json]) -> None:
     birdbox = entities(told[BIRDBOX])
     primary = {key for key, entity in birdbox.items() if "ent_cat" not in entity}
-    assert primary == {"camera", "motion", "last_motion_picture", "event", "take_snapshot", "save_clip"}
+    assert primary == {"camera", "motion", "last_motion_picture", "event", "take_snapshot", "save_clip", "trigger"}
     assert sum(entity.get("en", True) is True for entity in birdbox.values()) <= 15
     for entity in birdbox.values():
         if entity["p"] in {"sensor", "binary_sensor"}:
@@ -145,7 +145,7 @@ def test_the_offload_of_the_node_is_told_and_what_few_need_is_switched_off(told:
     assert len(shown) <= 15
     assert node["store_state"]["ops"] == list(StoreState)
     for entity in node.values():
-        assert entity["ent_cat"] == "diagnostic"
+        assert entity["ent_cat"] == ("config" if entity["p"] == "button" else "diagnostic")
         assert ("stat_cla" in entity) == ("unit_of_meas" in entity)
 
 
@@ -181,8 +181,9 @@ def test_a_control_has_the_limits_of_its_setting(told: dict[str, discovery.Json]
 def test_every_topic_of_a_template_is_one_that_is_published(told: dict[str, discovery.Json]) -> None:
     """And commands are where we listen."""
     topics = Topics("edgecam/garden-pi")
-    published = {*topics.retained(["birdbox", "gate"]), *(topics.camera(id).event for id in ("birdbox", "gate"))}
+    published = {*topics.retained(config().cameras), *(topics.camera(id).event for id in ("birdbox", "gate"))}
     heard = {f"edgecam/garden-pi/{camera}/{key}/set" for camera in ("birdbox", "gate") for key in (*SETTINGS, *BUTTONS)}
+    heard |= set(map(topics.button, NODE_BUTTONS))
     for message in told.values():
         for entity in entities(message).values():
             for key, value in entity.items():
@@ -195,6 +196,8 @@ def test_every_topic_of_a_template_is_one_that_is_published(told: dict[str, disc
 def test_every_setting_and_button_has_a_control(told: dict[str, discovery.Json]) -> None:
     offered = {entity.get("cmd_t") for entity in entities(told[BIRDBOX]).values()}
     assert offered - {None} == {f"edgecam/garden-pi/birdbox/{key}/set" for key in (*SETTINGS, *BUTTONS)}
+    node = {entity.get("cmd_t") for entity in entities(told[NODE]).values()}
+    assert node - {None} == {f"edgecam/garden-pi/{key}/set" for key in NODE_BUTTONS}
 
 
 def test_without_a_store_there_is_nothing_about_uploads(told: dict[str, discovery.Json]) -> None:
@@ -205,7 +208,7 @@ def test_without_a_store_there_is_nothing_about_uploads(told: dict[str, discover
         components = message["cmps"]
         assert isinstance(components, dict)
         assert components["last_stored"] == {"p": "sensor"}
-    assert set(entities(without[NODE])) == {"connectivity", "problem"}
+    assert set(entities(without[NODE])) == {"connectivity", "problem", *NODE_BUTTONS}
 
 
 def test_the_light_is_a_sensor_where_somebody_watches_it(told: dict[str, discovery.Json]) -> None:
@@ -213,6 +216,24 @@ def test_the_light_is_a_sensor_where_somebody_watches_it(told: dict[str, discove
     dusk = {"source": "synthetic", "image": {"day_night": True}}
     watched = messages(config(cameras={"birdbox": dusk}), ABOUT)
     assert entities(watched[BIRDBOX])["light"]["ops"] == ["day", "night"]
+
+
+def test_each_zone_is_a_motion_sensor_of_its_camera() -> None:
+    zones = {name: {"polygon": [[0, 0], [1, 0], [1, 1]]} for name in ("feeder", "old_tree")}
+    cameras = {"birdbox": {"source": "synthetic", "motion": {"zones": zones}}, "gate": {"source": "synthetic"}}
+    told = messages(config(cameras=cameras), ABOUT)
+    assert not [key for key in entities(told[GATE]) if key.startswith("zone_")]
+    found = entities(told[BIRDBOX])
+    assert found["zone_old_tree"] == {
+        "p": "binary_sensor",
+        "name": "Old tree",
+        "dev_cla": "motion",
+        "stat_t": "edgecam/garden-pi/birdbox/zone/old_tree",
+        "uniq_id": "edgecam_garden-pi_birdbox__zone_old_tree",
+    }
+    assert found["zone_feeder"]["name"] == "Feeder"
+    topics = Topics("edgecam/garden-pi")
+    assert found["zone_feeder"]["stat_t"] in set(topics.retained(config(cameras=cameras).cameras))
 
 
 def test_where_we_do_not_listen_nothing_can_be_pressed() -> None:

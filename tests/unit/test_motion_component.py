@@ -16,10 +16,11 @@ import pytest_asyncio
 import simplejpeg
 
 from edgecam.config import model
-from edgecam.events import Bus, Event, LightChanged, MotionEnded, MotionPicture, MotionStarted, MotionUpdated
+from edgecam.events import Bus, Event, LightChanged, MotionEnded, MotionPicture, MotionStarted, MotionUpdated, ZoneMoved
 from edgecam.frame import Frame, Kind, Use
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
+from edgecam.motion.alarm import Alarm
 from edgecam.motion.component import Motion
 from edgecam.pixels import Planes
 from edgecam.settings import Settings
@@ -55,17 +56,25 @@ def picture(x: int | None, size: int = 40) -> bytes:
 class House:
     """One camera's hub, bus, settings and status around the component."""
 
-    def __init__(self, folder: Path, *, enabled: bool = True, pool: Executor | None = None, frames: int = 2) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        enabled: bool = True,
+        pool: Executor | None = None,
+        frames: int = 2,
+        zones: dict[str, model.Zone] | None = None,
+    ) -> None:
         self.clock, self.bus, self.pool = FakeClock(), Bus(), Counting()
-        config = model.Motion(cooldown=COOLDOWN, settle=1, enabled=enabled, min_frames=frames)
+        config = model.Motion(cooldown=COOLDOWN, settle=1, enabled=enabled, min_frames=frames, zones=zones or {})
         camera = model.Camera.model_validate({"source": "synthetic", "motion": config.model_dump()})
         self.hub = FrameHub("yard", Ring(5.0))
         self.settings = Settings({"yard": camera, "other": camera}, folder / "settings.json", self.bus, self.clock)
         self.status = CameraStatus("Yard")
         self.told: list[Event] = []
-        for kind in (MotionStarted, MotionUpdated, MotionEnded, MotionPicture):
+        for kind in (MotionStarted, MotionUpdated, MotionEnded, MotionPicture, ZoneMoved):
             self.bus.on(kind, self.told.append)
-        self.motion = Motion(
+        self.alarm = Alarm(
             id="yard",
             config=config,
             hub=self.hub,
@@ -73,6 +82,16 @@ class House:
             settings=self.settings,
             status=self.status,
             clock=self.clock,
+            pool=self.pool,
+        )
+        self.motion = Motion(
+            id="yard",
+            config=config,
+            hub=self.hub,
+            bus=self.bus,
+            settings=self.settings,
+            status=self.status,
+            alarm=self.alarm,
             pool=pool or self.pool,
         )
         self._number = 0
@@ -95,6 +114,15 @@ class House:
         count = round(seconds * FPS)
         await self.show(*[picture(round(300 * step / count), size) for step in range(count)])
 
+    async def live(self) -> None:
+        """Motion, and the alarm that keeps the time for it and goes on when motion has failed."""
+        alarm = asyncio.create_task(self.alarm.run())
+        try:
+            await self.motion.run()
+        finally:
+            alarm.cancel()
+            await asyncio.gather(alarm, return_exceptions=True)
+
     def of(self, kind: type[T]) -> list[T]:
         return [event for event in self.told if isinstance(event, kind)]
 
@@ -105,7 +133,7 @@ STILL = picture(None)
 @pytest_asyncio.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     house = House(tmp_path)
-    task = asyncio.create_task(house.motion.run())
+    task = asyncio.create_task(house.live())
     await settle()
     yield house
     task.cancel()
@@ -128,6 +156,57 @@ async def test_somebody_walks_by_and_it_is_one_event_from_first_to_last_movement
     assert not house.status.moving
     assert house.status.last_motion == ended.at
     assert house.status.last_motion_mono == ended.mono
+
+
+LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+SKY = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.3), (0.0, 0.3))
+
+
+async def test_a_walk_through_a_zone_switches_its_sensor_and_names_it(tmp_path: Path) -> None:
+    house = House(tmp_path, zones={"sky": model.Zone(polygon=SKY), "left": model.Zone(polygon=LEFT, cooldown=1)})
+    life = asyncio.create_task(house.live())
+    await house.quiet(3)
+    await house.walk(2)
+    assert house.status.moving
+    assert house.status.zones <= {"left"}
+    await house.quiet(COOLDOWN + 2)
+    assert [(it.zone, it.moving) for it in house.of(ZoneMoved)] == [("left", True), ("left", False)]
+    on, off = house.of(ZoneMoved)
+    [ended] = house.of(MotionEnded)
+    assert ended.zones == ("left",)
+    assert ended.since <= on.at < off.at < ended.at  # it went on to the right
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
+
+
+async def test_a_trigger_works_while_nobody_looks_for_motion_and_costs_no_look(tmp_path: Path) -> None:
+    house = House(tmp_path, enabled=False)
+    life = asyncio.create_task(house.live())
+    await house.quiet(1)
+    id = house.alarm.trigger(3, "pir")
+    await house.quiet(5)
+    assert [it.event_id for it in house.of(MotionEnded)] == [id]
+    assert house.of(MotionPicture)[-1].jpeg == STILL
+    assert (house.pool.done, house.status.looks) == (0, 0)
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
+
+
+async def test_a_trigger_works_after_the_watch_for_motion_has_failed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(config: model.Motion) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("edgecam.motion.eye.eye", fail)
+    await house.quiet(1)
+    alarm = asyncio.create_task(house.alarm.run())
+    await settle()
+    house.alarm.trigger(3, "pir")
+    await house.quiet(5)
+    assert len(house.of(MotionEnded)) == 1
+    alarm.cancel()
+    await asyncio.gather(alarm, return_exceptions=True)
 
 
 async def test_a_pause_shorter_than_the_cooldown_is_one_event(house: House) -> None:
@@ -241,7 +320,7 @@ async def test_switched_on_again_it_settles_first_and_then_sees(house: House) ->
 
 async def test_detection_off_in_the_file_looks_at_nothing(tmp_path: Path) -> None:
     house = House(tmp_path, enabled=False)
-    task = asyncio.create_task(house.motion.run())
+    task = asyncio.create_task(house.live())
     await house.walk(2)
     assert house.pool.done == 0
     assert house.hub.demand[Want.MOTION] == 0
@@ -337,7 +416,7 @@ async def test_coded_video_is_not_looked_at(house: House) -> None:
 
 async def test_a_stop_in_the_middle_of_an_event_ends_it(tmp_path: Path) -> None:
     house = House(tmp_path)
-    task = asyncio.create_task(house.motion.run())
+    task = asyncio.create_task(house.live())
     await house.quiet(3)
     await house.walk(1)
     task.cancel()
@@ -353,12 +432,12 @@ async def test_what_fails_in_the_pool_ends_this_life_and_the_next_one_works(
     house = House(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr("edgecam.motion.luma.of_jpeg", lambda data, width: 1 / 0)
-        life = asyncio.create_task(house.motion.run())
+        life = asyncio.create_task(house.live())
         await house.quiet(1)
         assert life.done()
         with pytest.raises(ZeroDivisionError):
             await life
-    life = asyncio.create_task(house.motion.run())
+    life = asyncio.create_task(house.live())
     await house.quiet(4)
     await house.walk(2)
     assert len(house.of(MotionStarted)) == 1
@@ -382,7 +461,7 @@ class Held(Executor):
 async def test_a_slow_look_is_never_joined_by_a_second_one(tmp_path: Path) -> None:
     pool = Held()
     house = House(tmp_path, pool=pool)
-    life = asyncio.create_task(house.motion.run())
+    life = asyncio.create_task(house.live())
     await house.quiet(2)
     assert len(pool.waiting) == 1
     house.settings.set("yard", "motion_detection", False)
@@ -402,7 +481,7 @@ async def test_a_slow_look_is_never_joined_by_a_second_one(tmp_path: Path) -> No
 async def test_a_look_that_ends_as_privacy_begins_starts_no_event(tmp_path: Path) -> None:
     pool = Held()
     house = House(tmp_path, pool=pool, frames=1)
-    life = asyncio.create_task(house.motion.run())
+    life = asyncio.create_task(house.live())
     for jpeg in (*[STILL] * 40, picture(100)):
         await house.show(jpeg)
         if jpeg is STILL:
@@ -423,7 +502,7 @@ async def test_a_missing_library_is_one_sentence_that_helps(tmp_path: Path, monk
     monkeypatch.setitem(sys.modules, "cv2", None)
     monkeypatch.delitem(sys.modules, "edgecam.motion.luma", raising=False)
     monkeypatch.delattr("edgecam.motion.luma", raising=False)
-    life = asyncio.create_task(house.motion.run())
+    life = asyncio.create_task(house.live())
     await house.quiet(1)
     assert life.done()
     with pytest.raises(RuntimeError, match="pip install opencv-python-headless"):

@@ -20,7 +20,7 @@ class Jumpy:
         self.tuned = (50, 0.3)
 
     def look(self, luma: Luma, now: float) -> Look:
-        return Look(moving=True, score=70, area=5.0)
+        return Look(moving=True, score=70, area=5.0, zones=("door",))
 
     def reset(self) -> None:
         self.resets += 1

@@ -15,6 +15,7 @@ from edgecam.config.load import ConfigErrors
 from edgecam.motion.detector import Look
 from edgecam.motion.gate import Gate
 from edgecam.motion.scan import Finds, FoundEvent, scan, scan_json, scan_text, settings
+from edgecam.motion.sensors import Sensors
 from edgecam.motion.video import Unreadable, Video
 
 FPS = 10
@@ -179,7 +180,7 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
 
 
 def test_runs_and_events_of_drawn_looks() -> None:
-    finds = Finds(Gate(confirm=2, cooldown=5))
+    finds = Finds(Gate(confirm=2, cooldown=5), Sensors({}, 2, 5))
     for number, look in enumerate(".#..###..##.......##"):
         finds.look(10 * number, float(number), Look(moving=look == "#", score=number))
     finds.close()
@@ -188,6 +189,29 @@ def test_runs_and_events_of_drawn_looks() -> None:
         FoundEvent(40, 100, 4.0, 10.0, peak_score=10),
         FoundEvent(180, 190, 18.0, 19.0, peak_score=19),
     ]
+
+
+LEFT = [(0, 0), (0.4, 0), (0.4, 1), (0, 1)]
+RIGHT = [(0.6, 0), (1, 0), (1, 1), (0.6, 1)]
+ABOVE = [(0, 0), (1, 0), (1, 0.3), (0, 0.3)]
+
+
+def test_an_event_names_the_zones_that_were_crossed_in_the_files_order(avi: Path) -> None:
+    zones = {name: model.Zone(polygon=it) for name, it in {"right": RIGHT, "sky": ABOVE, "left": LEFT}.items()}
+    found = scan(avi, model.Motion(cooldown=5, zones=zones), fps=FPS)
+    assert [event.zones for event in found.events] == [("right", "left")] * 2
+    assert [event["zones"] for event in json.loads(scan_json(found))["events"]] == [["right", "left"]] * 2
+    assert "right, left" in scan_text(found)
+    assert found.motion == scan(avi, CONFIG, fps=FPS).motion  # the zones change nothing else
+
+
+def test_a_zone_of_the_event_before_is_not_one_of_the_next() -> None:
+    zones = {name: model.Zone(polygon=LEFT, cooldown=60) for name in ("near", "far")}
+    finds = Finds(Gate(confirm=2, cooldown=2), Sensors(zones, 2, 2))
+    touched = ["", "near", "near", "", "", "", "far", "far", "near", "", "", ""]
+    for number, zone in enumerate(touched):
+        finds.look(number, float(number), Look(moving=bool(zone), zones=(zone,) if zone else ()))
+    assert [event.zones for event in finds.events] == [("near",), ("far",)]  # one look in the near one is none
 
 
 def test_the_settings_of_a_camera_are_taken_from_the_file(tmp_path: Path) -> None:

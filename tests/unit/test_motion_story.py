@@ -5,7 +5,7 @@ from typing import TypeVar
 from edgecam.events import Box, Bus, Event, MotionEnded, MotionPicture, MotionStarted, MotionUpdated
 from edgecam.frame import Frame, Kind
 from edgecam.motion.detector import Look
-from edgecam.motion.story import Story, event_id
+from edgecam.motion.story import Moment, Story, event_id
 from edgecam.motion.tally import NOWHERE, Tally
 
 T = TypeVar("T", bound=Event)
@@ -22,11 +22,11 @@ def look(score: int = 50, area: float = 2.0, box: Box | None = (0.1, 0.1, 0.2, 0
 class Told:
     """A story and what it told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *zones: str) -> None:
         bus = Bus()
         self.events: list[Event] = []
         bus.on(Event, self.events.append)
-        self.story = Story("yard", bus, lambda frame, as_event: bus.publish(as_event(frame)))
+        self.story = Story("yard", bus, lambda frame, as_event: bus.publish(as_event(frame)), zones)
 
     def of(self, kind: type[T]) -> list[T]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -102,6 +102,50 @@ def test_something_larger_is_told_at_most_every_five_seconds_with_its_picture() 
         told.story.moved()
     assert [update.mono for update in told.of(MotionUpdated)] == [6.0, 11.0]
     assert [picture.jpeg for picture in told.of(MotionPicture)] == [b"jpeg of 1", b"jpeg of 6", b"jpeg of 11"]
+
+
+def test_a_zone_that_is_touched_for_the_first_time_is_told_in_the_files_order() -> None:
+    told = Told("door", "tree", "path")
+    told.story.moving(look(), frame(1.0), ["path"])
+    told.story.started()
+    for at, zones in ((2.0, ["path"]), (6.5, ["door"]), (7.0, []), (12.0, ["path"])):
+        told.story.moving(look(), frame(at), zones)
+        told.story.moved()
+    told.story.ended()
+    assert [it.zones for it in told.of(MotionStarted)] == [("path",)]
+    assert [(it.mono, it.zones) for it in told.of(MotionUpdated)] == [(6.5, ("door", "path"))]
+    assert [it.zones for it in told.of(MotionEnded)] == [("door", "path")]
+
+
+def test_a_triggered_event_lasts_as_long_as_it_is_held_and_has_the_picture_that_was_asked_for() -> None:
+    told = Told()
+    told.story.triggered(Moment(1.0, 1_790_000_001.0), "pir")
+    told.story.seen(frame(1.2))
+    told.story.held(Moment(9.0, 1_790_000_009.0))
+    told.story.ended()
+    [started], [ended] = told.of(MotionStarted), told.of(MotionEnded)
+    assert (started.cause, started.score, started.area, started.box) == ("pir", 0, 0.0, NOWHERE)
+    assert (ended.cause, ended.event_id, ended.mono, ended.duration) == ("pir", started.event_id, 9.0, 8.0)
+    assert [(it.jpeg, it.final) for it in told.of(MotionPicture)] == [(b"jpeg of 1.2", False), (b"jpeg of 1.2", True)]
+
+
+def test_a_picture_of_motion_is_better_than_one_that_was_asked_for() -> None:
+    told = Told()
+    told.story.triggered(Moment(1.0, 1_790_000_001.0), "pir")
+    told.story.moving(look(), frame(1.1))
+    told.story.moved()
+    told.story.seen(frame(1.2))
+    told.story.held(Moment(1.0, 1_790_000_001.0))
+    told.story.ended()
+    assert told.of(MotionPicture)[-1].jpeg == b"jpeg of 1.1"
+    assert told.of(MotionEnded)[0].mono == 1.1  # motion reaches beyond the trigger
+
+
+def test_without_any_picture_the_event_is_told_all_the_same() -> None:
+    told = Told()
+    told.story.triggered(Moment(1.0, 1_790_000_001.0), "pir")
+    told.story.ended()
+    assert [type(it) for it in told.events] == [MotionStarted, MotionEnded]
 
 
 def test_motion_without_a_place_is_the_whole_picture() -> None:

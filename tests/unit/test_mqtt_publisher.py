@@ -5,12 +5,15 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from asking import Desk
 from edgecam.config import model
+from edgecam.config.places import ConfigErrors, Problem, Spot
 from edgecam.control import Unavailable
 from edgecam.events import (
     Bus,
@@ -19,12 +22,15 @@ from edgecam.events import (
     ClipLost,
     ClipSaved,
     ClipStored,
+    ConfigRefused,
+    ConfigReloaded,
     KeyTaken,
     MotionEnded,
     MotionPicture,
     MotionStarted,
     MotionUpdated,
     SnapshotTaken,
+    ZoneMoved,
 )
 from edgecam.frame import Frame, Kind, Stamp
 from edgecam.health import CameraStatus, Health, StoreState
@@ -50,6 +56,7 @@ class Board:
         self.forgotten: list[str] = []
         self.owned: set[str] = set()
         self.announced = 0
+        self.sure: list[str] = []
         self._callbacks: dict[str, Callable[[Incoming], None]] = {}
 
     def set(self, topic: str, payload: str, *, rank: Rank = Rank.STATE, qos: int = 1) -> None:
@@ -62,8 +69,10 @@ class Board:
     def forget(self, topic: str) -> None:
         self.forgotten.append(topic)
 
-    def send(self, topic: str, payload: str) -> None:
+    def send(self, topic: str, payload: str, *, correlation: bytes | None = None, surely: bool = False) -> None:
         self.said.append((topic, payload))
+        if surely:
+            self.sure.append(topic)
 
     def subscribe(self, name: str, callback: Callable[[Incoming], None]) -> None:
         self._callbacks[name] = callback
@@ -78,6 +87,9 @@ class Board:
         if callback := self._callbacks.get(name):
             callback(Incoming(topic, payload, retain))
 
+    def press(self, button: str, payload: bytes = b"PRESS", *, retain: bool = False) -> None:
+        self.hear("edgecam/pi/+/set", f"edgecam/pi/{button}/set", payload, retain=retain)
+
     def command(self, what: str, payload: bytes, *, retain: bool = False) -> None:
         self.hear("edgecam/pi/+/+/set", f"edgecam/pi/{what}/set", payload, retain=retain)
 
@@ -90,29 +102,13 @@ class Board:
         return sum(t == topic for t, _ in self.said)
 
 
-class Shutter:
-    """A control whose pictures come when the test says so."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def take_snapshot(self, camera: str) -> None:
-        self.asked.append(camera)
-        await asyncio.shield(self.answer)
-
-    async def save_clip(self, camera: str, last: float) -> None:
-        self.asked.append(f"{camera} {last:g} s")
-        await asyncio.shield(self.answer)
-
-
 class House:
     """Everything a publisher needs, with two cameras."""
 
     def __init__(self, folder: Path, mqtt: dict[str, object], birdbox: dict[str, object], **sections: object) -> None:
         cameras = {"birdbox": {"source": "synthetic", **birdbox}, "gate": {"source": "synthetic"}}
         self.config = model.Config.model_validate({"mqtt": {"host": "broker", **mqtt}, "cameras": cameras, **sections})
-        self.board, self.clock, self.bus, self.shutter = Board(), FakeClock(), Bus(), Shutter()
+        self.board, self.clock, self.bus, self.shutter = Board(), FakeClock(), Bus(), Desk()
         self.status = {id: CameraStatus(id) for id in cameras}
         self.health = Health("pi", "a1b2c3", self.clock, self.status)
         self.settings = Settings(self.config.cameras, folder / "settings.json", self.bus, self.clock)
@@ -266,6 +262,7 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
             "score": 40,
             "area": 1.23,
             "zones": [],
+            "cause": "motion",
             "box": [0.1, 0.2, 0.3457, 0.4],
             "since": "2026-09-21T14:13:20.000Z",
             "suppressed": None,
@@ -278,6 +275,7 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
             "score": 40,
             "area": 1.23,
             "zones": [],
+            "cause": "motion",
         }
         house.bus.publish(goes_on())
         assert board.json(f"{BASE}/event")["event_type"] == "motion_updated"
@@ -287,6 +285,38 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
         ended = board.json(f"{BASE}/event")
         assert (ended["event_type"], ended["duration"], ended["zones"]) == ("motion_ended", 12.5, ["feeder"])
         assert board.json(f"{BASE}/motion/attributes")["since"] == "2026-09-21T14:13:20.000Z"
+
+
+FEEDER: dict[str, object] = {"zones": {"feeder": {"polygon": [[0, 0], [1, 0], [1, 1]]}}}
+
+
+async def test_each_zone_is_on_and_off_by_itself_and_off_at_the_start(furnish: Furnish) -> None:
+    house = furnish(motion=FEEDER)
+    zone = f"{BASE}/zone/feeder"
+    async with living(house) as board:
+        assert board.now[zone] == "OFF"
+        assert zone in board.owned
+        assert not [topic for topic in board.owned if "/gate/zone/" in topic]
+        for moving, payload in ((True, "ON"), (False, "OFF")):
+            house.bus.publish(ZoneMoved(camera="birdbox", at=1_790_000_000.0, zone="feeder", moving=moving))
+            assert board.now[zone] == payload
+        assert board.now[f"{BASE}/motion"] == "OFF"
+
+
+async def test_a_zone_in_which_something_moves_is_on_from_the_first_message(furnish: Furnish) -> None:
+    house = furnish(motion=FEEDER)
+    house.status["birdbox"].zones.add("feeder")
+    async with living(house) as board:
+        assert board.now[f"{BASE}/zone/feeder"] == "ON"
+
+
+async def test_a_triggered_event_says_what_triggered_it(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(replace(starts(), cause="pir"))
+        assert board.json(f"{BASE}/event")["cause"] == "pir"
+        assert board.json(f"{BASE}/motion/attributes")["cause"] == "pir"
+        assert board.now[f"{BASE}/motion"] == "ON"
 
 
 HERE = "https://cam.example.org/"
@@ -337,6 +367,7 @@ async def test_clips_are_announced_with_what_proves_them(furnish: Furnish) -> No
             "time": "2026-09-21T14:13:30.000Z",
             "score": 71,
             "zones": [],
+            "cause": "motion",
             "duration": 10.0,
             "part": 1,
             "id": "20260921T141320000Z-birdbox-event-k3x7qa",
@@ -764,6 +795,86 @@ async def test_the_last_minute_is_saved_by_a_press_and_other_lengths_by_their_na
         assert house.shutter.asked[2:] == ["birdbox 60 s"]
     assert caplog.text.count("birdbox: no clip: privacy is on") == 3
     assert caplog.text.count("birdbox/save_clip/set: ignored: must be PRESS or a duration") == 2
+
+
+@pytest.mark.parametrize(
+    ("what", "asked"),
+    [
+        ("birdbox/restart", "restart birdbox"),
+        ("reload", "reload"),
+        ("restart", "restart"),
+    ],
+)
+async def test_buttons_of_camera_and_node_do_what_they_say_and_never_a_replay(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture, what: str, asked: str
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        press = board.command if "/" in what else board.press
+        press(what, b"PRESS", retain=True)
+        press(what, b"")
+        press(what, b"GO")
+        await settle()
+        assert (house.shutter.asked, board.forgotten) == ([], [f"edgecam/pi/{what}/set"])
+        press(what, b"PRESS")
+        await settle()
+        assert house.shutter.asked == [asked]
+        house.shutter.answer.set_exception(Unavailable("the sun is too bright"))
+        press(what, b"PRESS")
+        await settle()
+    assert f"{what}/set: ignored and cleared" in caplog.text
+    assert f"{what}/set: ignored: must be PRESS" in caplog.text
+    assert ": the sun is too bright" in caplog.text
+
+
+async def test_an_event_is_triggered_by_a_press_or_for_a_time(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        for payload in (b"PRESS", b"10s", b"11m", b"now"):
+            board.command("birdbox/trigger", payload)
+        await settle()
+        assert house.shutter.asked == ["trigger birdbox 30 s mqtt", "trigger birdbox 10 s mqtt"]
+        house.shutter.answer.set_exception(Unavailable("privacy is on"))
+        board.command("birdbox/trigger", b"PRESS")
+        await settle()
+    assert "birdbox: no event: privacy is on" in caplog.text
+    assert (
+        caplog.text.count("birdbox/trigger/set: ignored: must be a duration from 1s to 10m such as 30s, or PRESS") == 2
+    )
+
+
+async def test_a_wrong_file_is_no_news_for_the_log_when_a_button_meets_it(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.shutter.answer.set_exception(ConfigErrors([Problem(Spot("config.yaml", 3, 1), "mqtt", "is wrong")]))
+        board.press("reload")
+        board.press("no_such")
+        await settle()
+    assert "is wrong" not in caplog.text
+    assert "no_such/set: ignored: nothing of that name can be set" in caplog.text
+
+
+async def test_what_a_reload_did_is_an_event_of_the_node_that_nobody_misses(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(ConfigReloaded(at=1.0, changed=("mqtt.host",), restarted=("everything",)))
+        assert board.json("edgecam/pi/event") == {
+            "event_type": "config_reloaded",
+            "time": "1970-01-01T00:00:01.000Z",
+            "changed": ["mqtt.host"],
+            "restarted": ["everything"],
+        }
+        assert board.sure == ["edgecam/pi/event"]
+        house.bus.publish(ConfigRefused(at=2.0, problems=("config.yaml:3:1: mqtt: is wrong",)))
+        assert board.json("edgecam/pi/event") == {
+            "event_type": "config_error",
+            "time": "1970-01-01T00:00:02.000Z",
+            "problems": ["config.yaml:3:1: mqtt: is wrong"],
+        }
 
 
 async def test_home_assistant_is_welcomed_once_after_a_little_while(furnish: Furnish) -> None:

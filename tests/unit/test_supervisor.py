@@ -249,3 +249,23 @@ async def test_a_component_that_will_not_stop_is_left_behind_and_the_others_stil
     free.set()
     await settle()
     assert ended == ["polite"]
+
+
+async def test_who_is_in_a_hurry_has_the_next_life_at_once_and_only_that_one() -> None:
+    clock, vitals, began = FakeClock(), Vitals("cat"), list[float]()
+
+    async def dies() -> None:
+        began.append(clock.monotonic())
+        raise OSError("no route to host")
+
+    task = asyncio.create_task(keep(Cat(*[dies] * 8, _forever), clock, vitals, jitter=lambda: 1.0))
+    await clock.advance(8.0)  # lives at 0, 1, 3, 7 s
+    vitals.hurry.set()
+    await settle()
+    assert [at - began[0] for at in began] == [0, 1, 3, 7, 8]
+    await clock.advance(15.9)
+    assert len(began) == 5
+    await clock.advance(0.1)
+    assert len(began) == 6
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

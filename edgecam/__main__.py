@@ -68,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     cameras.add_argument("--json", action="store_true", help="for programs")
     cameras.add_argument("--write", type=Path, metavar="DIR", help="one file per camera, never over an existing one")
 
+    discovery = command("discovery", _discovery, "Show what Home Assistant would be told, without connecting.")
+    configured(discovery)
+    discovery.add_argument("--json", action="store_true", help="the messages by their topics, for programs")
+    discovery.add_argument("--clear", action="store_true", help="connect, and remove all that edgecam retains there")
+
     trials = command("test", _test, "One real round trip: says which step failed, and the likely cure.").add_subparsers(
         required=True, metavar="WHAT", dest="what"
     )
@@ -230,6 +235,18 @@ def _spool(arguments: argparse.Namespace) -> int:
         return _complain(errors)
     places = local.places(config.state_path(os.environ), os.environ, service=place == PLACES[0])
     return spool.main(arguments.what, config, os.environ, local.Daemon(places), as_json=arguments.json)
+
+
+def _discovery(arguments: argparse.Namespace) -> int:
+    from edgecam import discovery
+    from edgecam.config.load import ConfigErrors, load
+
+    try:
+        config = load(_place(arguments), environ=os.environ, overrides=arguments.set).config
+        daemon = _daemon(arguments)
+    except ConfigErrors as errors:
+        return _complain(errors)
+    return discovery.main(config, os.environ, daemon, clear=arguments.clear, as_json=arguments.json)
 
 
 def _clip(arguments: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edgecam import aside, local
 from edgecam.almanac import Almanac
+from edgecam.board import Board
 from edgecam.camera import Camera
 from edgecam.clock import Clock, boot_id, kernel_synced, newest
 from edgecam.config.model import Config
@@ -190,6 +191,9 @@ class Daemon:
             local=local.place(self._state, self._environ),
         )
         self.health.http = await web.bind()
+        board = Board(self.health, clock)
+        await board.look()
+        self._add(board)
         self._add_keeper(finisher, uploader)
         if uploader:
             self._add(uploader)
@@ -288,6 +292,7 @@ class Daemon:
             return
         from edgecam.mqtt.client import Mqtt
         from edgecam.mqtt.discovery import page_url
+        from edgecam.mqtt.memory import Announced
         from edgecam.mqtt.publish import Publisher
 
         mqtt = Mqtt(
@@ -309,6 +314,7 @@ class Daemon:
             clock=self._clock,
             control=control,
             pool=pool,
+            announced=Announced(self._state),
             url=page_url(self._config.http.external_url, self.health.http or "", socket.gethostname()),
             links=self._links,
         )

@@ -3,12 +3,10 @@
 Feeds `/api/health`, `/metrics`, MQTT and the watchdog. Loop thread only.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from math import inf
-from pathlib import Path
 
 from edgecam import __version__
 from edgecam.almanac import Almanac
@@ -159,6 +157,54 @@ class DiskStatus:
     """Of those, what a store still wanted."""
 
 
+@dataclass(frozen=True, slots=True)
+class BoardStatus:
+    """What the box tells of itself; None: it cannot. Replaced as a whole by the board."""
+
+    model: str | None = None
+    """What its maker calls it."""
+    senses: frozenset[str] = frozenset()
+    """Of `temperature wifi_signal under_voltage throttled`: what this box has, whether or not it can be read now."""
+    temperature: float | None = None
+    """Of the processor, in degrees Celsius."""
+    load: float | None = None
+    """Threads that want to run, on average of the last minute."""
+    load_percent: int | None = None
+    """The same, of what all cores can do."""
+    memory_percent: int | None = None
+    """Used."""
+    memory_available: int | None = None
+    """Bytes."""
+    rss: int | None = None
+    """Bytes of this process."""
+    cma_free: int | None = None
+    """Bytes left of the memory that camera buffers come from (CMA)."""
+    interface: str | None = None
+    """The Wi-Fi that is up."""
+    signal: int | None = None
+    """How well it hears, in dBm."""
+    under_voltage: bool | None = None
+    """The supply is too weak, now or a moment ago."""
+    throttled: bool | None = None
+    """The processor is slowed down now."""
+    under_voltage_seen: bool | None = None
+    """At any time since the box started."""
+    throttled_seen: bool | None = None
+    installed: str | None = None
+    """Version of the package on the disk."""
+
+    def problems(self) -> list[str]:
+        """What a person should do something about. A weak supply slows the processor down by itself."""
+        if self.under_voltage:
+            return [
+                "the power supply is too weak: the voltage drops; a better supply or a shorter, thicker cable helps"
+            ]
+        if self.throttled:
+            heat = "" if self.temperature is None else f" at {self.temperature:.0f} °C"
+            return [f"the processor is slowed down{heat}: it is too hot; a heat sink or a fan helps"]
+        return []
+
+
 @dataclass(slots=True)
 class MqttStatus:
     """Owned by the MQTT client, but for `rival`."""
@@ -181,6 +227,7 @@ class Health:
     cameras: dict[str, CameraStatus]
     spool: SpoolStatus = field(default_factory=SpoolStatus)
     disk: DiskStatus = field(default_factory=DiskStatus)
+    board: BoardStatus = BoardStatus()
     mqtt: MqttStatus = field(default_factory=MqttStatus)
     http: str | None = None
     """The address that is really bound, as a URL."""
@@ -203,6 +250,7 @@ class Health:
         """Everything that a person should look at, worst first; empty when all is well."""
         storage = self.storage_trouble()
         found = [storage] if storage else []
+        found += self.board.problems()
         if self.almanac and self.almanac.doubt:
             held = self.almanac.hold if self.spool.state is not StoreState.OFF else None
             found.append(held or self.almanac.doubt)
@@ -235,11 +283,9 @@ class Health:
             "instance": self.instance,
             "started": iso(self.started),
             "http": self.http,
-            "load": round(os.getloadavg()[0], 2),
-            "memory": {"rss": _rss(), "cma_free": cma_free()},
-            "temperature": temperature(),
+            **board_json(self.board),
             "clock": self._clock(),
-            "disk": asdict(self.disk),
+            "disk": disk_json(self.disk),
             "spool": spool_json(self.spool),
             "mqtt": asdict(self.mqtt),
             "cameras": {id: camera_json(camera) for id, camera in self.cameras.items()},
@@ -251,6 +297,34 @@ class Health:
         doubt = self.almanac.doubt if self.almanac else None
         kernel = self.almanac.kernel if self.almanac else None
         return {"state": "unsynced" if doubt else "synced", "reason": doubt, "kernel": kernel}
+
+
+def board_json(board: BoardStatus) -> dict[str, object]:
+    """The box as plain JSON data; bytes, degrees Celsius, dBm."""
+    return {
+        "installed": board.installed or __version__,
+        "model": board.model,
+        "load": board.load,
+        "load_percent": board.load_percent,
+        "memory": {
+            "rss": board.rss,
+            "cma_free": board.cma_free,
+            "available": board.memory_available,
+            "used_percent": board.memory_percent,
+        },
+        "temperature": board.temperature,
+        "wifi": {"interface": board.interface, "signal": board.signal},
+        "under_voltage": board.under_voltage,
+        "throttled": board.throttled,
+        "since_boot": {"under_voltage": board.under_voltage_seen, "throttled": board.throttled_seen},
+    }
+
+
+def disk_json(disk: DiskStatus) -> dict[str, object]:
+    used = None
+    if disk.total and disk.free is not None:
+        used = round(100 * (1 - disk.free / disk.total))
+    return {**asdict(disk), "used_percent": used}
 
 
 def camera_json(status: CameraStatus) -> dict[str, object]:
@@ -279,30 +353,3 @@ def _plain(status: CameraStatus | SpoolStatus, *times: str) -> dict[str, object]
     for name in times:
         found[name] = None if found[name] is None else iso(found[name])
     return found
-
-
-def _rss() -> int | None:
-    """Resident bytes of this process, from proc(5) statm."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def cma_free(meminfo: Path = Path("/proc/meminfo")) -> int | None:
-    """Free bytes of the memory that camera buffers come from (CMA); None on a box without any."""
-    try:
-        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if line.startswith("Cma"))
-        total, free = (int(fields[name].split()[0]) * 1024 for name in ("CmaTotal", "CmaFree"))
-    except (OSError, ValueError, KeyError, IndexError):
-        return None
-    return free if total else None
-
-
-def temperature() -> float | None:
-    """Degrees Celsius of the first thermal zone; None on a box that has none."""
-    try:
-        return round(int(Path("/sys/class/thermal/thermal_zone0/temp").read_text()) / 1000, 1)
-    except (OSError, ValueError):
-        return None

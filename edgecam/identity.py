@@ -34,20 +34,33 @@ def identify(configured: str | None, state: Path, hostname: str | None = None) -
     """
     host = _as_node(hostname or socket.gethostname())
     path = state / "identity.json"
-    try:
-        kept = json.loads(path.read_bytes())
-        known = Identity(_as_node(str(kept["node"])), re.sub("[^0-9a-f]", "", kept["instance"])[:6])
-    except FileNotFoundError:
-        known = Identity(configured or host, secrets.token_hex(3))
-    except (ValueError, KeyError, TypeError) as error:
-        log.error("identity: %s is unreadable (%s); this installation gets a new identity", path, error)
-        known = Identity(configured or host, secrets.token_hex(3))
+    kept = recall(state)
+    known = kept or Identity(configured or host, secrets.token_hex(3))
     if configured is None and known.node != host:
         log.warning("this host is now called %s; the node stays %s (set `node:` to choose)", host, known.node)
     identity = Identity(configured or known.node, known.instance)
-    if not path.exists() or identity != known:
+    if identity != kept:
         durable.write_json(path, asdict(identity))
     return identity
+
+
+def recall(state: Path) -> Identity | None:
+    """The one that was kept; None when there is none. Raises OSError when it is there and cannot be read."""
+    path = state / "identity.json"
+    try:
+        kept = json.loads(path.read_bytes())
+        return Identity(_as_node(str(kept["node"])), re.sub("[^0-9a-f]", "", kept["instance"])[:6])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        log.error("identity: %s is unreadable (%s); this installation gets a new identity", path, error)
+        return None
+
+
+def as_known(configured: str | None, state: Path) -> Identity:
+    """Who this box is, or would be: nothing is kept. A box that never ran has no digits. Raises OSError."""
+    known = recall(state) or Identity(_as_node(socket.gethostname()), "")
+    return Identity(configured or known.node, known.instance)
 
 
 def signing_key(state: Path) -> bytes:

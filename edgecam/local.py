@@ -77,6 +77,16 @@ class Daemon:
     def __init__(self, places: list[Path]) -> None:
         self._places = places
 
+    def lives(self) -> bool:
+        """Whether somebody listens there, even if not to us. Raises nothing."""
+        try:
+            self._open().close()
+        except Away as error:
+            return isinstance(error.__cause__, PermissionError)
+        except OSError:
+            return False
+        return True
+
     def ask(self, method: str, path: str, body: object = None) -> Mapping[str, object]:
         """The JSON object of an answer."""
         with self._answer(method, path, body) as answer:
@@ -111,8 +121,8 @@ class Daemon:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
                 try:
                     return dial(path, PATIENCE)
-                except PermissionError:
-                    raise Away(f"you may not talk to the daemon at {path}: be root or of its group") from None
+                except PermissionError as error:
+                    raise Away(f"you may not talk to the daemon at {path}: be root or of its group") from error
         looked = " and ".join(map(str, self._places))
         raise Away(f"edgecam is not running (nobody answers at {looked}): start it, or name its file with -c")
 

@@ -42,6 +42,8 @@ class Post:
 
     def announce(self) -> None: ...
 
+    async def settled(self) -> None: ...
+
 
 class House:
     def __init__(self, folder: Path, base: str | None = "https://cams.example.org/") -> None:

@@ -4,18 +4,20 @@ Pure. Every id comes from the ids in the configuration, so names may change with
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from string import Template
-from typing import cast
 from urllib.parse import urlsplit
 
+from edgecam import __version__
 from edgecam.config import model
 from edgecam.config.model import title
 from edgecam.config.units import is_loopback
+from edgecam.health import Health
 from edgecam.links import base
 
 NEEDS_STORE = frozenset(
@@ -34,8 +36,17 @@ NEEDS_STORE = frozenset(
 )
 """Entities that say nothing where nothing leaves the box."""
 
+NEEDS_SENSE = frozenset({"temperature", "throttled", "under_voltage", "wifi_signal"})
+"""Entities of what not every box can tell: `BoardStatus.senses` says which it can."""
+
 NEEDS_COMMANDS = frozenset({"button", "number", "select", "switch"})
 """Platforms that are lies where we do not listen."""
+
+COMMANDING = frozenset({"cmd_t", "pl_inst"})
+"""Keys of others that are."""
+
+NAMELESS = frozenset({"device_automation"})
+"""Platforms that are no entities: they have no id."""
 
 MODELS = {
     "picamera2": "Raspberry Pi camera",
@@ -59,6 +70,16 @@ class About:
     version: str
     url: str
     """The page, as `page_url` gives it."""
+    hardware: str | None = None
+    """What the maker calls the box, if it says so."""
+    senses: frozenset[str] = frozenset()
+    """Of `NEEDS_SENSE`: what this box can tell."""
+
+
+def about(health: Health, url: str) -> About:
+    """As the status board tells it."""
+    board = health.board
+    return About(health.node, health.instance, __version__, url, board.model, board.senses)
 
 
 def messages(config: model.Config, about: About) -> dict[str, Json]:
@@ -67,39 +88,95 @@ def messages(config: model.Config, about: About) -> dict[str, Json]:
     if mqtt is None or not mqtt.discovery:
         return {}
     prefix, base = mqtt.discovery, f"{mqtt.base_topic}/{about.node}"
-    node_id = f"edgecam_{about.node}"
+    node_id = device_id(about.node)
     words = {"node": base, "version": about.version, "url": about.url, "parent": node_id}
-    absent = set[str]() if config.offload else set(NEEDS_STORE)
-    node = {"id": node_id, "name": f"edgecam {about.node}", "model": "Camera node", "instance": about.instance}
-    found = {f"{prefix}/device/{node_id}/config": _device("node", words | node, absent, mqtt.commands)}
+    node = {
+        "id": node_id,
+        "name": f"edgecam {about.node}",
+        "model": "Camera node",
+        "hardware": about.hardware or "",
+        "instance": about.instance,
+    }
+    absent = NEEDS_SENSE - about.senses | (frozenset() if config.offload else NEEDS_STORE)
+    found = {topic(prefix, node_id): _device("node", words | node, absent, mqtt.commands)}
     for id, camera in config.cameras.items():
         its = {
-            "id": f"{node_id}_{id}",
+            "id": device_id(about.node, id),
             "camera": f"{base}/{id}",
             "name": camera.name,
             "model": MODELS[camera.source.type],
         }
-        absent = set() if config.offload_kinds(id) else set(NEEDS_STORE)
+        absent = frozenset() if config.offload_kinds(id) else NEEDS_STORE
         if camera.image.day_night is None:
-            absent.add("light")
-        message = _device("camera", words | its, absent, mqtt.commands)
-        cast(Json, message["cmps"]).update(_zones(camera.motion.zones, words | its))
-        found[f"{prefix}/device/{its['id']}/config"] = message
+            absent |= {"light"}
+        zones = _zones(camera.motion.zones, words | its)
+        found[topic(prefix, its["id"])] = _device("camera", words | its, absent, mqtt.commands, zones)
     return found
 
 
-def _device(kind: str, words: Mapping[str, str], absent: Collection[str], commands: bool) -> Json:
-    """One device message. An entity that does not apply is a bare platform, which removes an earlier one."""
+def device_id(node: str, camera: str | None = None) -> str:
+    """No node has an underscore: what begins with a node's id and one is a camera of it."""
+    return f"edgecam_{node}" if camera is None else f"edgecam_{node}_{camera}"
+
+
+def topic(prefix: str, device: str) -> str:
+    return f"{prefix}/device/{device}/config"
+
+
+def _device(
+    kind: str, words: Mapping[str, str], absent: Collection[str], commands: bool, more: Json | None = None
+) -> Json:
+    """One device message, of the entities that apply and of `more`, which are complete."""
     root, entities = _templates(kind)
     components: Json = {}
     for key, entity in entities.items():
         if key in absent or (entity["p"] in NEEDS_COMMANDS and not commands):
-            components[key] = {"p": entity["p"]}
+            continue
+        its = entity if commands else {name: entity[name] for name in entity if name not in COMMANDING}
+        if its["p"] in NAMELESS:
+            components[key] = its
         else:  # two underscores: no camera id has them, so a node's entity never meets a camera's
-            components[key] = {**entity, "uniq_id": f"${{id}}__{key}"}
+            components[key] = {**its, "uniq_id": f"${{id}}__{key}"}
     filled = _fill({**root, "cmps": components}, words)
     assert isinstance(filled, dict)
-    return filled
+    filled["dev"] = {key: value for key, value in filled["dev"].items() if value}
+    filled["cmps"] |= more or {}
+    return _said_once(filled)
+
+
+SHARED = (("avty", "avty_mode"), ("stat_t",))
+"""What a component that does not say it has from the root: together, or not at all."""
+
+
+def _said_once(message: Json) -> Json:
+    """The same message, smaller: what most entities share stands at the root, and not in them.
+
+    What has no use for something that it is given so is not disturbed by it.
+    """
+    root, components = {key: message[key] for key in message if key != "cmps"}, whole(message)
+    for keys in SHARED:
+        said = {
+            name: {key: entity.pop(key) for key in keys if key in entity}
+            for name, entity in components.items()
+            if entity["p"] not in NAMELESS
+        }
+        most = Counter(json.dumps(its) for its in said.values() if its).most_common(1)
+        common = json.loads(most[0][0]) if most else {}
+        root = {key: value for key, value in root.items() if key not in keys} | common
+        for name, its in said.items():
+            components[name] |= {} if its == common else its
+    return {**root, "cmps": components}
+
+
+def whole(message: Json) -> dict[str, Json]:
+    """The components of a message, each with what it has from the root; triggers have nothing from there."""
+    components = message["cmps"]
+    assert isinstance(components, dict)
+    found = {}
+    for name, entity in components.items():
+        missing = [keys for keys in SHARED if entity["p"] not in NAMELESS and not entity.keys() & set(keys)]
+        found[name] = {key: message[key] for keys in missing for key in keys if key in message} | entity
+    return found
 
 
 def _zones(zones: Iterable[str], words: Mapping[str, str]) -> Json:

@@ -60,8 +60,8 @@ class Offer:
     version: Version
     client_id: str
     keepalive: float
-    will: str
-    """Topic that gets a retained `offline` when we vanish."""
+    will: str | None
+    """Topic that gets a retained `offline` when we vanish; None: nobody needs to know."""
     login: Callable[[], Login]
     """Blocking; raises OSError or ValueError with words for the log."""
 
@@ -117,7 +117,8 @@ class Link:
 
     def _make_client(self) -> _Client:
         client = _Client(self._offer.version, self._offer.client_id, self._begin, self._over)
-        client.will_set(self._offer.will, b"offline", qos=1, retain=True)
+        if self._offer.will is not None:
+            client.will_set(self._offer.will, b"offline", qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = lambda _client, _data, mid, _code, _properties: self._tell(self._sent, mid)

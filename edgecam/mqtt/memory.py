@@ -22,7 +22,7 @@ def _read(path: Path) -> object:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         log.error("mqtt: %s is unreadable (%s); beginning anew", path, error)
         return None
 
@@ -84,3 +84,54 @@ class Versions:
     def save(self) -> None:
         """Keep what worked. Any thread."""
         _write(self._path, {self._broker: self._first}, "the next start tries MQTT 5 first again")
+
+
+class Announced:
+    """What Home Assistant was told of: whole discovery messages by topic, so that each entity can be taken back.
+
+    Loop thread only, but for `save`.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._path = state / "announced.json"
+        kept = _read(self._path)
+        self.lost = not isinstance(kept, dict) or bool(kept.get("lost"))
+        """There is no memory: this is the first start, or the state folder was lost. Withdrawn by who filled it."""
+        self.alive = _messages(kept, "alive")
+        """What is announced, or will be as soon as there is a broker."""
+        self.leaving = _messages(kept, "leaving")
+        """What was announced and has to be taken back."""
+        self.buried = _messages(kept, "buried")
+        """What was taken back, though perhaps while no Home Assistant listened."""
+
+    @property
+    def topics(self) -> set[str]:
+        return {*self.alive, *self.leaving, *self.buried}
+
+    def content(self) -> object:
+        """For `save`."""
+        return {
+            "lost": self.lost,
+            "alive": dict(self.alive),
+            "leaving": dict(self.leaving),
+            "buried": dict(self.buried),
+        }
+
+    def save(self, content: object) -> None:
+        """Any thread."""
+        _write(self._path, content, "an entity that goes could stay in Home Assistant")
+
+
+def _messages(kept: object, part: str) -> dict[str, dict[str, object]]:
+    """What cannot be one of our messages is left out: the file may have been edited."""
+    found = kept.get(part) if isinstance(kept, dict) else None
+    if not isinstance(found, dict):
+        return {}
+    return {topic: message for topic, message in found.items() if _sound(message)}
+
+
+def _sound(message: object) -> bool:
+    components = message.get("cmps") if isinstance(message, dict) else None
+    return isinstance(components, dict) and all(
+        isinstance(entity, dict) and isinstance(entity.get("p"), str) for entity in components.values()
+    )

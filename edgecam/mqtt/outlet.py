@@ -24,6 +24,8 @@ class Outlet(Protocol):
 
     def announce(self) -> None: ...
 
+    async def settled(self) -> None: ...
+
 
 def compact(data: object) -> str:
     """JSON without a needless byte."""

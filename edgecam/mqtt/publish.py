@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 
-from edgecam import __version__, placeholder
+from edgecam import placeholder
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.events import Bus, CameraLost, CameraOnline, Event, SettingChanged
@@ -17,8 +17,10 @@ from edgecam.health import Health
 from edgecam.hub import FrameHub
 from edgecam.links import Links
 from edgecam.mqtt import answers, discovery, orders, payloads
-from edgecam.mqtt.messages import Incoming, Rank
-from edgecam.mqtt.outlet import Outlet, compact
+from edgecam.mqtt.announcer import Announcer
+from edgecam.mqtt.memory import Announced
+from edgecam.mqtt.messages import Incoming
+from edgecam.mqtt.outlet import Outlet
 from edgecam.mqtt.rival import Rival
 from edgecam.mqtt.states import States
 from edgecam.mqtt.stills import Stills
@@ -55,6 +57,7 @@ class Publisher:
         url: str,
         links: Links,
         pool: Executor,
+        announced: Announced,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """`url` is the page's, as `discovery.page_url` gives it. Raises ValueError without `config.mqtt`."""
@@ -63,7 +66,9 @@ class Publisher:
         self._config, self._broker, self._mqtt, self._hubs, self._health = config, config.mqtt, mqtt, hubs, health
         self._settings, self._bus, self._clock, self._control = settings, bus, clock, control
         self._jitter, self._pool, self._links = jitter, pool, links
-        self._about = discovery.About(health.node, health.instance, __version__, url)
+        about = discovery.about(health, url)
+        wanted = discovery.messages(config, about)
+        self._announcer = Announcer(mqtt, health.node, wanted, announced, clock, pool)
         self._topics = Topics(f"{config.mqtt.base_topic}/{health.node}")
         self._states = States(mqtt, self._topics, health, clock)
         self._story = Story(mqtt, self._topics, config.cameras, settings, url, links, clock)
@@ -83,13 +88,15 @@ class Publisher:
         }
 
     async def run(self) -> None:
-        """Everything is in the table before anything is awaited, so that Mqtt finds it complete."""
+        """Mqtt begins when everything is in the table."""
         silence = self._story.listen(self._bus)
         ears = [self._bus.on(CameraOnline, self._look), self._bus.on(CameraLost, self._look)]
         try:
             async with asyncio.TaskGroup() as tasks:
+                await self._announcer.begin()
                 self._subscribe(tasks)
                 self._fill()
+                tasks.create_task(self._announcer.run(), name="announcer")
                 for camera in self._config.cameras:
                     tasks.create_task(self._stills[camera].run(), name=f"stills of {camera}")
                     tasks.create_task(self._hide(camera), name=f"privacy of {camera}")
@@ -101,10 +108,7 @@ class Publisher:
                 end()
 
     def _fill(self) -> None:
-        """Discovery and every state as it is now; motion is over until somebody says otherwise."""
-        messages = discovery.messages(self._config, self._about)
-        for topic, payload in messages.items():
-            self._mqtt.set(topic, compact(payload), rank=Rank.DISCOVERY)
+        """Every state as it is now; motion is over until somebody says otherwise."""
         for camera in self._config.cameras:
             status = self._health.cameras[camera]
             self._mqtt.set(self._topics.camera(camera).motion, payloads.on_off(status.moving))
@@ -114,7 +118,7 @@ class Publisher:
             for key in (key for key in SETTINGS if key not in absent):
                 self._story.setting(camera, key, self._settings.get(camera, key))
         self._states.look()
-        self._mqtt.complete([*messages, *self._topics.retained(self._config.cameras)])
+        self._mqtt.complete([*self._announcer.topics, *self._topics.retained(self._config.cameras)])
 
     def _subscribe(self, tasks: asyncio.TaskGroup) -> None:
         def birth(message: Incoming) -> None:
@@ -123,6 +127,8 @@ class Publisher:
 
         self._mqtt.subscribe(self._topics.health, self._rival.hear)
         if self._broker.discovery:
+            self._announcer.search(self._broker.discovery)
+        if self._broker.discovery or self._announcer.mourning:
             self._mqtt.subscribe(self._broker.birth_topic, birth)
         if self._broker.commands:
             buttons = orders.Orders(
@@ -150,6 +156,7 @@ class Publisher:
 
     async def _welcome(self) -> None:
         await self._clock.sleep(BIRTH_SPREAD * self._jitter())
+        await self._announcer.born()
         self._mqtt.announce()
 
     def _look(self, event: Event) -> None:

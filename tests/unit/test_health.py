@@ -1,13 +1,12 @@
 """Health: what is wrong is named, and what this box cannot know is null."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from edgecam import health
 from edgecam.almanac import Almanac
-from edgecam.health import CameraStatus, Health, PublishState, PublishStatus, StoreState, cma_free
+from edgecam.health import BoardStatus, CameraStatus, Health, PublishState, PublishStatus, StoreState
 from edgecam.supervisor import Vitals
 from fakes import FakeClock
 
@@ -96,31 +95,30 @@ def test_times_are_iso_and_inner_clocks_stay_inside(box: Health) -> None:
     assert "last_motion_mono" not in shown
 
 
-def test_what_cannot_be_read_is_null(box: Health, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert box.snapshot()["disk"] == {"total": None, "free": None, "media": None, "removed": 0, "lost": 0}
-
-    def unreadable(*_: object, **__: object) -> str:
-        raise OSError("no such file")
-
-    monkeypatch.setattr(Path, "read_text", unreadable)
-    assert health.temperature() is None
-    assert box.snapshot()["memory"] == {"rss": None, "cma_free": None}
+def test_what_this_box_cannot_tell_is_null(box: Health) -> None:
+    shown = box.snapshot()
+    nothing = {"total": None, "free": None, "media": None, "removed": 0, "lost": 0, "used_percent": None}
+    assert shown["disk"] == nothing
+    assert shown["memory"] == {"rss": None, "cma_free": None, "available": None, "used_percent": None}
+    assert shown["wifi"] == {"interface": None, "signal": None}
+    assert [shown[key] for key in ("temperature", "load", "under_voltage", "throttled")] == [None] * 4
 
 
-@pytest.mark.parametrize(
-    ("meminfo", "free"),
-    [
-        ("MemTotal: 447000 kB\nCmaTotal: 262144 kB\nCmaFree: 5000 kB\n", 5_120_000),
-        ("MemTotal: 447000 kB\nCmaTotal: 0 kB\nCmaFree: 0 kB\n", None),
-        ("MemTotal: 447000 kB\n", None),
-        ("CmaTotal:\nCmaFree:\n", None),
-    ],
-)
-def test_the_memory_for_camera_buffers_is_told_where_there_is_any(
-    tmp_path: Path, meminfo: str, free: int | None
-) -> None:
-    (tmp_path / "meminfo").write_text(meminfo)
-    assert cma_free(tmp_path / "meminfo") == free
+def test_the_disk_is_told_in_percent_as_well(box: Health) -> None:
+    box.disk.total, box.disk.free = 32_000_000_000, 8_000_000_000
+    assert health.disk_json(box.disk)["used_percent"] == 75
+
+
+def test_a_weak_supply_and_a_hot_processor_are_problems_in_words(box: Health) -> None:
+    box.board = BoardStatus(throttled=True, temperature=84.6)
+    assert box.problems() == [
+        "the processor is slowed down at 85 °C: it is too hot; a heat sink or a fan helps",
+    ]
+    box.board = BoardStatus(throttled=True)
+    assert box.problems()[0].startswith("the processor is slowed down: ")
+    box.board = BoardStatus(throttled=True, under_voltage=True)
+    (only,) = box.problems()
+    assert only.startswith("the power supply is too weak: ")
 
 
 def test_a_clock_that_is_wrong_is_a_problem_and_its_kernels_word_a_note(box: Health) -> None:

@@ -6,7 +6,9 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,6 +39,7 @@ from edgecam.health import CameraStatus, Health, StoreState
 from edgecam.hub import FrameHub, Ring, Want
 from edgecam.links import Links
 from edgecam.media import MediaKind, Picture, Receipt, Sidecar
+from edgecam.mqtt.memory import Announced
 from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.publish import Publisher
 from edgecam.pixels import Planes
@@ -83,6 +86,9 @@ class Board:
     def announce(self) -> None:
         self.announced += 1
 
+    async def settled(self) -> None:
+        """The broker of these tests has everything at once."""
+
     def hear(self, name: str, topic: str, payload: bytes, *, retain: bool = False) -> None:
         if callback := self._callbacks.get(name):
             callback(Incoming(topic, payload, retain))
@@ -125,6 +131,7 @@ class House:
             url="http://pi:8000/",
             links=Links(self.config.http.external_url, lambda address, life: f"{address}?for={life:.0f}"),
             pool=AtOnce(),
+            announced=Announced(folder),
             jitter=lambda: 0.5,
         )
         self._frames = 0
@@ -918,6 +925,93 @@ async def test_another_live_node_of_our_name_is_a_problem_until_it_is_gone(
     assert caplog.text.count("another edgecam (ffffff)") == 2
 
 
+async def test_stills_are_small_and_rare_unless_somebody_wants_otherwise(furnish: Furnish) -> None:
+    house = furnish()
+    assert house.config.mqtt
+    assert house.config.mqtt.image_limit <= 500_000
+    async with living(house) as board:
+        for _ in range(59):
+            house.frame()
+            await house.clock.advance(1)
+        assert board.count(f"{BASE}/snapshot/attributes") == 1
+
+
+async def test_every_event_is_of_a_declared_type_says_what_it_is_about_and_is_not_retained(furnish: Furnish) -> None:
+    house = furnish()
+    stored = clip(receipt=Receipt(store="folder /mnt/nas", key="k", size=12345, at=1_790_000_020.0))
+    async with living(house) as board:
+        for motion in (starts(), goes_on(), stops()):
+            house.bus.publish(motion)
+        house.bus.publish(ClipSaved(camera="birdbox", at=1.0, media=clip()))
+        house.bus.publish(ClipStored(camera="birdbox", at=1.0, media=stored, link=None, link_expires=None))
+        house.bus.publish(SnapshotTaken(camera="birdbox", at=1.0, jpeg=b"x", width=8, height=8, media=clip()))
+        told = [json.loads(payload) for topic, payload in board.said if topic == f"{BASE}/event"]
+        message = board.json("homeassistant/device/edgecam_pi_birdbox/config")
+        declared = message["cmps"]["event"]["evt_typ"]  # type: ignore[index]
+        assert [event["event_type"] for event in told] == declared
+        assert f"{BASE}/event" not in board.now
+        assert all({"time", "camera"} <= event.keys() for event in told)
+        assert all({"score", "zones", "event_id"} <= event.keys() for event in told[:5])
+        assert all(event["id"] == clip().id for event in told[3:])
+
+
+async def test_a_picture_bears_the_time_at_which_it_was_true_and_the_event_it_belongs_to(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(portrait())
+        said = board.json(f"{BASE}/motion/snapshot/attributes")
+        assert (said["time"], said["event_id"]) == ("1970-01-01T00:00:01.000Z", "e1")
+
+
+async def test_every_time_that_is_told_has_its_offset(furnish: Furnish) -> None:
+    """Home Assistant takes no other for a timestamp."""
+    house = furnish()
+    status = house.status["birdbox"]
+    status.last_motion = status.last_clip = status.last_stored = 1_790_000_000.0
+    house.health.spool.oldest = house.health.spool.last_stored = 1_790_000_000.0
+    async with living(house) as board:
+        state, health = board.json(f"{BASE}/state"), board.json("edgecam/pi/health")
+        spool = health["spool"]
+        assert isinstance(spool, dict)
+        times = [state["last_motion"], state["last_stored"], health["started"], spool["oldest"], spool["last_stored"]]
+        assert all(datetime.fromisoformat(str(time)).tzinfo for time in times)
+
+
+async def test_a_number_is_told_within_its_limits(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        for number in components(board, "birdbox", "number"):
+            assert number["min"] <= float(board.now[str(number["stat_t"])]) <= number["max"]
+
+
+def components(board: Board, camera: str, platform: str) -> list[dict[str, Any]]:
+    """What was announced of one camera, of one platform."""
+    message: Any = board.json(f"homeassistant/device/edgecam_pi_{camera}/config")
+    return [entity for entity in message["cmps"].values() if entity["p"] == platform]
+
+
+async def test_a_camera_that_is_gone_is_taken_back_and_once_more_when_home_assistant_is_born(
+    furnish: Furnish, tmp_path: Path
+) -> None:
+    gone = "homeassistant/device/edgecam_pi_garage/config"
+    message = {"o": {"name": "edgecam"}, "cmps": {"camera": {"p": "camera", "uniq_id": "x"}}}
+    (tmp_path / "announced.json").write_text(json.dumps({"alive": {gone: message}}))
+    house = furnish({"discovery": False})
+    async with living(house) as board:
+        assert json.loads(board.now[gone]) == message
+        assert gone in board.owned
+        await house.clock.advance(6)
+        assert board.forgotten == [gone]
+        board.hear("homeassistant/status", "homeassistant/status", b"online")
+        await house.clock.advance(2)
+        assert board.count(gone) == 2
+        await house.clock.advance(6)
+        assert board.forgotten == [gone, gone]
+        board.hear("homeassistant/status", "homeassistant/status", b"online")
+        await house.clock.advance(10)
+        assert board.forgotten == [gone, gone]
+
+
 async def test_after_its_end_it_hears_nothing(furnish: Furnish) -> None:
     house = furnish()
     async with living(house) as board:
@@ -943,6 +1037,7 @@ async def test_without_mqtt_there_is_no_publisher(furnish: Furnish, tmp_path: Pa
             url="http://pi:8000/",
             links=Links(None, lambda address, life: address),
             pool=AtOnce(),
+            announced=Announced(tmp_path),
         )
 
 

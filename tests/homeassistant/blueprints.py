@@ -131,7 +131,7 @@ async def _notify(house: House, report: Report) -> None:
     async with (
         Phone().on(api) as phone,
         automation(api, "messages", "notify", events),
-        automation(api, "phone", "notify", {**events, "phones": [phone.device], "zones": ["sky"]}),
+        automation(api, "phone", "notify", {**events, "phones": [phone.device], "zones": ["feeder"]}),
         automation(api, "zones", "notify", {**events, "zones": ["nowhere"]}) as elsewhere,
     ):
         event_id = str((await _event(house, "motion_started"))["event_id"])

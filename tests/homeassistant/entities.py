@@ -1,10 +1,14 @@
 """What appears in Home Assistant by itself."""
 
 import asyncio
+import re
 
 from homeassistant.api import Api, Json
 from homeassistant.house import House
 from homeassistant.report import Report
+from peers import ROOT
+
+GUIDE = ROOT / "docs/home-assistant.md"
 
 ENABLED_AT_MOST = 15
 NOT_YET = ("button", "event", "image", "scene")
@@ -32,6 +36,10 @@ async def check(house: House, report: Report) -> None:
         await picture(api, "/api/image_proxy/image.bird_box_last_motion_picture")
     for name in ("Bird box", "Doorway", "edgecam garden-pi"):
         await _device(api, name, report)
+    made = [row["entity_id"] for name in ("Bird box", "edgecam garden-pi") for row in await ours(api, name)]
+    listed = re.findall(r"^\| `(\w+\.\w+)`", GUIDE.read_text(), re.MULTILINE)
+    strange = set(made) - set(listed)
+    report.check("the ids are those of the guide", not strange, ", ".join(sorted(strange)) or len(made))
 
 
 async def _device(api: Api, name: str, report: Report) -> None:

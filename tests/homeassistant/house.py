@@ -57,7 +57,7 @@ def configuration(broker: Mosquitto, s3: S3, doorway: str) -> dict[str, object]:
     port = free_port()
     camera = {
         "source": {"type": "synthetic", "size": "960x540", "fps": 15, "schedule": FLIGHT},
-        "motion": {"cooldown": "2s", "zones": {"sky": {"polygon": [[0, 0], [1, 0], [1, 0.6], [0, 0.6]]}}},
+        "motion": {"cooldown": "2s", "zones": {"feeder": {"polygon": [[0, 0], [1, 0], [1, 0.6], [0, 0.6]]}}},
         "record": {"event": {"pre": "1s", "post": "1s"}},
     }
     s3.bucket("garden")

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check generate crash day faults rtsp-faults scale tmpfs picamera clean
+.PHONY: demo test check generate crash day faults rtsp-faults scale tmpfs picamera homeassistant clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edgecam demo $(ARGS)
@@ -23,6 +23,7 @@ check: $(VENV)/.test
 generate: $(VENV)/.test
 	$(BIN)/python -m edgecam.config.generate
 	$(BIN)/python tests/unit/test_discovery.py
+	$(BIN)/python tests/unit/test_homeassistant_files.py
 
 # A network camera breaks 150 times, in half an hour; the tests do a few rounds of it.
 rtsp-faults: $(VENV)/.test
@@ -41,7 +42,7 @@ crash: $(VENV)/.test
 	tests/install-peers
 	PYTHONPATH=tests $(BIN)/python tests/crash/campaign.py $(ARGS) >docs/crash.txt
 
-# 50 cameras in one daemon and 100 nodes on one broker, in ten minutes; the tests do a few of both.
+# 50 cameras in one daemon and 100 nodes on one broker, in three minutes; the tests do a few of both.
 # ARGS="--cameras 0 5 --nodes 5 --seconds 5".
 scale: $(VENV)/.test
 	tests/install-peers
@@ -69,6 +70,12 @@ tmpfs: $(VENV)/.test
 # The daemon on the real picamera2 with libcamera's virtual camera, in a Debian root of its own. As root.
 picamera:
 	tests/system/picamera/check.py docs/picamera2-run.txt
+
+# What users copy, on a real Home Assistant: HASS is its command, `bin/hass` of a virtual environment that has the package.
+# ARGS="--guide docs/home-assistant.md" keeps the output and new pictures there.
+homeassistant: $(VENV)/.test
+	tests/install-peers
+	PYTHONPATH=tests HASS="$(HASS)" $(BIN)/python -m homeassistant.check $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -88,6 +88,7 @@ class Peer:
     """One server process. Give it a temporary folder; use it as a context manager, or `up` and `down` by hand."""
 
     host = "127.0.0.1"
+    ready_within, ends_within = READY_WITHIN, 5.0
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -124,7 +125,7 @@ class Peer:
                 cwd=self.folder,
                 env={**os.environ, **self.environment()},
             )
-        deadline = time.monotonic() + READY_WITHIN
+        deadline = time.monotonic() + self.ready_within
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.down(kill=True)
@@ -142,7 +143,7 @@ class Peer:
         else:
             process.terminate()
         try:
-            process.wait(5)
+            process.wait(self.ends_within)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -90,6 +90,8 @@ class Orders:
             log.warning("%s: %s", _WORDS[type(asked)].format(asked), error)
         except ConfigErrors:
             pass  # the log has them, and who listens to the node's events
+        except Exception:  # a mistake of ours costs one press, not all that MQTT tells
+            log.exception("%s", _WORDS[type(asked)].format(asked))
         finally:
             self._pressed.discard(asked)
 

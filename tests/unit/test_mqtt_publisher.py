@@ -798,6 +798,23 @@ async def test_pressing_ten_times_takes_one_picture_at_a_time(
     assert "birdbox: no snapshot: the camera gives no picture" in caplog.text
 
 
+async def test_a_mistake_of_ours_costs_one_press_and_not_all_that_mqtt_tells(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    house.shutter.answer.set_exception(ZeroDivisionError("a bug"))
+    async with living(house) as board:
+        board.command("birdbox/take_snapshot", b"PRESS")
+        await settle()
+        board.command("gate/recording", b"OFF")
+        assert board.now["edgecam/pi/gate/recording"] == "OFF"
+        board.command("birdbox/take_snapshot", b"PRESS")
+        await settle()
+        assert house.shutter.asked == ["birdbox", "birdbox"], "and the next one is obeyed"
+    assert "birdbox: no snapshot" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
 async def test_the_last_minute_is_saved_by_a_press_and_other_lengths_by_their_name(
     furnish: Furnish, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -344,9 +344,14 @@ class Mqtt:
         if largest is None or len(payload) <= largest:
             return True
         assert self._grant is not None
-        self._denials.refuse(Deed.SIZE, topic, f"packets of {self._grant.max_packet} bytes")
-        self._denials.review()
+        if self._is_ours(topic):
+            self._denials.refuse(Deed.SIZE, topic, f"packets of {self._grant.max_packet} bytes")
+            self._denials.review()
         return False
+
+    def _is_ours(self, topic: str) -> bool:
+        """Not where somebody else wants an answer: what becomes of that is their business."""
+        return topic.startswith(self._status_topic.removesuffix("status")) or self._table.get(topic) is not None
 
     async def _shrink(self, topic: str, message: Retained) -> None:
         limit, why = self._room(topic), "no quality makes it small enough"
@@ -376,7 +381,7 @@ class Mqtt:
             self._owed.remove(paid)
         topic, newer = self._table.landed(number, kept=why is None)
         meant = self._events.pop(number, topic)
-        again = self._denials.landed(meant, why) if meant else ()
+        again = self._denials.landed(meant, why) if meant and (why is None or self._is_ours(meant)) else ()
         if topic is not None and newer:
             again = [topic, *again]
         for each in again:

@@ -151,12 +151,12 @@ class Mqtt:
         self._saved = self._pool.submit(self._owned.save, self._wanted | self._clearing)
         self._ready.set()
 
-    def announce(self) -> None:
-        """Send everything again except pictures: somebody was born who may have lost it."""
+    def announce(self, *, pictures: bool = False) -> None:
+        """Send everything again: somebody was born who may have lost it, or the broker has, and then `pictures` too."""
         for topic in self._table.all():
             message = self._table.get(topic)
-            if message is not None and not message.picture:  # a new one: what is under way may come too early for them
-                self._put(topic, replace(message))
+            if message is not None and (pictures or not message.picture):
+                self._put(topic, replace(message))  # a new one: what is under way may come too early for them
 
     def leave(self) -> None:
         """We are stopping: `offline` at once. The connection stays for the last clips, and ends with `run`."""

@@ -168,7 +168,7 @@ class Publisher:
         while True:
             await self._clock.sleep(LOOK)
             if self._rival.look():
-                self._mqtt.announce()
+                self._mqtt.announce(pictures=True)
             self._states.look()
 
     def _obey(self, change: SettingChanged, tasks: asyncio.TaskGroup) -> None:

@@ -380,6 +380,21 @@ async def test_announcing_sends_states_again_but_no_picture(broker: Mosquitto, m
             assert [t for t, _, retain in spy.heard if t and not retain] == ["edgecam/pi/door/motion", STATUS]
 
 
+async def test_what_somebody_cleared_at_the_broker_is_there_again_and_so_is_the_picture(
+    broker: Mosquitto, make: Make
+) -> None:
+    mqtt, card = make(broker.port), noise(16, 16)
+    mqtt.picture("edgecam/pi/door/snapshot", card)
+    mqtt.complete([])
+    async with running(mqtt):
+        await settled(mqtt)
+        async with spying(broker) as spy:
+            spy.publish("edgecam/pi/door/snapshot", b"", retain=True)
+            await spy.hears("edgecam/pi/door/snapshot", b"")
+            mqtt.announce(pictures=True)
+            await spy.until(lambda: spy.newest()["edgecam/pi/door/snapshot"] == card)
+
+
 class Doorman:
     """A broker of its own kind in front of a real one: decides by the version in the CONNECT packet."""
 

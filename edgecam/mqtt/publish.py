@@ -152,6 +152,7 @@ class Publisher:
                 control=self._control,
                 links=self._links,
                 health=self._health.snapshot,
+                clock=self._clock,
                 tasks=tasks,
             )
             self._mqtt.subscribe(self._topics.requests, desk.hear)

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from edgecam.clock import Clock
@@ -32,8 +32,13 @@ def start(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     return future
 
 
+def pool(threads: int) -> Executor:
+    """For short work that nobody has to wait for at an exit. `quiet` waits for what it does while it is shut down."""
+    return ThreadPoolExecutor(threads, f"{_NAME}pool")
+
+
 async def quiet(clock: Clock, seconds: float) -> bool:
-    """Wait until none of these threads is at work; False when one still is after `seconds`."""
+    """Wait until none of these threads is at work, and pools are shut down; False when one is not after `seconds`."""
     end = clock.monotonic() + seconds
     while any(thread.name.startswith(_NAME) for thread in threading.enumerate()):
         if clock.monotonic() >= end:

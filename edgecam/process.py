@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -133,15 +134,15 @@ class Process:
     async def reload(self) -> Reloaded:
         async with self._reading:
             found, told = await self._checked("reload")
-            news = ConfigReloaded(at=self._clock.wall(), changed=told.changed, restarted=told.restarted)
             self._loaded = found
             if told.changed:
                 logger.info("reload: changed: %s", ", ".join(told.changed))
-                self._news = news
+                untold = self._news.changed if self._news else ()  # of a reload that is not through yet
+                self._news = self._as_news(Reloaded(tuple(dict.fromkeys((*untold, *told.changed))), told.restarted))
                 self._again.set()
             else:
                 logger.info("reload: nothing changed")
-                self._tell(news)
+                self._tell(self._as_news(told))
             return told
 
     async def compare(self) -> Reloaded:
@@ -171,6 +172,9 @@ class Process:
         found = await aside.run(load, self._place, environ=self._environ, overrides=self._overrides)
         changed = diff.changes(self._loaded.config, found.config)
         return found, Reloaded(changed, EVERYTHING if changed else ())
+
+    def _as_news(self, told: Reloaded) -> ConfigReloaded:
+        return ConfigReloaded(at=self._clock.wall(), changed=told.changed, restarted=told.restarted)
 
     def _tell(self, fact: Fact) -> None:
         if self._daemon is not None:
@@ -202,6 +206,7 @@ class Process:
                     raise Fatal("the disk does not answer, so a new process has to begin anew")
                 if self._afresh:
                     return True
+                gc.collect()  # else the pictures of the old daemon fill the memory beside those of the new one
                 listen_to_the_log(self._loaded, self._environ)
                 logger.info("reload: everything restarts with the new configuration")
         logger.info("stopped")

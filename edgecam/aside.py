@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from edgecam.clock import Clock
 
@@ -50,6 +50,16 @@ async def quiet(clock: Clock, seconds: float) -> bool:
 async def run(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Await `call` on a daemon thread of its own. Cancelling the caller does not stop the thread."""
     return await asyncio.shield(asyncio.wrap_future(start(call, *args, **kwargs)))
+
+
+def join(tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str) -> bool:
+    """Have `work` done in `tasks`; False when these are over already, or about to be."""
+    try:
+        tasks.create_task(work, name=name)
+    except RuntimeError:
+        work.close()
+        return False
+    return True
 
 
 async def within(clock: Clock, seconds: float, work: Awaitable[T]) -> T:

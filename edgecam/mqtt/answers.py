@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 from urllib.parse import urlencode
 
+from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.config import units
 from edgecam.config.places import ConfigErrors
@@ -103,7 +104,8 @@ class Answers:
                 self._refuse(f"{UNDER_WAY} requests are under way: ask again when they are answered", envelope)
             case Asked(question, envelope):
                 self._askers[question] = [envelope]
-                self._tasks.create_task(self._work(question), name=f"request {shown(message.topic)}")
+                if not aside.join(self._tasks, self._work(question), f"request {shown(message.topic)}"):
+                    self._fail(question, shown(message.topic), "edgecam is stopping: ask again when it is back")
             case Refused(why, envelope):
                 log.warning("mqtt: %s: refused: %s", shown(message.topic), why)
                 self._refuse(why, envelope)

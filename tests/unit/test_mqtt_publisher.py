@@ -816,6 +816,23 @@ async def test_a_mistake_of_ours_costs_one_press_and_not_all_that_mqtt_tells(
     assert "ZeroDivisionError" in caplog.text
 
 
+async def test_what_comes_while_everything_stops_is_refused_in_words_but_a_setting_is_kept(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        pass
+    board.command("birdbox/privacy", b"ON")
+    for _ in range(2):
+        board.command("birdbox/take_snapshot", b"PRESS")
+    board.hear("edgecam/pi/request/+", "edgecam/pi/request/health", b"")
+    await settle()
+    assert house.settings.on("birdbox", "privacy")
+    assert house.shutter.asked == []
+    assert caplog.text.count("take_snapshot/set: ignored: edgecam is stopping") == 2
+    assert "edgecam is stopping" in str(board.json("edgecam/pi/response/health")["error"])
+
+
 async def test_the_last_minute_is_saved_by_a_press_and_other_lengths_by_their_name(
     furnish: Furnish, caplog: pytest.LogCaptureFixture
 ) -> None:

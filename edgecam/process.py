@@ -15,7 +15,8 @@ from edgecam import __version__, aside, log
 from edgecam.app import Daemon
 from edgecam.clock import SystemClock
 from edgecam.config import diff, effective
-from edgecam.config.load import ConfigErrors, Loaded, load
+from edgecam.config.load import Loaded, load
+from edgecam.config.places import ConfigErrors, Problem, Spot
 from edgecam.control import Reloaded
 from edgecam.events import ConfigRefused, ConfigReloaded, Fact
 from edgecam.supervisor import Fatal
@@ -170,6 +171,9 @@ class Process:
     async def _compare(self) -> tuple[Loaded, Reloaded]:
         """What the file says now, and what that changes. Raises ConfigErrors."""
         found = await aside.run(load, self._place, environ=self._environ, overrides=self._overrides)
+        if self._loaded.tree.entries and not found.tree.entries:  # many editors empty a file before they write it
+            sentence = "nothing is set here any more: is it being written, or the disk full?"
+            raise ConfigErrors([Problem(Spot(str(self._place), 1, 1), "", sentence)])
         changed = diff.changes(self._loaded.config, found.config)
         return found, Reloaded(changed, EVERYTHING if changed else ())
 

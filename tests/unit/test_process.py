@@ -9,6 +9,7 @@ import pytest
 
 from edgecam import process
 from edgecam.config.load import load
+from edgecam.config.places import ConfigErrors
 from edgecam.events import ConfigReloaded, Fact
 
 
@@ -36,6 +37,19 @@ async def test_two_reloads_right_after_one_another_are_told_as_what_both_have_ch
     assert news.changed == ("cameras.door.name", "cameras.door.motion.fps")
     ours._lives()
     assert told == [news]
+
+
+async def test_a_file_that_is_just_being_written_is_not_taken_for_one_that_says_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("cameras: {door: {source: synthetic}}\n")
+    ours = process.Process(load(file, environ={}), file, (), {})
+    file.write_text("")
+    for ask in (ours.reload, ours.restart, ours.compare):
+        with pytest.raises(ConfigErrors, match=f"{file}:1:1: nothing is set here any more"):
+            await ask()
+    assert not ours._again.is_set()
+    nothing = process.Process(load(file, environ={}), file, (), {})
+    assert (await nothing.reload()).changed == ()
 
 
 async def test_of_the_old_daemon_nothing_is_left_in_the_memory_when_the_new_one_begins(

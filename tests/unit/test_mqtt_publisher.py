@@ -1138,6 +1138,23 @@ async def test_a_rival_that_is_gone_leaves_its_states_so_ours_are_said_again(fur
         assert board.announced == 1
 
 
+async def test_a_rival_that_stops_leaves_us_unavailable_for_moments_only(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        board.hear("edgecam/pi/status", "edgecam/pi/status", b"offline")  # the will of our own life before
+        await house.clock.advance(5)
+        assert board.announced == 0
+        board.hear("edgecam/pi/health", "edgecam/pi/health", b'{"instance": "ffffff"}')
+        for payload, retain in ((b"online", False), (b"offline", True)):
+            board.hear("edgecam/pi/status", "edgecam/pi/status", payload, retain=retain)
+        await house.clock.advance(5)
+        assert board.announced == 0
+        board.hear("edgecam/pi/status", "edgecam/pi/status", b"offline")
+        await house.clock.advance(60)
+        assert board.announced == 1
+        assert len(house.health.problems()) == 1, "it may be back at once"
+
+
 async def test_what_another_box_cleared_is_said_again_once(furnish: Furnish, caplog: pytest.LogCaptureFixture) -> None:
     house = furnish()
     async with living(house) as board:

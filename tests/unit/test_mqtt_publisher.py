@@ -561,7 +561,7 @@ async def test_the_motion_picture_lives_as_long_as_its_clip(furnish: Furnish, ke
 def better(jpeg: bytes, score: int, *, final: bool = False, event_id: str = "e1") -> MotionPicture:
     return MotionPicture(
         camera="birdbox",
-        at=1_790_000_000.0,
+        at=1_790_000_000.0 + score - 40,
         event_id=event_id,
         jpeg=jpeg,
         score=score,
@@ -588,6 +588,17 @@ async def test_better_motion_pictures_come_now_and_then_and_the_best_at_the_end(
         assert shown() == b"best"
         house.bus.publish(better(b"next event", 20, event_id="e2"))
         assert shown() == b"next event"
+
+
+async def test_a_picture_that_stays_the_best_is_shown_once(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(better(b"first", 40))
+        await house.clock.advance(5)
+        for final in (False, True):
+            house.bus.publish(better(b"first again", 40, final=final))
+        assert board.pictures[f"{BASE}/motion/snapshot"][0] == b"first"
+        assert board.count(f"{BASE}/motion/snapshot/attributes") == 1
 
 
 async def test_a_lost_camera_is_offline_at_once_and_the_other_is_not(furnish: Furnish) -> None:

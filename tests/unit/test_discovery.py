@@ -107,7 +107,7 @@ def test_what_most_have_is_said_once_and_an_automation_needs_none_of_it() -> Non
     components = message["cmps"]
     assert isinstance(components, dict)
     assert not {"avty", "avty_mode", "stat_t"} & components["problem"].keys()
-    for key in ("on_motion_started", "on_motion_ended", "on_clip_stored"):
+    for key in ("on_motion_started", "on_motion_ended"):
         assert not {"avty", "stat_t"} & whole(message)[key].keys()
 
 

@@ -257,7 +257,7 @@ def test_whoever_restarts_something_says_so(message: Json) -> None:
 @pytest.mark.parametrize("topic", [BIRDBOX, GATE])
 def test_an_automation_can_begin_with_what_the_camera_does(topic: str) -> None:
     triggers = {entity["type"]: entity for entity in whole(TOLD[topic]).values() if "atype" in entity}
-    assert triggers.keys() == {"motion_started", "motion_ended", "clip_stored"}
+    assert triggers.keys() == {"motion_started", "motion_ended"}
     event = whole(TOLD[topic])["event"]
     for name, trigger in triggers.items():
         assert trigger["p"] == "device_automation"

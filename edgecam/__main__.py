@@ -70,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
 
     discovery = command("discovery", _discovery, "Show what Home Assistant would be told, without connecting.")
     configured(discovery)
-    discovery.add_argument("--json", action="store_true", help="the messages by their topics, for programs")
+    discovery.add_argument(
+        "--json", action="store_true", help="the messages by their topics, or what was cleared, for programs"
+    )
     discovery.add_argument("--clear", action="store_true", help="connect, and remove all that edgecam retains there")
 
     trials = command("test", _test, "One real round trip: says which step failed, and the likely cure.").add_subparsers(

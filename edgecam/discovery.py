@@ -25,7 +25,7 @@ def main(config: Config, environ: Mapping[str, str], daemon: Daemon, *, clear: b
     try:
         identity = as_known(config.node, config.state_path(environ))
         if clear:
-            return _clear(config, identity, environ, daemon)
+            return _clear(config, identity, environ, daemon, as_json=as_json)
     except OSError as error:
         return _failed(reason(error))
     told = messages(config, about(config, identity))
@@ -76,7 +76,7 @@ def _columns(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _clear(config: Config, identity: Identity, environ: Mapping[str, str], daemon: Daemon) -> int:
+def _clear(config: Config, identity: Identity, environ: Mapping[str, str], daemon: Daemon, *, as_json: bool) -> int:
     """Raises OSError."""
     from edgecam.mqtt.clearing import Alive, Clearing
     from edgecam.mqtt.entrance import Entrance
@@ -104,6 +104,10 @@ def _clear(config: Config, identity: Identity, environ: Mapping[str, str], daemo
         return _failed(f"{running}. {broker} says that it is online; {gone}")
     except OSError as error:
         return _failed(f"{broker}: {reason(error)}")
+    if as_json:
+        told = {"broker": broker, "node": identity.node, "cleared": cleared}
+        sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        return OK
     count = f"{len(cleared)} topic{'' if len(cleared) == 1 else 's'}"
     sys.stdout.write(f"{broker}: {count} of edgecam {identity.node} cleared\n")
     return OK

@@ -18,6 +18,8 @@ _PRIORITY = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 REPEAT_WINDOW = 60.0
 _SIGNATURE = re.compile(r"\b(signature|sig)=[^&\s\"']+", re.IGNORECASE)
 """Of a link that opens something for whoever reads it: ours, or a store's."""
+ANSWER = {"answer": True}
+"""`extra` of what answers somebody who asked: it is said each time, however often the same."""
 
 
 class Redact(logging.Filter):
@@ -50,7 +52,7 @@ class Repeats(logging.Filter):
         self._seen: dict[tuple[str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno < logging.WARNING:
+        if record.levelno < logging.WARNING or getattr(record, "answer", False):
             return True
         now, key = self._monotonic(), (record.name, record.getMessage())
         began, held = self._seen.pop(key, (None, 0))

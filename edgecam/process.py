@@ -164,7 +164,7 @@ class Process:
         try:
             return await self._compare()
         except ConfigErrors as errors:
-            logger.error("%s: the old configuration stays in force:\n%s", what, errors)
+            logger.error("%s: the old configuration stays in force:\n%s", what, errors, extra=log.ANSWER)
             self._tell(ConfigRefused(at=self._clock.wall(), problems=tuple(map(str, errors.problems))))
             raise
 

@@ -188,7 +188,7 @@ class Settings:
         Raises KeyError for an unknown camera or key, ValueError with a sentence for a bad value.
         """
         file = self._file[camera][key]
-        now = file if value is None else SETTINGS[key].parse(value)
+        now, was = file if value is None else SETTINGS[key].parse(value), self.get(camera, key)
         changes = self._changed.setdefault(camera, {})
         strange = self._strange.get(camera, {}).pop(key, None)
         before = changes.pop(key, None)
@@ -197,7 +197,8 @@ class Settings:
         if changes.get(key) != before or strange is not None:
             self._save()
         back = before is not None and key not in changes
-        log.info("%s: %s is now %s%s", camera, key, _said(now), " again, as in the file" if back else "")
+        if now != was:
+            log.info("%s: %s is now %s%s", camera, key, _said(now), " again, as in the file" if back else "")
         self._bus.publish(SettingChanged(camera=camera, at=self._clock.wall(), key=key, value=now))
 
     def _save(self) -> None:

@@ -122,8 +122,8 @@ class Answers:
             data = await self._answer(question)
         except Unavailable as error:
             self._fail(question, name, str(error))
-        except ConfigErrors as errors:
-            self._fail(question, name, f"the configuration is wrong, what was in force stays so:\n{errors}")
+        except ConfigErrors as errors:  # the log has them
+            self._tell(question, f"the configuration is wrong, what was in force stays so:\n{errors}")
         except Exception:  # a mistake of ours costs one answer, not all that MQTT tells
             log.exception("mqtt: request %s failed", name)
             self._fail(question, name, "edgecam made a mistake here; its log says more")
@@ -136,6 +136,9 @@ class Answers:
 
     def _fail(self, question: Question, name: str, why: str) -> None:
         log.info("mqtt: request %s: %s", name, why)
+        self._tell(question, why)
+
+    def _tell(self, question: Question, why: str) -> None:
         for envelope in self._askers.pop(question):
             self._refuse(why, envelope)
 

@@ -128,6 +128,7 @@ class Publisher:
                 self._born = tasks.create_task(self._welcome(), name="announce")
 
         self._mqtt.subscribe(self._topics.health, self._rival.hear)
+        self._mqtt.subscribe(self._topics.status, self._rival.leave)
         if self._broker.discovery:
             self._announcer.search(self._broker.discovery)
         if self._broker.discovery or self._announcer.mourning:

@@ -18,7 +18,7 @@ GONE = 180.0
 
 
 WIPED = 2.0
-"""Seconds that clearing a node's topics may take."""
+"""Seconds that clearing a node's topics may take, or coming back after a farewell."""
 LIVED = 30.0
 """A connection this long (s) was not thrown out by one that cannot wait."""
 THROWN_OUT = 3
@@ -26,12 +26,18 @@ THROWN_OUT = 3
 
 
 class Rival:
-    """Listens to our own health topic. Loop thread only."""
+    """Listens to our own health and status topics. Loop thread only."""
 
     def __init__(self, node: str, instance: str, status: MqttStatus, clock: Clock) -> None:
         self._node, self._instance, self._status, self._clock = node, instance, status, clock
         self._heard = 0.0
         self._wiped: float | None = None
+        self._left: float | None = None
+
+    def leave(self, message: Incoming) -> None:
+        """A status message. A rival that stops says `offline` for both: Home Assistant must not believe that of us."""
+        if message.payload == b"offline" and not message.retain and self._status.rival is not None:
+            self._left = self._clock.monotonic()
 
     def hear(self, message: Incoming) -> None:
         """A health message: ours, or not. A retained one may be from years ago and proves nobody alive.
@@ -54,6 +60,9 @@ class Rival:
         if wiped is not None and now - wiped >= WIPED:
             self._wiped = None
             log.warning("mqtt: somebody cleared what we retain; everything is sent again")
+            return True
+        if self._left is not None and now - self._left >= WIPED:
+            self._left = None
             return True
         if self._status.rival is None or now - self._heard <= GONE:
             return False

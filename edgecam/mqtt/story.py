@@ -48,8 +48,8 @@ class Story:
     ) -> None:
         self._mqtt, self._topics, self._cameras, self._url, self._clock = mqtt, topics, cameras, url, clock
         self._settings, self._links = settings, links
-        self._pictured: dict[str, tuple[str, float]] = {}
-        """Camera -> the event of its last motion picture, and when (monotonic) that was sent."""
+        self._pictured: dict[str, tuple[str, float, float]] = {}
+        """Camera -> its last motion picture: of which event, when (unix) it was taken and (monotonic) sent."""
 
     def listen(self, bus: Bus) -> Callable[[], None]:
         ends = [
@@ -109,14 +109,16 @@ class Story:
         self._event(event.camera, payloads.motion(event), snapshot_url=still)
 
     def _motion_picture(self, event: MotionPicture) -> None:
-        """The first one at once, better ones now and then, the best at the end."""
+        """The first one at once, better ones now and then, the best at the end, unless it was shown already: for Home
+        Assistant each message is another picture.
+        """
         if self._settings.on(event.camera, "privacy"):
             return
         now = self._clock.monotonic()
-        known, sent = self._pictured.get(event.camera, ("", -math.inf))
-        if known == event.event_id and not event.final and now - sent < BETTER:
+        known, taken, sent = self._pictured.get(event.camera, ("", 0.0, -math.inf))
+        if known == event.event_id and (taken == event.at or (not event.final and now - sent < BETTER)):
             return
-        self._pictured[event.camera] = (event.event_id, now)
+        self._pictured[event.camera] = (event.event_id, event.at, now)
         topics, keep = self._topics.camera(event.camera), self._cameras[event.camera].record.event.keep
         self._mqtt.picture(topics.motion_snapshot, event.jpeg, expiry=keep if DAY <= keep < math.inf else None)
         self._mqtt.set(topics.attributes(topics.motion_snapshot), compact(payloads.picture_attributes(event)))

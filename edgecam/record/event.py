@@ -130,13 +130,16 @@ class EventTape(Tape):
     async def completed(self, draft: Draft) -> Draft:
         """With the best picture of the event beside it, unless an earlier part has that one already.
 
-        A disk that refuses it costs the picture, not the clip.
+        Privacy cuts the clip before it ends the event: what is told of it then counts as well. A disk that refuses
+        the picture costs the picture, not the clip.
         """
         story = self._stories.get(draft.event_id or "")
         if story is None:
             return draft
-        if draft.event_id != self.plan.event and story.best:
-            await self._wait_for_the_final(story)
+        if draft.event_id != self.plan.event:
+            draft = self.described(draft)
+            if story.best:
+                await self._wait_for_the_final(story)
         best = story.best
         if best is None or best is story.saved:
             return draft

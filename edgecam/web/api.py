@@ -96,7 +96,7 @@ class Api:
     async def trigger(self, request: web.Request) -> web.Response:
         """Begin an event now, or prolong the running one. Raises Refused: 400, 503 with the reason."""
         live = find(request, self._lives)
-        sent = await query.body(request, _TRIGGER) if request.can_read_body else {}
+        sent = query.only(await query.body(request, _TRIGGER), "duration", "cause") if request.can_read_body else {}
         duration = _understood("duration", trigger.duration, sent.get("duration", trigger.DURATION))
         cause = _understood("cause", trigger.cause, sent.get("cause", "http"))
         try:

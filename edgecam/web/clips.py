@@ -41,7 +41,7 @@ class Cuts:
         """Save the last seconds. Raises Refused: 400, 404, 503 with the reason."""
         live = find(request, self._lives)
         try:
-            last = seconds((await query.body(request, '{"last": "60s"}')).get("last"))
+            last = seconds(query.only(await query.body(request, '{"last": "60s"}'), "last").get("last"))
         except ValueError as error:
             raise Refused(400, "bad_request", f"last {error}") from None
         try:

@@ -1,6 +1,6 @@
 """What a request asks for: numbers, switches, times out of its query, JSON out of its body.
 
-Unknown names are ignored: people add `&_=123` to defeat caches.
+Unknown names in a query are ignored: people add `&_=123` to defeat caches.
 """
 
 import json
@@ -56,4 +56,11 @@ async def body(request: web.Request, example: str) -> Mapping[str, object]:
         sent = None
     if not isinstance(sent, dict):
         raise Refused(400, "bad_request", f"the body must be a JSON object such as {example}")
+    return sent
+
+
+def only(sent: Mapping[str, object], *known: str) -> Mapping[str, object]:
+    """The body, unless it says what nobody would hear: a misspelt wish is no wish. Raises Refused (400)."""
+    for key in sent.keys() - known:
+        raise Refused(400, "bad_request", f"there is no {key[:40]!r} here; there are: {', '.join(known)}")
     return sent

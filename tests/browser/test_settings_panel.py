@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import async_playwright, expect
 
+from edgecam.health import CameraState
 from peers import program
 from webhouse import House
 
@@ -44,6 +45,12 @@ async def test_an_admin_changes_settings_on_the_cameras_page(tmp_path: Path) -> 
             await page.press("[name=cooldown]", "Enter")
             await expect(said).to_have_text("cooldown must be a whole number from 1 to 3600")
             await expect(page.locator("[name=cooldown]")).to_have_value("10")
+            cover = page.locator(".cover")
+            house.status["birdbox"].state = CameraState.PRIVACY
+            await expect(cover).to_have_text("Privacy is on")
+            await expect(cover).to_have_css("background-color", "rgb(11, 13, 12)")  # no last picture shines through
+            house.status["birdbox"].state = CameraState.RUNNING
+            await expect(cover).not_to_have_class("cover shut")
             await back.click()
             await expect(page.locator("[name=sensitivity]")).to_have_value("50")
             await expect(said).to_have_text("")

@@ -376,6 +376,7 @@ async def test_an_event_is_triggered_for_a_time_and_with_a_cause(
         (b'{"duration": "11m"}', "duration must be a duration from 1s to 10m such as 30s"),
         (b'{"duration": null}', "duration must be a duration from 1s to 10m such as 30s"),
         (b'{"cause": "two words"}', "cause must be a word of up to 32 letters"),
+        (b'{"duraton": "5s"}', "there is no 'duraton' here; there are: duration, cause"),
     ],
 )
 async def test_a_trigger_that_makes_no_sense_is_refused(pool: ThreadPoolExecutor, sent: bytes, sentence: str) -> None:

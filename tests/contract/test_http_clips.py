@@ -85,6 +85,12 @@ async def test_a_nonsense_length_is_refused_in_words(house: House, sent: bytes) 
     assert house.shutter.saved == []
 
 
+async def test_a_misspelt_length_is_refused_by_its_name(house: House) -> None:
+    async with house.open() as client, client.post("/api/cameras/birdbox/clips", data=b'{"lst": "5s"}') as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"] == "there is no 'lst' here; there are: last"
+
+
 async def test_why_nothing_can_be_saved_is_told(house: House) -> None:
     house.shutter.trouble = "privacy is on"
     async with house.open() as client:

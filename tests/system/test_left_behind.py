@@ -102,6 +102,9 @@ def test_a_node_that_goes_for_good_takes_everything_with_it(tmp_path: Path, brok
     assert done.stdout.startswith(f"127.0.0.1:{broker.port}: ")
     assert "topics of edgecam testbox cleared" in done.stdout
     assert retained(broker) == {neighbour}
+    told = json.loads(discovery(edgecam.folder / "config.yaml", "--clear", "--json").stdout)
+    assert (told["broker"], told["node"]) == (f"127.0.0.1:{broker.port}", "testbox")
+    assert DOOR in told["cleared"]
 
 
 def test_who_lives_elsewhere_is_not_cleared_away(tmp_path: Path, broker: Mosquitto) -> None:

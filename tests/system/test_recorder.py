@@ -323,6 +323,16 @@ async def test_a_long_event_becomes_parts_without_a_seam_each_saved_while_it_goe
             assert clip.end == pytest.approx(following.start, abs=0.002)
 
 
+async def test_the_clip_that_privacy_cuts_tells_of_its_event_what_the_events_end_tells(tmp_path: Path) -> None:
+    async with recording(tmp_path, codec="mjpeg") as studio:
+        studio.film(jpegs(60))
+        studio.started(1003.0)
+        studio.settings.set("cam", "privacy", True)
+        studio.ended(1004.0)  # who looks for motion hears of privacy after the recorder
+        clip = await studio.clip()
+        assert (clip.event_id, clip.score, clip.zones) == ("e1", 80, ("door",))
+
+
 async def test_recording_switched_off_ends_the_clip_and_wants_no_frames(tmp_path: Path) -> None:
     async with recording(tmp_path, codec="mjpeg") as studio:
         assert studio.hub.demand[Want.RECORD] == 1

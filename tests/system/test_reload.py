@@ -103,6 +103,7 @@ def test_a_wrong_file_changes_nothing_and_each_complaint_has_its_place(box: Edge
     status, _, body = box.send("POST", "api/reload")
     assert (status, json.loads(body)["problems"]) == (422, told)
     assert asked(ear, "restart")["status"] == "error"  # it could not start again with this file
+    assert box.log.count("old configuration stays in force") == 3  # one for each who asked
     assert started(box) == before
     assert [heard.payload for heard in ear.all(f"{BASE}/status")] == [b"online"]
 

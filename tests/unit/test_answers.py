@@ -98,7 +98,8 @@ async def test_the_configuration_is_shown_with_the_settings_that_win_over_it(hou
     }
 
 
-async def test_what_cannot_be_had_is_answered_with_the_reason(house: House) -> None:
+async def test_what_cannot_be_had_is_answered_with_the_reason(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     house.desk.answer = asyncio.get_running_loop().create_future()
     house.desk.answer.set_exception(Unavailable("privacy is on"))
     assert await house.error("snapshot", camera="gate") == "privacy is on"
@@ -109,6 +110,7 @@ async def test_what_cannot_be_had_is_answered_with_the_reason(house: House) -> N
         said = await house.error(verb)
         assert "what was in force stays so" in str(said)
         assert "config.yaml:3:1: mqtt.host: is required" in str(said)
+    assert caplog.messages == [f"mqtt: request {verb}: privacy is on" for verb in ("snapshot", "trigger")]
 
 
 async def test_a_mistake_of_ours_costs_one_answer_and_not_all_that_mqtt_tells(

@@ -66,6 +66,13 @@ def test_the_same_warning_is_written_once_a_minute_and_counted() -> None:
     assert say() == "disk full (and 2 times before)"
 
 
+def test_who_asks_again_is_answered_again(stream: io.StringIO) -> None:
+    log.setup("info", "text", stream=stream)
+    for _ in range(2):
+        logging.getLogger("edgecam.x").error("reload: the file is wrong", extra=log.ANSWER)
+    assert stream.getvalue().count("reload: the file is wrong") == 2
+
+
 def test_the_memory_for_repeats_is_bounded() -> None:
     repeats = log.Repeats(lambda: 0.0)
     for number in range(repeats.LIMIT * 2):

@@ -562,7 +562,7 @@ async def test_the_motion_picture_lives_as_long_as_its_clip(furnish: Furnish, ke
 def better(jpeg: bytes, score: int, *, final: bool = False, event_id: str = "e1") -> MotionPicture:
     return MotionPicture(
         camera="birdbox",
-        at=1_790_000_000.0,
+        at=1_790_000_000.0 + score - 40,
         event_id=event_id,
         jpeg=jpeg,
         score=score,
@@ -589,6 +589,17 @@ async def test_better_motion_pictures_come_now_and_then_and_the_best_at_the_end(
         assert shown() == b"best"
         house.bus.publish(better(b"next event", 20, event_id="e2"))
         assert shown() == b"next event"
+
+
+async def test_a_picture_that_stays_the_best_is_shown_once(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        house.bus.publish(better(b"first", 40))
+        await house.clock.advance(5)
+        for final in (False, True):
+            house.bus.publish(better(b"first again", 40, final=final))
+        assert board.pictures[f"{BASE}/motion/snapshot"][0] == b"first"
+        assert board.count(f"{BASE}/motion/snapshot/attributes") == 1
 
 
 async def test_a_lost_camera_is_offline_at_once_and_the_other_is_not(furnish: Furnish) -> None:
@@ -1171,6 +1182,23 @@ async def test_a_rival_that_is_gone_leaves_its_states_so_ours_are_said_again(fur
         assert board.announced == 0
         await house.clock.advance(5)
         assert board.announced == board.shown == 1, "and so are our pictures: it may have shown something else there"
+
+
+async def test_a_rival_that_stops_leaves_us_unavailable_for_moments_only(furnish: Furnish) -> None:
+    house = furnish()
+    async with living(house) as board:
+        board.hear("edgecam/pi/status", "edgecam/pi/status", b"offline")  # the will of our own life before
+        await house.clock.advance(5)
+        assert board.announced == 0
+        board.hear("edgecam/pi/health", "edgecam/pi/health", b'{"instance": "ffffff"}')
+        for payload, retain in ((b"online", False), (b"offline", True)):
+            board.hear("edgecam/pi/status", "edgecam/pi/status", payload, retain=retain)
+        await house.clock.advance(5)
+        assert board.announced == 0
+        board.hear("edgecam/pi/status", "edgecam/pi/status", b"offline")
+        await house.clock.advance(60)
+        assert board.announced == 1
+        assert len(house.health.problems()) == 1, "it may be back at once"
 
 
 async def test_what_another_box_cleared_is_said_again_once(furnish: Furnish, caplog: pytest.LogCaptureFixture) -> None:

@@ -50,6 +50,7 @@ async def test_the_log_says_on_and_off_as_people_do(tmp_path: Path, caplog: pyte
     here = settings(tmp_path, sensitivity=50)
     for key, value in (("offload", "OFF"), ("sensitivity", "80"), ("offload", None)):
         here.set("birdbox", key, value)
+        here.set("birdbox", key, value)  # a scene sends it every time
     await here.close()
     assert caplog.messages == [
         "birdbox: offload is now off",

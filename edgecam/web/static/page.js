@@ -70,6 +70,7 @@ class Card {
     this.find(".dot").title = camera.online ? camera.state : "offline";
     if (camera.width) this.find(".frame").style.aspectRatio = `${camera.width} / ${camera.height}`;
     if (this.live) this.taken = camera.age === null ? null : Date.now() - camera.age * 1000;
+    this.find(".cover").classList.toggle("shut", camera.state === "privacy");
     if (camera.state === "privacy") this.cover("Privacy is on");
     else if (this.live) this.cover(camera.online && camera.age === null ? "Waiting for the first picture …" : "");
     else if (!camera.online) this.cover("Offline");

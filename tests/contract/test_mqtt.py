@@ -219,7 +219,7 @@ async def test_a_text_the_broker_would_not_take_stays_here(
             assert mqtt.dropped == 1
             mqtt.set("edgecam/pi/health", "y" * 2000)
             told = (
-                "the broker takes too little for edgecam/pi/health and 1 more (packets of 1000 bytes); raise its limit"
+                "the broker takes too little for edgecam/pi/event and 1 more (packets of 1000 bytes); raise its limit"
             )
             assert mqtt.status.refused == told
             mqtt.set("edgecam/pi/health", "small")

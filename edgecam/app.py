@@ -7,7 +7,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 
 from edgecam import aside, local
@@ -88,7 +88,7 @@ class Daemon:
 
         Raises Fatal for what needs a new process or a person: port taken, storage locked or not writable.
         """
-        pool = ThreadPoolExecutor(2, "pool")
+        pool = aside.pool(2)
         cameras = ", ".join(self._config.cameras) or "none"
         log.info("node %s, storage %s, cameras: %s", self._identity.node, self._library.layout.root, cameras)
         try:

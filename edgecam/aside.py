@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
-from typing import ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
 
 from edgecam.clock import Clock
 
@@ -32,8 +32,13 @@ def start(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     return future
 
 
+def pool(threads: int) -> Executor:
+    """For short work that nobody has to wait for at an exit. `quiet` waits for what it does while it is shut down."""
+    return ThreadPoolExecutor(threads, f"{_NAME}pool")
+
+
 async def quiet(clock: Clock, seconds: float) -> bool:
-    """Wait until none of these threads is at work; False when one still is after `seconds`."""
+    """Wait until none of these threads is at work, and pools are shut down; False when one is not after `seconds`."""
     end = clock.monotonic() + seconds
     while any(thread.name.startswith(_NAME) for thread in threading.enumerate()):
         if clock.monotonic() >= end:
@@ -45,6 +50,16 @@ async def quiet(clock: Clock, seconds: float) -> bool:
 async def run(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Await `call` on a daemon thread of its own. Cancelling the caller does not stop the thread."""
     return await asyncio.shield(asyncio.wrap_future(start(call, *args, **kwargs)))
+
+
+def join(tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str) -> bool:
+    """Have `work` done in `tasks`; False when these are over already, or about to be."""
+    try:
+        tasks.create_task(work, name=name)
+    except RuntimeError:
+        work.close()
+        return False
+    return True
 
 
 async def within(clock: Clock, seconds: float, work: Awaitable[T]) -> T:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -14,7 +15,8 @@ from edgecam import __version__, aside, log
 from edgecam.app import Daemon
 from edgecam.clock import SystemClock
 from edgecam.config import diff, effective
-from edgecam.config.load import ConfigErrors, Loaded, load
+from edgecam.config.load import Loaded, load
+from edgecam.config.places import ConfigErrors, Problem, Spot
 from edgecam.control import Reloaded
 from edgecam.events import ConfigRefused, ConfigReloaded, Fact
 from edgecam.supervisor import Fatal
@@ -133,15 +135,15 @@ class Process:
     async def reload(self) -> Reloaded:
         async with self._reading:
             found, told = await self._checked("reload")
-            news = ConfigReloaded(at=self._clock.wall(), changed=told.changed, restarted=told.restarted)
             self._loaded = found
             if told.changed:
                 logger.info("reload: changed: %s", ", ".join(told.changed))
-                self._news = news
+                untold = self._news.changed if self._news else ()  # of a reload that is not through yet
+                self._news = self._as_news(Reloaded(tuple(dict.fromkeys((*untold, *told.changed))), told.restarted))
                 self._again.set()
             else:
                 logger.info("reload: nothing changed")
-                self._tell(news)
+                self._tell(self._as_news(told))
             return told
 
     async def compare(self) -> Reloaded:
@@ -169,8 +171,14 @@ class Process:
     async def _compare(self) -> tuple[Loaded, Reloaded]:
         """What the file says now, and what that changes. Raises ConfigErrors."""
         found = await aside.run(load, self._place, environ=self._environ, overrides=self._overrides)
+        if self._loaded.tree.entries and not found.tree.entries:  # many editors empty a file before they write it
+            sentence = "nothing is set here any more: is it being written, or the disk full?"
+            raise ConfigErrors([Problem(Spot(str(self._place), 1, 1), "", sentence)])
         changed = diff.changes(self._loaded.config, found.config)
         return found, Reloaded(changed, EVERYTHING if changed else ())
+
+    def _as_news(self, told: Reloaded) -> ConfigReloaded:
+        return ConfigReloaded(at=self._clock.wall(), changed=told.changed, restarted=told.restarted)
 
     def _tell(self, fact: Fact) -> None:
         if self._daemon is not None:
@@ -202,6 +210,7 @@ class Process:
                     raise Fatal("the disk does not answer, so a new process has to begin anew")
                 if self._afresh:
                     return True
+                gc.collect()  # else the pictures of the old daemon fill the memory beside those of the new one
                 listen_to_the_log(self._loaded, self._environ)
                 logger.info("reload: everything restarts with the new configuration")
         logger.info("stopped")

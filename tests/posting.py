@@ -40,7 +40,7 @@ class Post:
 
     def complete(self, *_: object) -> None: ...
 
-    def announce(self) -> None: ...
+    def announce(self, *, pictures: bool = False) -> None: ...
 
     async def settled(self) -> None: ...
 
@@ -48,8 +48,9 @@ class Post:
 class House:
     def __init__(self, folder: Path, base: str | None = "https://cams.example.org/") -> None:
         self.post, self.desk, self.signs = Post(), Desk(at_once=True), Signs(base)
+        self.clock = FakeClock()
         cameras = {id: model.Camera.model_validate({"source": "synthetic"}) for id in ("birdbox", "gate")}
-        self.settings = Settings(cameras, folder / "settings.json", Bus(), FakeClock())
+        self.settings = Settings(cameras, folder / "settings.json", Bus(), self.clock)
         self.answers: Answers
 
     @asynccontextmanager
@@ -63,6 +64,7 @@ class House:
                 control=self.desk,
                 links=self.signs,
                 health=lambda: {"problems": []},
+                clock=self.clock,
                 tasks=tasks,
             )
             yield self

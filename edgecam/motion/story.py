@@ -69,6 +69,7 @@ class Story:
     def triggered(self, at: Moment, cause: str) -> None:
         """An event begins now, whatever moves."""
         self._cause, self._first, self._newest = cause, at, at
+        self._reach(at)  # what moved in the picture of before is no end of it
         self.started()
 
     def started(self) -> None:

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Collection
 from typing import Protocol
 from urllib.parse import urlencode
 
+from edgecam import aside
+from edgecam.clock import Clock
 from edgecam.config import units
 from edgecam.config.places import ConfigErrors
 from edgecam.control import LONGEST_EXPORT, Film, Reloaded, Saved, Unavailable
@@ -23,6 +26,8 @@ log = logging.getLogger(__name__)
 
 UNDER_WAY = 8
 """Different requests that are worked on at a time."""
+ECHO = 60.0
+"""Seconds within which our own clearing comes back to us over MQTT 3.1.1; over MQTT 5 it never does."""
 
 
 class Link(Protocol):
@@ -75,19 +80,22 @@ class Answers:
         control: Control,
         links: Addresses,
         health: Callable[[], Json],
+        clock: Clock,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._mqtt, self._topics, self._cameras, self._settings = mqtt, topics, cameras, settings
-        self._control, self._links, self._health, self._tasks = control, links, health, tasks
+        self._control, self._links, self._health = control, links, health
+        self._clock, self._tasks = clock, tasks
         self._askers: dict[Question, list[Envelope]] = {}
         """What is under way, and whom to tell."""
         self._cutting = asyncio.Lock()
         """One film at a time: a long one takes seconds of work and some memory."""
-        self._cleared: set[str] = set()
+        self._cleared: dict[str, float] = {}
+        """Topic -> when (monotonic)."""
 
     def hear(self, message: Incoming) -> None:
-        if not message.payload and message.topic in self._cleared:
-            self._cleared.discard(message.topic)  # over MQTT 3.1.1 we hear our own clearing
+        now = self._clock.monotonic()
+        if not message.payload and now - self._cleared.pop(message.topic, -math.inf) < ECHO:
             return
         match requests.parse(message, self._topics, self._cameras):
             case Asked(question, envelope) if question in self._askers:
@@ -96,13 +104,14 @@ class Answers:
                 self._refuse(f"{UNDER_WAY} requests are under way: ask again when they are answered", envelope)
             case Asked(question, envelope):
                 self._askers[question] = [envelope]
-                self._tasks.create_task(self._work(question), name=f"request {shown(message.topic)}")
+                if not aside.join(self._tasks, self._work(question), f"request {shown(message.topic)}"):
+                    self._fail(question, shown(message.topic), "edgecam is stopping: ask again when it is back")
             case Refused(why, envelope):
                 log.warning("mqtt: %s: refused: %s", shown(message.topic), why)
                 self._refuse(why, envelope)
             case Replay():
                 log.warning("mqtt: %s: ignored and cleared: a request must not be retained", shown(message.topic))
-                self._cleared.add(message.topic)
+                self._cleared[message.topic] = now
                 self._mqtt.forget(message.topic)
             case None:
                 pass

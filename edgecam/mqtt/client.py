@@ -151,12 +151,12 @@ class Mqtt:
         self._saved = self._pool.submit(self._owned.save, self._wanted | self._clearing)
         self._ready.set()
 
-    def announce(self) -> None:
-        """Send everything again except pictures: somebody was born who may have lost it."""
+    def announce(self, *, pictures: bool = False) -> None:
+        """Send everything again: somebody was born who may have lost it, or the broker has, and then `pictures` too."""
         for topic in self._table.all():
             message = self._table.get(topic)
-            if message is not None and not message.picture:  # a new one: what is under way may come too early for them
-                self._put(topic, replace(message))
+            if message is not None and (pictures or not message.picture):
+                self._put(topic, replace(message))  # a new one: what is under way may come too early for them
 
     def leave(self) -> None:
         """We are stopping: `offline` at once. The connection stays for the last clips, and ends with `run`."""
@@ -344,9 +344,14 @@ class Mqtt:
         if largest is None or len(payload) <= largest:
             return True
         assert self._grant is not None
-        self._denials.refuse(Deed.SIZE, topic, f"packets of {self._grant.max_packet} bytes")
-        self._denials.review()
+        if self._is_ours(topic):
+            self._denials.refuse(Deed.SIZE, topic, f"packets of {self._grant.max_packet} bytes")
+            self._denials.review()
         return False
+
+    def _is_ours(self, topic: str) -> bool:
+        """Not where somebody else wants an answer: what becomes of that is their business."""
+        return topic.startswith(self._status_topic.removesuffix("status")) or self._table.get(topic) is not None
 
     async def _shrink(self, topic: str, message: Retained) -> None:
         limit, why = self._room(topic), "no quality makes it small enough"
@@ -376,7 +381,7 @@ class Mqtt:
             self._owed.remove(paid)
         topic, newer = self._table.landed(number, kept=why is None)
         meant = self._events.pop(number, topic)
-        again = self._denials.landed(meant, why) if meant else ()
+        again = self._denials.landed(meant, why) if meant and (why is None or self._is_ours(meant)) else ()
         if topic is not None and newer:
             again = [topic, *again]
         for each in again:

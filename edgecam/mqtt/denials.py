@@ -37,6 +37,7 @@ class Denials:
         self._refused.clear()
 
     def refuse(self, deed: Deed, topic: str, why: str) -> None:
+        self._refused.pop(topic, None)  # at the end of those that are tried again: another may be allowed by now
         self._refused[topic] = (deed, why)
 
     def landed(self, topic: str, why: str | None) -> Sequence[str]:
@@ -79,4 +80,4 @@ class Denials:
 
 def _sentence(deed: Deed, why: str, topics: Sequence[str]) -> str:
     more = f" and {len(topics) - 1} more" if len(topics) > 1 else ""
-    return f"the broker {deed} {topics[0]}{more} ({why}); {CURE[deed]}"
+    return f"the broker {deed} {min(topics)}{more} ({why}); {CURE[deed]}"

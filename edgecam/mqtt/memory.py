@@ -93,7 +93,7 @@ class Announced:
     """
 
     def __init__(self, state: Path) -> None:
-        self._path = state / "announced.json"
+        self._path, self._lock = state / "announced.json", Lock()
         kept = _read(self._path)
         self.lost = not isinstance(kept, dict) or bool(kept.get("lost"))
         """There is no memory: this is the first start, or the state folder was lost. Withdrawn by who filled it."""
@@ -118,8 +118,9 @@ class Announced:
         }
 
     def save(self, content: object) -> None:
-        """Any thread."""
-        _write(self._path, content, "an entity that goes could stay in Home Assistant")
+        """Any thread; of several one after the other, for they write the same file."""
+        with self._lock:
+            _write(self._path, content, "an entity that goes could stay in Home Assistant")
 
 
 def _messages(kept: object, part: str) -> dict[str, dict[str, object]]:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Collection
 from typing import Protocol
 
+from edgecam import aside
 from edgecam.config.places import ConfigErrors
 from edgecam.control import Unavailable
 from edgecam.knobs import Value
@@ -73,7 +74,9 @@ class Orders:
                 pass
             case asked if asked not in self._pressed:
                 self._pressed.add(asked)
-                self._tasks.create_task(self._do(asked), name=f"order of {shown(message.topic)}")
+                if not aside.join(self._tasks, self._do(asked), f"order of {shown(message.topic)}"):
+                    self._pressed.discard(asked)
+                    log.warning("mqtt: %s: ignored: edgecam is stopping", shown(message.topic))
 
     def _clear(self, topic: str) -> None:
         """A broker may remember any number of them."""
@@ -90,6 +93,8 @@ class Orders:
             log.warning("%s: %s", _WORDS[type(asked)].format(asked), error)
         except ConfigErrors:
             pass  # the log has them, and who listens to the node's events
+        except Exception:  # a mistake of ours costs one press, not all that MQTT tells
+            log.exception("%s", _WORDS[type(asked)].format(asked))
         finally:
             self._pressed.discard(asked)
 

@@ -153,6 +153,7 @@ class Publisher:
                 control=self._control,
                 links=self._links,
                 health=self._health.snapshot,
+                clock=self._clock,
                 tasks=tasks,
             )
             self._mqtt.subscribe(self._topics.requests, desk.hear)
@@ -169,7 +170,7 @@ class Publisher:
         while True:
             await self._clock.sleep(LOOK)
             if self._rival.look():
-                self._mqtt.announce()
+                self._mqtt.announce(pictures=True)
             self._states.look()
 
     def _obey(self, change: SettingChanged, tasks: asyncio.TaskGroup) -> None:

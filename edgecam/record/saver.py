@@ -48,7 +48,9 @@ class Saver:
 
     async def save_clip(self, camera: str, last: float) -> Saved:
         """Keep the last seconds, up to the newest frame, as a clip of kind manual, though who asked may hang up."""
-        return await asyncio.shield(asyncio.create_task(self._save_clip(camera, last), name=f"{camera} manual"))
+        saving = asyncio.create_task(self._save_clip(camera, last), name=f"{camera} manual")
+        saving.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to be told
+        return await asyncio.shield(saving)
 
     async def _save_clip(self, camera: str, last: float) -> Saved:
         async with self._turns[camera]:

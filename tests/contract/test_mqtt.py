@@ -219,7 +219,7 @@ async def test_a_text_the_broker_would_not_take_stays_here(
             assert mqtt.dropped == 1
             mqtt.set("edgecam/pi/health", "y" * 2000)
             told = (
-                "the broker takes too little for edgecam/pi/health and 1 more (packets of 1000 bytes); raise its limit"
+                "the broker takes too little for edgecam/pi/event and 1 more (packets of 1000 bytes); raise its limit"
             )
             assert mqtt.status.refused == told
             mqtt.set("edgecam/pi/health", "small")
@@ -378,6 +378,21 @@ async def test_announcing_sends_states_again_but_no_picture(broker: Mosquitto, m
             mqtt.announce()
             await spy.until(lambda: [t for t, _, retain in spy.heard if t and not retain][-1:] == [STATUS])
             assert [t for t, _, retain in spy.heard if t and not retain] == ["edgecam/pi/door/motion", STATUS]
+
+
+async def test_what_somebody_cleared_at_the_broker_is_there_again_and_so_is_the_picture(
+    broker: Mosquitto, make: Make
+) -> None:
+    mqtt, card = make(broker.port), noise(16, 16)
+    mqtt.picture("edgecam/pi/door/snapshot", card)
+    mqtt.complete([])
+    async with running(mqtt):
+        await settled(mqtt)
+        async with spying(broker) as spy:
+            spy.publish("edgecam/pi/door/snapshot", b"", retain=True)
+            await spy.hears("edgecam/pi/door/snapshot", b"")
+            mqtt.announce(pictures=True)
+            await spy.until(lambda: spy.newest()["edgecam/pi/door/snapshot"] == card)
 
 
 class Doorman:

@@ -85,6 +85,36 @@ async def test_what_may_not_be_cleared_stays_on_the_list(strict: Mosquitto, make
     assert "homeassistant/device/old/config" in json.loads(owned.read_text())
 
 
+async def test_an_answer_that_may_not_go_where_the_asker_wants_it_is_no_problem_of_ours(
+    strict: Mosquitto, make: Make
+) -> None:
+    mqtt = make(strict.port, password="canary")
+    mqtt.complete([])
+    async with running(mqtt):
+        await settled(mqtt)
+        for number in range(3):
+            mqtt.send(f"somebody/answers/{number}", "{}")
+        mqtt.send("edgecam/pi/response/health", "{}")
+        await until("all have landed", lambda: mqtt.under_way == 0)
+        mqtt.set("edgecam/pi/door/motion", "OFF")  # what follows is told to health
+        await settled(mqtt)
+        assert mqtt.status.refused is None
+
+
+async def test_what_is_too_large_for_the_broker_is_no_problem_where_somebody_else_wants_it(
+    make: Make, tmp_path: Path
+) -> None:
+    with Mosquitto(tmp_path / "narrow", lines=["max_packet_size 2000"]) as narrow:
+        mqtt = make(narrow.port)
+        mqtt.complete([])
+        async with running(mqtt):
+            await settled(mqtt)
+            mqtt.send("somebody/answers", "x" * 3000)
+            assert (mqtt.status.refused, mqtt.dropped) == (None, 1)
+            mqtt.send("edgecam/pi/response/config", "x" * 3000)
+            assert "takes too little for edgecam/pi/response/config" in (mqtt.status.refused or "")
+
+
 @pytest.fixture
 def deaf(tmp_path: Path) -> Iterator[Mosquitto]:
     """A broker where edgecam may write and not read: mosquitto's ACL file lets everybody subscribe, this does not."""

@@ -5,6 +5,7 @@ Hub, recorder, writer, library and film are real; the clock and the frames' time
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -310,6 +311,19 @@ async def test_an_export_has_the_segment_that_is_finished_in_the_same_moment(
         monkeypatch.setattr(owner, name, found)
         film = await here.saver.export("cam", START, START + 2)
         assert counters(written(film, tmp_path / "film.mp4")) == list(range(30))
+
+
+async def test_that_there_is_none_is_no_error_in_the_log_where_who_asked_hung_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with booth(tmp_path) as here:
+        asking = asyncio.create_task(here.saver.save_clip("cam", 2.0))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait({asking})
+        await until("it is over", lambda: "cam manual" not in {task.get_name() for task in asyncio.all_tasks()})
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_clip_is_kept_though_who_asked_for_it_hung_up(tmp_path: Path) -> None:

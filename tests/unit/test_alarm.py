@@ -182,6 +182,17 @@ async def test_privacy_ends_whatever_goes_on_and_refuses_triggers(yard: Yard) ->
     assert not yard.hub.wanted  # nor is a picture waited for any more
 
 
+async def test_a_trigger_between_a_frame_and_its_look_does_not_end_before_it_began(yard: Yard) -> None:
+    await yard.look()
+    late = yard.frame()
+    await yard.clock.advance(0.2)
+    yard.alarm.trigger(30, "pir")
+    yard.alarm.look(Look(True, 50, 2.0, (0.1, 0.1, 0.2, 0.2)), late)
+    yard.settings.set("yard", "privacy", True)
+    [started], [ended] = yard.of(MotionStarted), yard.of(MotionEnded)
+    assert (ended.mono, ended.duration) == (started.mono, 0)
+
+
 async def test_a_camera_that_is_away_cannot_be_triggered(yard: Yard) -> None:
     yard.status.online, yard.status.trouble = False, "no frame for 12.0 s from rtsp://cam"
     with pytest.raises(Unavailable, match=r"no frame for 12\.0 s"):

@@ -10,7 +10,7 @@ from asking import ID
 from edgecam.config.places import ConfigErrors, Problem, Spot
 from edgecam.control import LONGEST_EXPORT, Unavailable
 from edgecam.media import iso
-from edgecam.mqtt.answers import UNDER_WAY
+from edgecam.mqtt.answers import ECHO, UNDER_WAY
 from edgecam.mqtt.messages import Incoming
 from fakes import settle
 from posting import TOPICS, House
@@ -160,6 +160,14 @@ async def test_a_retained_request_is_cleared_said_once_and_its_clearing_is_no_re
     house.answers.hear(Incoming(TOPICS.request("reload"), b"", False))
     await settle()
     assert house.desk.asked == ["reload"]
+
+
+async def test_over_mqtt_5_where_nobody_hears_his_own_clearing_the_next_empty_request_is_one(house: House) -> None:
+    house.ask("health", {}, retain=True)
+    await house.clock.advance(ECHO)
+    house.answers.hear(Incoming(TOPICS.request("health"), b"", False))
+    await settle()
+    assert [topic for topic, _, _ in house.post.sent] == [TOPICS.response("health")]
 
 
 async def test_nonsense_is_answered_and_logged_without_what_it_says(

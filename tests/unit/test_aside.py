@@ -42,3 +42,20 @@ async def test_the_house_is_quiet_when_the_last_thread_has_ended() -> None:
     done.set()
     work.result(5)
     assert await aside.quiet(SystemClock(), 5.0)
+
+
+async def test_what_a_pool_still_does_as_it_is_shut_down_is_waited_for_and_its_idle_threads_are_not() -> None:
+    begun, done, pool = threading.Event(), threading.Event(), aside.pool(2)
+    pool.submit(int).result(5)
+
+    def write() -> None:
+        begun.set()
+        done.wait(5)
+
+    work = pool.submit(write)
+    begun.wait(5)
+    pool.shutdown(wait=False, cancel_futures=True)
+    assert not await aside.quiet(FakeClock(), 0.0)
+    done.set()
+    work.result(5)
+    assert await aside.quiet(SystemClock(), 5.0)

@@ -61,3 +61,16 @@ def test_a_refusal_is_told_once_until_all_was_well(
     denials.landed("a", "not authorized")
     denials.review()
     assert len(caplog.records) == 3
+
+
+def test_each_is_tried_in_its_turn_and_the_words_stay_the_same(denials: Denials, status: MqttStatus) -> None:
+    for topic in ("a", "b", "c"):
+        denials.landed(topic, "not authorized")
+    denials.review()
+    words, tried = status.refused, []
+    for _ in range(4):
+        tried.append(denials.of(Deed.WRITE)[0])
+        denials.landed(tried[-1], "not authorized")
+        denials.review()
+        assert status.refused == words
+    assert tried == ["a", "b", "c", "a"]

@@ -58,7 +58,7 @@ class Board:
         self.pictures: dict[str, tuple[bytes, int | None, float | None]] = {}
         self.forgotten: list[str] = []
         self.owned: set[str] = set()
-        self.announced = 0
+        self.announced = self.shown = 0
         self.sure: list[str] = []
         self._callbacks: dict[str, Callable[[Incoming], None]] = {}
 
@@ -83,8 +83,9 @@ class Board:
     def complete(self, topics: Iterable[str]) -> None:
         self.owned = set(topics)
 
-    def announce(self) -> None:
+    def announce(self, *, pictures: bool = False) -> None:
         self.announced += 1
+        self.shown += pictures
 
     async def settled(self) -> None:
         """The broker of these tests has everything at once."""
@@ -809,6 +810,40 @@ async def test_pressing_ten_times_takes_one_picture_at_a_time(
     assert "birdbox: no snapshot: the camera gives no picture" in caplog.text
 
 
+async def test_a_mistake_of_ours_costs_one_press_and_not_all_that_mqtt_tells(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    house.shutter.answer.set_exception(ZeroDivisionError("a bug"))
+    async with living(house) as board:
+        board.command("birdbox/take_snapshot", b"PRESS")
+        await settle()
+        board.command("gate/recording", b"OFF")
+        assert board.now["edgecam/pi/gate/recording"] == "OFF"
+        board.command("birdbox/take_snapshot", b"PRESS")
+        await settle()
+        assert house.shutter.asked == ["birdbox", "birdbox"], "and the next one is obeyed"
+    assert "birdbox: no snapshot" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_what_comes_while_everything_stops_is_refused_in_words_but_a_setting_is_kept(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = furnish()
+    async with living(house) as board:
+        pass
+    board.command("birdbox/privacy", b"ON")
+    for _ in range(2):
+        board.command("birdbox/take_snapshot", b"PRESS")
+    board.hear("edgecam/pi/request/+", "edgecam/pi/request/health", b"")
+    await settle()
+    assert house.settings.on("birdbox", "privacy")
+    assert house.shutter.asked == []
+    assert caplog.text.count("take_snapshot/set: ignored: edgecam is stopping") == 2
+    assert "edgecam is stopping" in str(board.json("edgecam/pi/response/health")["error"])
+
+
 async def test_the_last_minute_is_saved_by_a_press_and_other_lengths_by_their_name(
     furnish: Furnish, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -1146,7 +1181,7 @@ async def test_a_rival_that_is_gone_leaves_its_states_so_ours_are_said_again(fur
         await house.clock.advance(179)
         assert board.announced == 0
         await house.clock.advance(5)
-        assert board.announced == 1
+        assert board.announced == board.shown == 1, "and so are our pictures: it may have shown something else there"
 
 
 async def test_a_rival_that_stops_leaves_us_unavailable_for_moments_only(furnish: Furnish) -> None:
@@ -1176,5 +1211,5 @@ async def test_what_another_box_cleared_is_said_again_once(furnish: Furnish, cap
         await house.clock.advance(1)
         assert board.announced == 0, "it may not have cleared all"
         await house.clock.advance(60)
-        assert board.announced == 1
+        assert board.announced == board.shown == 1
     assert caplog.text.count("somebody cleared what we retain") == 1

@@ -1,6 +1,8 @@
 """The pure parts below the MQTT client: table, ceiling, shrinking, and what the state folder remembers."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from edgecam import durable
 from edgecam.mqtt.ceiling import Ceiling
-from edgecam.mqtt.memory import Owned, Versions
+from edgecam.mqtt.memory import Announced, Owned, Versions
 from edgecam.mqtt.messages import Rank, Retained
 from edgecam.mqtt.shrink import fit, fits
 from edgecam.mqtt.table import Table
@@ -220,3 +222,24 @@ def test_the_version_that_worked_is_tried_first_at_this_broker_only(tmp_path: Pa
     assert Versions("auto", "other:1883", tmp_path).order() == ("5", "3.1.1")
     assert Versions("5", "broker:1883", tmp_path).order() == ("5",)
     assert Versions("3.1.1", "broker:1883", tmp_path).order() == ("3.1.1",)
+
+
+def test_what_was_announced_is_written_by_one_thread_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both would write the same temporary file."""
+    announced, begun, go, writing = Announced(tmp_path), threading.Event(), threading.Event(), []
+
+    def write(path: Path, content: object) -> None:
+        writing.append(content)
+        begun.set()
+        go.wait(5)
+
+    monkeypatch.setattr("edgecam.durable.write_json", write)
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(announced.save, "older")
+        begun.wait(5)
+        newer = pool.submit(announced.save, "newer")
+        with pytest.raises(TimeoutError):
+            newer.result(0.1)
+        assert writing == ["older"]
+        go.set()
+    assert writing == ["older", "newer"]

@@ -290,10 +290,10 @@ class Daemon:
     def _add_mqtt(self, control: Control, pool: Executor) -> None:
         if self._config.mqtt is None:
             return
-        from edgecam.mqtt.client import Mqtt
-        from edgecam.mqtt.discovery import page_url
+        from edgecam.mqtt.announcing.discovery import page_url
         from edgecam.mqtt.memory import Announced
         from edgecam.mqtt.publish import Publisher
+        from edgecam.mqtt.wire.client import Mqtt
 
         mqtt = Mqtt(
             config=self._config.mqtt,

@@ -12,7 +12,7 @@ from edgecam.clock import SystemClock
 from edgecam.config.model import Config
 from edgecam.identity import Identity, as_known
 from edgecam.local import Daemon
-from edgecam.mqtt.discovery import About, Json, messages, page_url, whole
+from edgecam.mqtt.announcing.discovery import About, Json, messages, page_url, whole
 from edgecam.supervisor import reason
 
 OK, FAILED, USAGE = 0, 1, 2
@@ -78,9 +78,9 @@ def _columns(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 def _clear(config: Config, identity: Identity, environ: Mapping[str, str], daemon: Daemon, *, as_json: bool) -> int:
     """Raises OSError."""
-    from edgecam.mqtt.clearing import Alive, Clearing
-    from edgecam.mqtt.entrance import Entrance
+    from edgecam.mqtt.announcing.clearing import Alive, Clearing
     from edgecam.mqtt.memory import Announced, Owned
+    from edgecam.mqtt.wire.entrance import Entrance
 
     assert config.mqtt is not None
     log.setup(config.log.level, "text", tuple(config.secrets()), config.log.modules, environ=environ)

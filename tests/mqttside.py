@@ -15,7 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edgecam.clock import Clock, SystemClock
 from edgecam.config import model
 from edgecam.health import MqttStatus
-from edgecam.mqtt.client import Mqtt
+from edgecam.mqtt.wire.client import Mqtt
 from fakes import until
 from peers import Mosquitto
 

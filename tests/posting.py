@@ -9,9 +9,9 @@ from pathlib import Path
 from asking import Desk, Signs
 from edgecam.config import model
 from edgecam.events import Bus
-from edgecam.mqtt.answers import Answers
-from edgecam.mqtt.messages import Incoming, Rank
+from edgecam.mqtt.asked.answers import Answers
 from edgecam.mqtt.topics import Topics
+from edgecam.mqtt.wire.messages import Incoming, Rank
 from edgecam.settings import Settings
 from fakes import FakeClock, settle
 

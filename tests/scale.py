@@ -212,9 +212,9 @@ def node(folder: Path, port: int, name: str, pool: ThreadPoolExecutor) -> Iterat
     from edgecam.health import CameraStatus, Health
     from edgecam.hub import FrameHub, Ring
     from edgecam.links import Links
-    from edgecam.mqtt.client import Mqtt
     from edgecam.mqtt.memory import Announced
     from edgecam.mqtt.publish import Publisher
+    from edgecam.mqtt.wire.client import Mqtt
     from edgecam.settings import Settings
 
     section = {f"cam{number}": {"source": "synthetic"} for number in range(CAMERAS_OF_A_NODE)}

@@ -16,16 +16,18 @@ from edgecam.events import Bus, CameraLost, CameraOnline, Event, SettingChanged
 from edgecam.health import Health
 from edgecam.hub import FrameHub
 from edgecam.links import Links
-from edgecam.mqtt import answers, discovery, orders, payloads
-from edgecam.mqtt.announcer import Announcer
+from edgecam.mqtt import payloads
+from edgecam.mqtt.announcing import discovery
+from edgecam.mqtt.announcing.announcer import Announcer
+from edgecam.mqtt.asked import answers, orders
 from edgecam.mqtt.memory import Announced
-from edgecam.mqtt.messages import Incoming
-from edgecam.mqtt.outlet import Outlet
 from edgecam.mqtt.rival import Rival
 from edgecam.mqtt.states import States
 from edgecam.mqtt.stills import Stills
 from edgecam.mqtt.story import Story
 from edgecam.mqtt.topics import Topics
+from edgecam.mqtt.wire.messages import Incoming
+from edgecam.mqtt.wire.outlet import Outlet
 from edgecam.settings import SETTINGS, Settings
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import re
 
 from edgecam.clock import Clock
 from edgecam.health import MqttStatus
-from edgecam.mqtt.messages import Incoming
+from edgecam.mqtt.wire.messages import Incoming
 
 log = logging.getLogger(__name__)
 

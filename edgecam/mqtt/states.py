@@ -6,9 +6,9 @@ from collections.abc import Hashable
 from edgecam.clock import Clock
 from edgecam.health import CameraStatus, Health
 from edgecam.mqtt import payloads
-from edgecam.mqtt.messages import Rank
-from edgecam.mqtt.outlet import Outlet, compact
 from edgecam.mqtt.topics import Topics
+from edgecam.mqtt.wire.messages import Rank
+from edgecam.mqtt.wire.outlet import Outlet, compact
 
 CALM = 60.0
 """Seconds between two states in which nothing of note changed."""

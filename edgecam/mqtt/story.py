@@ -24,8 +24,8 @@ from edgecam.knobs import Value
 from edgecam.links import Links
 from edgecam.media import Sidecar
 from edgecam.mqtt import payloads
-from edgecam.mqtt.outlet import Outlet, compact
 from edgecam.mqtt.topics import Topics
+from edgecam.mqtt.wire.outlet import Outlet, compact
 from edgecam.settings import SETTINGS, Settings
 
 BETTER = 5.0

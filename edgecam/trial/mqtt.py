@@ -20,13 +20,13 @@ from edgecam.config import model
 from edgecam.config.model import Config
 from edgecam.identity import Identity
 from edgecam.media import token
-from edgecam.mqtt import tls
-from edgecam.mqtt.discovery import messages
-from edgecam.mqtt.entrance import PATIENT, Entrance
-from edgecam.mqtt.link import Ears, Grant, Link, Unreachable, within
-from edgecam.mqtt.messages import Incoming, Retained
-from edgecam.mqtt.outlet import compact
+from edgecam.mqtt.announcing.discovery import messages
 from edgecam.mqtt.topics import Topics
+from edgecam.mqtt.wire import tls
+from edgecam.mqtt.wire.entrance import PATIENT, Entrance
+from edgecam.mqtt.wire.link import Ears, Grant, Link, Unreachable, within
+from edgecam.mqtt.wire.messages import Incoming, Retained
+from edgecam.mqtt.wire.outlet import compact
 from edgecam.offload.pipe import scrubbed
 from edgecam.supervisor import reason
 

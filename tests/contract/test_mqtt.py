@@ -20,9 +20,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edgecam.config.secret import FromFile
-from edgecam.mqtt import entrance
-from edgecam.mqtt.client import OWED
-from edgecam.mqtt.messages import Incoming, Rank
+from edgecam.mqtt.wire import entrance
+from edgecam.mqtt.wire.client import OWED
+from edgecam.mqtt.wire.messages import Incoming, Rank
 from fakes import until
 from mqttside import PATIENCE, STATUS, HastyClock, Make, Protocol, lost, noise, running, settled, spying
 from peers import Mosquitto
@@ -78,7 +78,7 @@ from edgecam.clock import SystemClock
 from edgecam.clock import Clock, SystemClock
 from edgecam.config import model
 from edgecam.health import MqttStatus
-from edgecam.mqtt.client import Mqtt
+from edgecam.mqtt.wire.client import Mqtt
 port, protocol, state = sys.argv[1:]
 config = model.Mqtt(host="127.0.0.1", port=int(port), protocol=protocol)
 async def main():

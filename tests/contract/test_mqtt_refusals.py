@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgecam.mqtt import client, rival
-from edgecam.mqtt.messages import Rank
+from edgecam.mqtt import rival
+from edgecam.mqtt.wire import client
+from edgecam.mqtt.wire.messages import Rank
 from fakes import until
 from mqttside import HastyClock, Make, Protocol, lost, noise, running, settled, spying
 from peers import Mosquitto, program

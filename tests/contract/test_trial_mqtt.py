@@ -11,7 +11,7 @@ import pytest
 
 from authority import Authority
 from edgecam.__main__ import main
-from edgecam.mqtt import entrance
+from edgecam.mqtt.wire import entrance
 from edgecam.trial import mqtt
 from outside import Ear, until
 from peers import Mosquitto, free_port

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from edgecam.mqtt import farewell
-from edgecam.mqtt.announcer import Announcer
-from edgecam.mqtt.discovery import Json
+from edgecam.mqtt.announcing import farewell
+from edgecam.mqtt.announcing.announcer import Announcer
+from edgecam.mqtt.announcing.discovery import Json
 from edgecam.mqtt.memory import Announced
-from edgecam.mqtt.messages import Incoming, Rank
+from edgecam.mqtt.wire.messages import Incoming, Rank
 from fakes import AtOnce, FakeClock, settle
 
 Entity = tuple[str, str, str]

@@ -10,8 +10,8 @@ from asking import ID
 from edgecam.config.places import ConfigErrors, Problem, Spot
 from edgecam.control import LONGEST_EXPORT, Unavailable
 from edgecam.media import iso
-from edgecam.mqtt.answers import ECHO, UNDER_WAY
-from edgecam.mqtt.messages import Incoming
+from edgecam.mqtt.asked.answers import ECHO, UNDER_WAY
+from edgecam.mqtt.wire.messages import Incoming
 from fakes import settle
 from posting import TOPICS, House
 

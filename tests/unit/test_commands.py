@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecam.mqtt.commands import (
+from edgecam.mqtt.asked.commands import (
     Refused,
     Reload,
     Replay,
@@ -17,8 +17,8 @@ from edgecam.mqtt.commands import (
     Trigger,
     parse,
 )
-from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.topics import Topics
+from edgecam.mqtt.wire.messages import Incoming
 
 TOPICS = Topics("edgecam/garden-pi")
 CAMERAS = ("birdbox", "gate")

@@ -14,8 +14,9 @@ from edgecam.config.shape import kind_of, sections
 from edgecam.discovery import listing
 from edgecam.health import BoardStatus, CameraState, CameraStatus, Health, StoreState
 from edgecam.knobs import Choice, Number, Switch
-from edgecam.mqtt import discovery, payloads
-from edgecam.mqtt.discovery import NEEDS_SENSE, About, Json, messages, page_url, whole
+from edgecam.mqtt import payloads
+from edgecam.mqtt.announcing import discovery
+from edgecam.mqtt.announcing.discovery import NEEDS_SENSE, About, Json, messages, page_url, whole
 from edgecam.mqtt.topics import BUTTONS, NODE_BUTTONS, Topics
 from edgecam.settings import SETTINGS
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from edgecam.config import model
-from edgecam.mqtt.discovery import NEEDS_SENSE, About, Json, messages, whole
+from edgecam.mqtt.announcing.discovery import NEEDS_SENSE, About, Json, messages, whole
 from edgecam.mqtt.topics import Topics
 
 GOLDEN = Path(__file__).parents[1] / "golden"

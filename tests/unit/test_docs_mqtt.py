@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edgecam.mqtt.messages import Incoming
-from edgecam.mqtt.requests import VERBS, Asked, parse
+from edgecam.mqtt.asked.requests import VERBS, Asked, parse
 from edgecam.mqtt.topics import BUTTONS, NODE_BUTTONS, CameraTopics, Topics
+from edgecam.mqtt.wire.messages import Incoming
 from posting import House
 
 PAGE = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text()

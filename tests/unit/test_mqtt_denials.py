@@ -3,7 +3,7 @@
 import pytest
 
 from edgecam.health import MqttStatus
-from edgecam.mqtt.denials import Deed, Denials
+from edgecam.mqtt.wire.denials import Deed, Denials
 
 
 @pytest.fixture

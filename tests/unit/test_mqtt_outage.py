@@ -13,10 +13,11 @@ import pytest
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.health import MqttStatus
-from edgecam.mqtt import client, entrance, link, rival
-from edgecam.mqtt.client import Mqtt
-from edgecam.mqtt.messages import Retained
+from edgecam.mqtt import rival
 from edgecam.mqtt.rival import Twin
+from edgecam.mqtt.wire import client, entrance, link
+from edgecam.mqtt.wire.client import Mqtt
+from edgecam.mqtt.wire.messages import Retained
 from fakes import AtOnce, FakeClock, settle
 
 DAY = 86400

@@ -40,8 +40,8 @@ from edgecam.hub import FrameHub, Ring, Want
 from edgecam.links import Links
 from edgecam.media import MediaKind, Picture, Receipt, Sidecar
 from edgecam.mqtt.memory import Announced
-from edgecam.mqtt.messages import Incoming, Rank
 from edgecam.mqtt.publish import Publisher
+from edgecam.mqtt.wire.messages import Incoming, Rank
 from edgecam.pixels import Planes
 from edgecam.settings import SETTINGS, Settings
 from fakes import AtOnce, FakeClock, settle

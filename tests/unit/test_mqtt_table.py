@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecam import durable
-from edgecam.mqtt.ceiling import Ceiling
 from edgecam.mqtt.memory import Announced, Owned, Versions
-from edgecam.mqtt.messages import Rank, Retained
-from edgecam.mqtt.shrink import fit, fits
-from edgecam.mqtt.table import Table
+from edgecam.mqtt.wire.ceiling import Ceiling
+from edgecam.mqtt.wire.messages import Rank, Retained
+from edgecam.mqtt.wire.shrink import fit, fits
+from edgecam.mqtt.wire.table import Table
 
 
 def test_while_a_message_is_under_way_only_the_newest_waits() -> None:

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecam.mqtt import requests
-from edgecam.mqtt.messages import Incoming
-from edgecam.mqtt.requests import (
+from edgecam.mqtt.asked import requests
+from edgecam.mqtt.asked.requests import (
     VERBS,
     Asked,
     Clip,
@@ -27,6 +26,7 @@ from edgecam.mqtt.requests import (
     parse,
 )
 from edgecam.mqtt.topics import Topics
+from edgecam.mqtt.wire.messages import Incoming
 
 TOPICS = Topics("edgecam/garden-pi")
 CAMERAS = ("birdbox", "gate")

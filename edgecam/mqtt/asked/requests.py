@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from edgecam import trigger
 from edgecam.config import units
-from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.topics import Topics
+from edgecam.mqtt.wire.messages import Incoming
 
 LONGEST = 4096
 """Bytes of the longest request."""

@@ -8,7 +8,7 @@ be announced once more, and then be taken back.
 import json
 from collections.abc import Mapping
 
-from edgecam.mqtt.discovery import Json, device_id, whole
+from edgecam.mqtt.announcing.discovery import Json, device_id, whole
 
 Messages = Mapping[str, Json]
 

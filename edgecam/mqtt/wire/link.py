@@ -19,9 +19,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edgecam.clock import Clock
-from edgecam.mqtt import tls
 from edgecam.mqtt.memory import Version
-from edgecam.mqtt.messages import Incoming, Retained
+from edgecam.mqtt.wire import tls
+from edgecam.mqtt.wire.messages import Incoming, Retained
 from edgecam.supervisor import reason
 
 T = TypeVar("T")

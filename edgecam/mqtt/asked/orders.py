@@ -9,10 +9,10 @@ from edgecam import aside
 from edgecam.config.places import ConfigErrors
 from edgecam.control import Unavailable
 from edgecam.knobs import Value
-from edgecam.mqtt import commands
-from edgecam.mqtt.messages import Incoming
-from edgecam.mqtt.outlet import Outlet
+from edgecam.mqtt.asked import commands
 from edgecam.mqtt.topics import Topics
+from edgecam.mqtt.wire.messages import Incoming
+from edgecam.mqtt.wire.outlet import Outlet
 from edgecam.settings import Settings
 
 log = logging.getLogger(__name__)

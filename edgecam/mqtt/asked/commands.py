@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from edgecam import trigger
 from edgecam.config import units
 from edgecam.knobs import Value
-from edgecam.mqtt.messages import Incoming
 from edgecam.mqtt.topics import BUTTONS, Topics
+from edgecam.mqtt.wire.messages import Incoming
 from edgecam.settings import SETTINGS
 
 PRESS = "PRESS"

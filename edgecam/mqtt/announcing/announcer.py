@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 
 from edgecam.clock import Clock
-from edgecam.mqtt import farewell
-from edgecam.mqtt.discovery import Json, topic
+from edgecam.mqtt.announcing import farewell
+from edgecam.mqtt.announcing.discovery import Json, topic
 from edgecam.mqtt.memory import Announced
-from edgecam.mqtt.messages import Incoming, Rank
-from edgecam.mqtt.outlet import Outlet, compact
+from edgecam.mqtt.wire.messages import Incoming, Rank
+from edgecam.mqtt.wire.outlet import Outlet, compact
 
 SETTLE = 5.0
 """Seconds that Home Assistant gets for a message, until the next of the same device: of two at once it drops parts."""

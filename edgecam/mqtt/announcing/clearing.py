@@ -5,12 +5,12 @@ from collections.abc import Collection
 
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.mqtt.discovery import topic
-from edgecam.mqtt.entrance import Entrance
-from edgecam.mqtt.farewell import ours
-from edgecam.mqtt.link import Ears, Link, Unreachable, within
-from edgecam.mqtt.messages import Incoming, Retained
+from edgecam.mqtt.announcing.discovery import topic
+from edgecam.mqtt.announcing.farewell import ours
 from edgecam.mqtt.topics import Topics
+from edgecam.mqtt.wire.entrance import Entrance
+from edgecam.mqtt.wire.link import Ears, Link, Unreachable, within
+from edgecam.mqtt.wire.messages import Incoming, Retained
 
 PATIENCE = 10.0
 """Seconds that the broker may take for one answer."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.mqtt.link import Ears, Grant, Link, Login, Offer, WrongVersion
 from edgecam.mqtt.memory import Version, Versions
-from edgecam.mqtt.tls import context
+from edgecam.mqtt.wire.link import Ears, Grant, Link, Login, Offer, WrongVersion
+from edgecam.mqtt.wire.tls import context
 
 log = logging.getLogger(__name__)
 

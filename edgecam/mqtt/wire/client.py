@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.health import MqttStatus
-from edgecam.mqtt.ceiling import Ceiling
-from edgecam.mqtt.denials import Deed, Denials
 from edgecam.mqtt.memory import Owned
-from edgecam.mqtt.messages import Incoming, Rank, Retained
 from edgecam.mqtt.rival import Twin
-from edgecam.mqtt.shrink import fit
-from edgecam.mqtt.table import Table
+from edgecam.mqtt.wire.ceiling import Ceiling
+from edgecam.mqtt.wire.denials import Deed, Denials
+from edgecam.mqtt.wire.messages import Incoming, Rank, Retained
+from edgecam.mqtt.wire.shrink import fit
+from edgecam.mqtt.wire.table import Table
 
 if TYPE_CHECKING:
-    from edgecam.mqtt.entrance import Entrance
-    from edgecam.mqtt.link import Grant, Link
+    from edgecam.mqtt.wire.entrance import Entrance
+    from edgecam.mqtt.wire.link import Grant, Link
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ class Mqtt:
 
     async def _life(self) -> str:
         """One connection, or the attempt. Returns why it is over."""
-        from edgecam.mqtt.link import Unreachable
+        from edgecam.mqtt.wire.link import Unreachable
 
         try:
             link = await self._connect()
@@ -214,7 +214,7 @@ class Mqtt:
 
     async def _stay(self, link: "Link") -> tuple[str, float]:
         """Until the connection is over. Returns why, and how long (s) it lasted."""
-        from edgecam.mqtt.link import HUNG_UP, within
+        from edgecam.mqtt.wire.link import HUNG_UP, within
 
         began = self._clock.monotonic()
         while True:
@@ -232,8 +232,8 @@ class Mqtt:
 
     async def _connect(self) -> "Link":
         """Raises Unreachable when no version of MQTT leads in."""
-        from edgecam.mqtt.entrance import Entrance
-        from edgecam.mqtt.link import Ears
+        from edgecam.mqtt.wire.entrance import Entrance
+        from edgecam.mqtt.wire.link import Ears
 
         if self._entrance is None:
             self._entrance = Entrance(
@@ -281,7 +281,7 @@ class Mqtt:
         """`offline`, retained, before we go: the will is only for accidents."""
         for task in self._shrinking.values():
             task.cancel()
-        from edgecam.mqtt.link import within
+        from edgecam.mqtt.wire.link import within
 
         link = self._link
         if link is None:

@@ -4,7 +4,7 @@ Pure. At most one message of each topic is under way; what changes meanwhile is 
 newest only. So memory is bounded by the number of topics, however slow the broker is.
 """
 
-from edgecam.mqtt.messages import Retained
+from edgecam.mqtt.wire.messages import Retained
 
 
 class Table:

@@ -14,12 +14,12 @@ from edgecam.config.places import ConfigErrors
 from edgecam.control import LONGEST_EXPORT, Film, Reloaded, Saved, Unavailable
 from edgecam.events import SnapshotTaken
 from edgecam.media import MediaId, iso
-from edgecam.mqtt import orders, requests
-from edgecam.mqtt.messages import Incoming
-from edgecam.mqtt.orders import shown
-from edgecam.mqtt.outlet import Outlet, compact
-from edgecam.mqtt.requests import Asked, Envelope, Json, Question, Refused, Replay
+from edgecam.mqtt.asked import orders, requests
+from edgecam.mqtt.asked.orders import shown
+from edgecam.mqtt.asked.requests import Asked, Envelope, Json, Question, Refused, Replay
 from edgecam.mqtt.topics import Topics
+from edgecam.mqtt.wire.messages import Incoming
+from edgecam.mqtt.wire.outlet import Outlet, compact
 from edgecam.settings import SETTINGS, Settings
 
 log = logging.getLogger(__name__)

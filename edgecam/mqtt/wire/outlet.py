@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from edgecam.mqtt.messages import Incoming, Rank
+from edgecam.mqtt.wire.messages import Incoming, Rank
 
 
 class Outlet(Protocol):

@@ -1,0 +1,1 @@
+"""What is asked of us: commands and requests, read and done."""

@@ -70,7 +70,7 @@ class Publisher:
         self._jitter, self._pool, self._links = jitter, pool, links
         about = discovery.about(health, url)
         wanted = discovery.messages(config, about)
-        self._announcer = Announcer(mqtt, health.node, wanted, announced, clock, pool)
+        self._announcer = Announcer(mqtt, health.node, wanted, announced, clock, pool, self._complete)
         self._topics = Topics(f"{config.mqtt.base_topic}/{health.node}")
         self._states = States(mqtt, self._topics, health, clock)
         self._story = Story(mqtt, self._topics, config.cameras, settings, url, links, clock)
@@ -120,7 +120,12 @@ class Publisher:
             for key in (key for key in SETTINGS if key not in absent):
                 self._story.setting(camera, key, self._settings.get(camera, key))
         self._states.look()
-        self._mqtt.complete([*self._announcer.topics, *self._topics.retained(self._config.cameras)])
+        self._complete()
+
+    def _complete(self) -> None:
+        """What an entity hears is cleared after the entity is gone: empty it would be a complaint in somebody's log."""
+        topics = [*self._announcer.topics, *self._topics.retained(self._config.cameras)]
+        self._mqtt.complete(topics, spare=self._announcer.busy)
 
     def _subscribe(self, tasks: asyncio.TaskGroup) -> None:
         def birth(message: Incoming) -> None:

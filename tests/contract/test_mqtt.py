@@ -355,6 +355,24 @@ async def test_topics_of_a_removed_camera_are_cleared(broker: Mosquitto, make: M
         assert set(spy.newest()) == {STATUS, "edgecam/pi/door/motion"}
 
 
+async def test_topics_that_are_spared_are_remembered_and_cleared_later(broker: Mosquitto, make: Make) -> None:
+    """Also by another life: whoever kept them may be killed before."""
+    before = make(broker.port)
+    before.set("edgecam/pi/old/motion", "OFF")
+    before.complete(["edgecam/pi/old/motion"])
+    async with running(before):
+        await settled(before)
+    for last in (False, True):
+        after = make(broker.port)
+        after.complete([], spare=True)
+        async with running(after), spying(broker) as spy:
+            await settled(after)
+            await spy.hears("edgecam/pi/old/motion", b"OFF")
+            if last:
+                after.complete([])
+                await spy.hears("edgecam/pi/old/motion", b"")
+
+
 async def test_what_was_cleared_is_struck_from_the_list(broker: Mosquitto, make: Make, tmp_path: Path) -> None:
     owned = tmp_path / "state" / "owned.json"
     owned.parent.mkdir()

@@ -66,7 +66,10 @@ class Api:
         await self.post("/api/onboarding/integration", where)
 
     async def connect(self) -> None:
-        """The websocket, and every state from now on."""
+        """The websocket, and every state from now on; once more after Home Assistant began anew."""
+        if self._listener is not None:
+            self._listener.cancel()
+            self.states.clear()
         self._socket = await self._session.ws_connect("/api/websocket", max_msg_size=0, heartbeat=30)
         await self._socket.receive_json()
         await self._socket.send_json({"type": "auth", "access_token": self.tokens["access_token"]})

@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from homeassistant import blueprints, browser, entities, live
+from homeassistant import blueprints, browser, entities, leaving, live
 from homeassistant.house import House, house
 from homeassistant.report import Report
 
@@ -36,6 +36,8 @@ async def main(hass: Sequence[str], guide: Path | None) -> int:
                     await room(here, report)
             with report.step("browser: to the end"):
                 await browser.check(here, report, pictures)
+            with report.step("leaving: to the end"):
+                await leaving.check(here, report)
             _pace(here, report)
             complaints = here.hass.complaints()
             report.title("At the end")

@@ -1,6 +1,7 @@
 """The house in which everything is checked: a broker, a store, edgecam with two cameras, and Home Assistant."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ class House:
     """The doorway's camera, with a switch."""
     hass: HomeAssistant
     api: Api
+    site: Path
+    """Where edgecam looks for packages first."""
 
     def without_links(self) -> None:
         """From edgecam's next start on."""
@@ -94,7 +97,11 @@ async def house(folder: Path, hass: list[str]) -> AsyncIterator[House]:
         api = await home.settle(broker.port)
         try:
             ear.say("homeassistant/device/porch/config", json.dumps(NEIGHBOURS), retain=True)
-            edgecam = stack.enter_context(Edgecam(folder / "edgecam", configuration(broker, s3, cam.url)))
-            yield House(broker, ear, edgecam, cam, home, api)
+            site = folder / "site"
+            path = f"{site}:{os.environ.get('PYTHONPATH', '')}"
+            environ = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+            config = configuration(broker, s3, cam.url)
+            edgecam = stack.enter_context(Edgecam(folder / "edgecam", config, environ))
+            yield House(broker, ear, edgecam, cam, home, api, site)
         finally:
             await api.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edgecam.mqtt.announcing import farewell
-from edgecam.mqtt.announcing.announcer import Announcer
+from edgecam.mqtt.announcing.announcer import DEAF, Announcer
 from edgecam.mqtt.announcing.discovery import Json
 from edgecam.mqtt.memory import Announced
 from edgecam.mqtt.wire.messages import Incoming, Rank
@@ -71,6 +71,8 @@ class World:
         self.sent: list[tuple[str, str]] = []
         self.when: list[float] = []
         """Of what was sent."""
+        self.listened: list[Collection[str]] = []
+        """What Home Assistant knew, each time that states might be cleared."""
         self.node: Announcer | None = None
         self._connected = False
         self._table: dict[str, str] = {}
@@ -100,7 +102,7 @@ class World:
     def subscribe(self, name: str, callback: Callable[[Incoming], None]) -> None:
         self._ears.append(callback)
 
-    def complete(self, topics: Iterable[str]) -> None: ...
+    def complete(self, topics: Iterable[str], *, spare: bool = False) -> None: ...
 
     def announce(self, *, pictures: bool = False) -> None: ...
 
@@ -112,7 +114,7 @@ class World:
     async def lives(self, **messages: Json) -> AsyncIterator[None]:
         """The node with these devices, `node` and `door`."""
         wanted = {{"node": NODE, "door": DOOR}[name]: message for name, message in messages.items()}
-        self.node = Announcer(self, "pi", wanted, Announced(self.state), self.clock, AtOnce())
+        self.node = Announcer(self, "pi", wanted, Announced(self.state), self.clock, AtOnce(), self._gone)
         await self.node.begin()
         self.node.search("homeassistant")
         self._connect()
@@ -125,6 +127,9 @@ class World:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    def _gone(self) -> None:
+        self.listened.append(self.known)
 
     def _connect(self) -> None:
         """The broker replays what it retains before it takes anything new."""
@@ -168,6 +173,20 @@ async def test_a_message_holds_only_what_there_is(world: World) -> None:
     await world.ran(node=device(a="sensor", b="sensor"))
     assert set(world.components(NODE)) == {"a", "b"}
     assert len(world.sent) == 1
+
+
+async def test_states_are_cleared_when_nobody_hears_them_any_more(world: World) -> None:
+    """An empty payload is a complaint in the log of an entity that listens."""
+    await world.hass_starts()
+    await world.ran(node=device(a="sensor", b="sensor"), door=device(c="camera"))
+    world.listened.clear()
+    async with world.lives(node=device(a="sensor")):
+        assert world.node is not None
+        assert world.node.busy
+        assert world.listened == []
+        await world.clock.advance(60)
+    assert world.listened == [{"a sensor"}]
+    assert world.clock.monotonic() - world.when[-1] >= DEAF
 
 
 async def test_an_entity_that_goes_is_taken_back(world: World) -> None:

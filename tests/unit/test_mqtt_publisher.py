@@ -80,8 +80,8 @@ class Board:
     def subscribe(self, name: str, callback: Callable[[Incoming], None]) -> None:
         self._callbacks[name] = callback
 
-    def complete(self, topics: Iterable[str]) -> None:
-        self.owned = set(topics)
+    def complete(self, topics: Iterable[str], *, spare: bool = False) -> None:
+        self.owned, self.spared = set(topics), spare
 
     def announce(self, *, pictures: bool = False) -> None:
         self.announced += 1
@@ -1058,6 +1058,7 @@ async def test_a_camera_that_is_gone_is_taken_back_and_once_more_when_home_assis
     async with living(house) as board:
         assert json.loads(board.now[gone]) == message
         assert gone in board.owned
+        assert board.spared, "its states stay while somebody listens"
         await house.clock.advance(6)
         assert board.forgotten == [gone]
         board.hear("homeassistant/status", "homeassistant/status", b"online")
@@ -1068,6 +1069,7 @@ async def test_a_camera_that_is_gone_is_taken_back_and_once_more_when_home_assis
         board.hear("homeassistant/status", "homeassistant/status", b"online")
         await house.clock.advance(10)
         assert board.forgotten == [gone, gone]
+        assert not board.spared
 
 
 async def test_after_its_end_it_hears_nothing(furnish: Furnish) -> None:

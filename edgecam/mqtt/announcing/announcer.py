@@ -6,9 +6,10 @@ when one is born.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 
+from edgecam import aside
 from edgecam.clock import Clock
 from edgecam.mqtt.announcing import farewell
 from edgecam.mqtt.announcing.discovery import Json, topic
@@ -19,15 +20,28 @@ from edgecam.mqtt.wire.outlet import Outlet, compact
 SETTLE = 5.0
 """Seconds that Home Assistant gets for a message, until the next of the same device: of two at once it drops parts."""
 
+DEAF = 1.0
+"""Seconds after which an entity that was taken back listens no more."""
+
 
 class Announcer:
-    """Loop thread only. First `begin`, then `run`."""
+    """Loop thread only. First `begin`, then `run`.
+
+    `gone` is called whenever nothing of what was taken back is listened to any more.
+    """
 
     def __init__(
-        self, mqtt: Outlet, node: str, wanted: Mapping[str, Json], memory: Announced, clock: Clock, pool: Executor
+        self,
+        mqtt: Outlet,
+        node: str,
+        wanted: Mapping[str, Json],
+        memory: Announced,
+        clock: Clock,
+        pool: Executor,
+        gone: Callable[[], None],
     ) -> None:
         self._mqtt, self._node, self._wanted, self._memory = mqtt, node, wanted, memory
-        self._clock, self._pool = clock, pool
+        self._clock, self._pool, self._gone = clock, pool, gone
         self._told: dict[str, str] = {}
         """What each topic holds."""
         self._work = asyncio.Event()
@@ -38,6 +52,11 @@ class Announcer:
     def topics(self) -> list[str]:
         """All that may hold something at the broker."""
         return [*self._wanted, *(gone for gone in self._memory.leaving if gone not in self._wanted)]
+
+    @property
+    def busy(self) -> bool:
+        """Something is to be taken back, and `gone` will follow."""
+        return self._work.is_set()
 
     @property
     def mourning(self) -> bool:
@@ -102,6 +121,11 @@ class Announcer:
         memory.leaving, memory.buried, memory.lost, self._born = {}, after, False, False
         self._tell(rest)
         await self._save()
+        await self._mqtt.settled()
+        try:
+            await aside.within(self._clock, DEAF, self._work.wait())
+        except TimeoutError:
+            self._gone()
 
     async def _revive(self) -> None:
         await self._save()

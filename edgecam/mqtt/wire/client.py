@@ -74,7 +74,7 @@ class Mqtt:
         self._owned, self._state = Owned(state), state
         self._entrance: Entrance | None = None
         self._wanted: set[str] = set()
-        self._clearing: set[str] = set()
+        self._orphans: dict[str, bool] = {}  # unwanted, may be at the broker -> whether it is being cleared
         self._saved: Future[None] | None = None
         self._ready, self._settled = asyncio.Event(), asyncio.Event()
         self._callbacks: dict[str, Callable[[Incoming], None]] = {}
@@ -139,17 +139,20 @@ class Mqtt:
         """Call `callback` with what arrives for the topic filter `name`. Takes effect with the next connect."""
         self._callbacks[name] = callback
 
-    def complete(self, topics: Iterable[str]) -> None:
+    def complete(self, topics: Iterable[str], *, spare: bool = False) -> None:
         """`topics` are all that this configuration may ever retain, and the table holds what is known of them now.
 
-        What was ours before and is not among them is cleared at the broker. Call it again after a reload.
+        What was ours before and is not among them is cleared at the broker; with `spare` not before the next call.
         """
         self._wanted = {*topics, self._status_topic}
-        for topic in self._owned.orphans(self._wanted):
-            self._clearing.add(topic)
+        self._orphans = dict.fromkeys(self._owned.orphans(self._wanted), not spare)
+        for topic in () if spare else self._orphans:
             self.forget(topic)
-        self._saved = self._pool.submit(self._owned.save, self._wanted | self._clearing)
+        self._save_owned()
         self._ready.set()
+
+    def _save_owned(self) -> None:
+        self._saved = self._pool.submit(self._owned.save, {*self._wanted, *self._orphans})
 
     def announce(self, *, pictures: bool = False) -> None:
         """Send everything again: somebody was born who may have lost it, or the broker has, and then `pictures` too."""
@@ -403,9 +406,10 @@ class Mqtt:
 
     def _cleared(self) -> None:
         """Strike from the list what the broker has cleared."""
-        if done := {topic for topic in self._clearing if self._table.get(topic) is None}:
-            self._clearing -= done
-            self._pool.submit(self._owned.save, self._wanted | self._clearing)
+        orphans = {topic: going for topic, going in self._orphans.items() if not going or self._table.get(topic)}
+        if orphans != self._orphans:
+            self._orphans = orphans
+            self._save_owned()
 
     def _heard(self, name: str, message: Incoming) -> None:
         self._callbacks[name](message)

@@ -40,6 +40,13 @@ def test_of_equal_ones_the_nearest_is_advised() -> None:
     assert best(tried).setting == Setting(40, 0.3, 2)
 
 
+def test_near_is_near_todays_setting_not_the_defaults() -> None:
+    today = Setting(80, 2.0, 3)
+    assert best([result(today), result(TODAY)]).setting == today
+    better = [result(TODAY, 9), result(Setting(70, 2.0, 3), 9)]
+    assert best([result(today), *better]).setting == Setting(70, 2.0, 3)
+
+
 def test_missed_and_false_events_weigh() -> None:
     keen, dull = Setting(80, 0.3, 2), Setting(30, 0.3, 2)
     assert best([result(TODAY, 8, 4), result(keen, 9, 9), result(dull, 8, 1)]).setting == dull

@@ -160,3 +160,14 @@ def test_a_crop_beside_the_picture_is_told(tmp_path: Path, jpegs: list[bytes]) -
     done = edgecam("tune", tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "the crop of wall.avi lies outside the picture" in done.stderr
+
+
+def test_only_the_cropped_part_is_looked_at(labelled: Path, tmp_path: Path, jpegs: list[bytes]) -> None:
+    """The figure walks in the lower third."""
+    film(tmp_path / "walks.avi", jpegs)
+    events = json.loads((labelled / "manifest.json").read_text())["clips"][0]["events"]
+    parts = {"upper": [0, 0, 320, 100], "lower": [0, 100, 320, 80]}
+    clips = [{"id": name, "file": "walks.avi", "events": events, "crop": crop} for name, crop in parts.items()]
+    (tmp_path / "manifest.json").write_text(json.dumps({"clips": clips}))
+    told = json.loads(edgecam("tune", tmp_path, "--json").stdout)
+    assert [(clip["id"], clip["hits"]) for clip in told["current"]["clips"]] == [("upper", 0), ("lower", 2)]

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgecam.config import model
@@ -11,6 +12,7 @@ from edgecam.motion.labelled import Unlabelled, read
 from edgecam.motion.score import Score
 from edgecam.motion.search import Result, Setting, best, grid
 from edgecam.motion.tune import yaml
+from edgecam.motion.video import Picture
 
 TODAY = Setting.of(model.Motion())
 
@@ -110,6 +112,12 @@ def test_videos_are_beside_the_manifest_or_in_data(tmp_path: Path) -> None:
 def test_frames_may_be_two_or_how_many(tmp_path: Path) -> None:
     spans = [{"file": "a", "events": [], "frames": frames} for frames in (100, [20, 90], None)]
     assert [clip.span for clip in read(manifest(tmp_path, spans))] == [(0, 99), (20, 90), (0, None)]
+
+
+def test_the_labels_clock_wins_over_the_files(tmp_path: Path) -> None:
+    taken = Picture(50, 2.0, lambda width: np.zeros((1, width), np.uint8))
+    clips = read(manifest(tmp_path, [{"file": "a", "events": [], "fps": fps} for fps in (10, None)]))
+    assert [clip.at(taken) for clip in clips] == [5.0, 2.0]
 
 
 def test_two_folders_are_labels_enough(tmp_path: Path) -> None:

@@ -128,6 +128,13 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("--camera", metavar="ID", help="take this camera's motion settings")
     scan.add_argument("--fps", type=float, help="looks per second")
     scan.add_argument("--json", action="store_true", help="one JSON object per video")
+
+    tune = command("tune", _tune, "Score motion settings over labelled videos, and find better ones.")
+    tune.add_argument("folder", type=Path, metavar="DIR", help="manifest.json, or videos in motion/ and still/")
+    configured(tune)
+    tune.add_argument("--camera", metavar="ID", help="begin with this camera's motion settings")
+    tune.add_argument("--json", action="store_true", help="for programs")
+    tune.add_argument("--plot", type=Path, metavar="FILE.png", help="draw scores over time, labels and finds")
     return parser
 
 
@@ -333,6 +340,18 @@ def _scan(arguments: argparse.Namespace) -> int:
     except (ConfigErrors, LookupError) as error:
         return _complain(error)
     return scan.main(arguments.videos, settings, fps=arguments.fps, as_json=arguments.json)
+
+
+def _tune(arguments: argparse.Namespace) -> int:
+    from edgecam.config.load import ConfigErrors
+    from edgecam.motion import scan, tune
+
+    given = arguments.config and _place(arguments)
+    try:
+        settings = scan.settings(given, arguments.camera, arguments.set, os.environ, "tune")
+    except (ConfigErrors, LookupError) as error:
+        return _complain(error)
+    return tune.main(arguments.folder, settings, plot=arguments.plot, as_json=arguments.json)
 
 
 if __name__ == "__main__":

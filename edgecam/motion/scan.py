@@ -182,9 +182,9 @@ def scan_text(result: ScanResult) -> str:
 
 
 def settings(
-    path: Path | None, camera: str | None, overrides: Sequence[str], environ: Mapping[str, str]
+    path: Path | None, camera: str | None, overrides: Sequence[str], environ: Mapping[str, str], command: str = "scan"
 ) -> model.Motion:
-    """The motion section of a camera in a configuration file; the defaults without a file.
+    """The motion section of a camera in a configuration file; the defaults without a file. `command` asks.
 
     Raises ConfigErrors for a wrong file, LookupError with a sentence when the camera is not clear.
     """
@@ -192,14 +192,14 @@ def settings(
 
     if path is None:
         if camera is not None or overrides:
-            raise LookupError("edgecam scan: --camera and --set need -c FILE")
+            raise LookupError(f"edgecam {command}: --camera and --set need -c FILE")
         return model.Motion()
     cameras = load(path, environ=environ, overrides=overrides).config.cameras
     if camera is None and len(cameras) == 1:
         return next(iter(cameras.values())).motion
     if camera not in cameras:
         said = "--camera is missing" if camera is None else f"{path} has no camera {camera!r}"
-        raise LookupError(f"edgecam scan: {said}; there are: {', '.join(cameras)}")
+        raise LookupError(f"edgecam {command}: {said}; there are: {', '.join(cameras)}")
     return cameras[camera].motion
 
 
@@ -211,7 +211,7 @@ def main(videos: Sequence[Path], config: model.Motion, *, fps: float | None, as_
     code = 0
     for video in videos:
         try:
-            with _bar(video) as progress:
+            with bar(video.name) as progress:
                 result = scan(video, config, fps, progress)
         except Unreadable as error:
             sys.stderr.write(f"edgecam scan: {error}\n")
@@ -223,7 +223,7 @@ def main(videos: Sequence[Path], config: model.Motion, *, fps: float | None, as_
 
 
 @contextmanager
-def _bar(video: Path) -> Iterator[Progress]:
+def bar(name: str) -> Iterator[Progress]:
     """A progress bar on a terminal, nothing in a pipe."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
@@ -232,5 +232,5 @@ def _bar(video: Path) -> Iterator[Progress]:
     from rich.progress import Progress as Bar
 
     with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(video.name, total=None)
+        task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,6 +1,6 @@
 """What the live eye and gate, as they are by default, make of nuisances and of people.
 
-A nuisance stands here for the scenes where it passes unseen with every seed tried; bench/nuisances.py prints the whole table.
+A nuisance stands here for the scenes where no seed that was tried is seen; bench/nuisances.py prints the whole table.
 """
 
 import math

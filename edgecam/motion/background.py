@@ -208,10 +208,11 @@ def _learn(
 ) -> None:
     """Move everything learned towards this look; slower where something moves, at once after a lamp."""
     calm = np.float32(1) if things is None else np.where(things.mask, np.float32(CALM), np.float32(1))
-    usual = _rate(elapsed, FLASH_LEARN) if flash else max(_rate(elapsed, LEARN), np.float32(1 / scene.looks))
+    young = np.float32(1 / scene.looks)  # the first looks are all there is to learn from
+    usual = _rate(elapsed, FLASH_LEARN) if flash else max(_rate(elapsed, LEARN), young)
     scene.usual += usual * calm * (light - scene.usual)
     wavers = np.minimum(np.abs(level - scene.usual), SURPRISE * (scene.noise + LEAST_NOISE))
-    scene.noise += _rate(elapsed, WAVER) * calm * (wavers - scene.noise)
+    scene.noise += max(_rate(elapsed, WAVER), young) * calm * (wavers - scene.noise)
     scene.recent += _rate(elapsed, RECENT) * (edges - scene.recent)
     scene.light += _rate(elapsed, LIGHT) * (light - scene.light)
 

@@ -4,19 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecam.mqtt.asked.commands import (
-    Refused,
-    Reload,
-    Replay,
-    Request,
-    Restart,
-    RestartCamera,
-    SaveClip,
-    SetSetting,
-    TakeSnapshot,
-    Trigger,
-    parse,
-)
+from edgecam.mqtt.asked.commands import Refused, Request, RestartCamera, SetSetting, parse
+from edgecam.mqtt.asked.deeds import Reload, Replay, Restart, SaveClip, TakeSnapshot, Trigger
 from edgecam.mqtt.topics import Topics
 from edgecam.mqtt.wire.messages import Incoming
 

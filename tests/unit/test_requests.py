@@ -7,24 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecam.mqtt.asked import requests
-from edgecam.mqtt.asked.requests import (
-    VERBS,
-    Asked,
-    Clip,
-    Config,
-    Envelope,
-    Export,
-    Health,
-    Link,
-    Question,
-    Refused,
-    Reload,
-    Replay,
-    Restart,
-    Snapshot,
-    Trigger,
-    parse,
-)
+from edgecam.mqtt.asked.deeds import Reload, Replay, Restart, SaveClip, TakeSnapshot, Trigger
+from edgecam.mqtt.asked.requests import VERBS, Asked, Config, Envelope, Export, Health, Link, Question, Refused, parse
 from edgecam.mqtt.topics import Topics
 from edgecam.mqtt.wire.messages import Incoming
 
@@ -47,10 +31,10 @@ def ask(
 @pytest.mark.parametrize(
     ("verb", "payload", "question"),
     [
-        ("snapshot", b'{"camera": "birdbox"}', Snapshot("birdbox")),
-        ("clip", b'{"camera": "gate"}', Clip("gate", 60.0)),
-        ("clip", b'{"camera": "gate", "last": "5m"}', Clip("gate", 300.0)),
-        ("clip", b'{"camera": "gate", "last": 2.5}', Clip("gate", 2.5)),
+        ("snapshot", b'{"camera": "birdbox"}', TakeSnapshot("birdbox")),
+        ("clip", b'{"camera": "gate"}', SaveClip("gate", 60.0)),
+        ("clip", b'{"camera": "gate", "last": "5m"}', SaveClip("gate", 300.0)),
+        ("clip", b'{"camera": "gate", "last": 2.5}', SaveClip("gate", 2.5)),
         ("trigger", b'{"camera": "gate"}', Trigger("gate", 30.0, "mqtt")),
         ("trigger", b'{"camera": "gate", "duration": "10s", "cause": "pir"}', Trigger("gate", 10.0, "pir")),
         (

@@ -14,9 +14,9 @@ from edgecam.config.places import ConfigErrors
 from edgecam.control import LONGEST_EXPORT, Film, Reloaded, Saved, Unavailable
 from edgecam.events import SnapshotTaken
 from edgecam.media import MediaId, iso
-from edgecam.mqtt.asked import orders, requests
+from edgecam.mqtt.asked import deeds, orders, requests
 from edgecam.mqtt.asked.orders import shown
-from edgecam.mqtt.asked.requests import Asked, Envelope, Json, Question, Refused, Replay
+from edgecam.mqtt.asked.requests import Asked, Envelope, Json, Question, Refused
 from edgecam.mqtt.topics import Topics
 from edgecam.mqtt.wire.messages import Incoming
 from edgecam.mqtt.wire.outlet import Outlet, compact
@@ -109,7 +109,7 @@ class Answers:
             case Refused(why, envelope):
                 log.warning("mqtt: %s: refused: %s", shown(message.topic), why)
                 self._refuse(why, envelope)
-            case Replay():
+            case deeds.Replay():
                 log.warning("mqtt: %s: ignored and cleared: a request must not be retained", shown(message.topic))
                 self._cleared[message.topic] = now
                 self._mqtt.forget(message.topic)
@@ -150,18 +150,18 @@ class Answers:
 
     async def _answer(self, question: Question) -> Json | None:
         match question:
-            case requests.Snapshot(camera):
+            case deeds.TakeSnapshot(camera):
                 return self._picture(await self._control.take_snapshot(camera))
-            case requests.Clip(camera, last):
+            case deeds.SaveClip(camera, last):
                 return self._clip(camera, await self._control.save_clip(camera, last))
-            case requests.Trigger(camera, duration, cause):
+            case deeds.Trigger(camera, duration, cause):
                 return {"event_id": self._control.trigger(camera, duration, cause)}
             case requests.Export(camera, begin, end):
                 return await self._export(camera, begin, end)
-            case requests.Reload():
+            case deeds.Reload():
                 told = await self._control.reload()
                 return {"changed": told.changed, "restarted": told.restarted}
-            case requests.Restart():
+            case deeds.Restart():
                 await self._control.restart()
                 return None
             case requests.Config():

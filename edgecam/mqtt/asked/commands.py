@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from edgecam import trigger
 from edgecam.config import units
 from edgecam.knobs import Value
+from edgecam.mqtt.asked.deeds import LAST, Reload, Replay, Restart, SaveClip, TakeSnapshot, Trigger
 from edgecam.mqtt.topics import BUTTONS, Topics
 from edgecam.mqtt.wire.messages import Incoming
 from edgecam.settings import SETTINGS
 
 PRESS = "PRESS"
-LAST = 60.0
-"""Seconds that a press of `save_clip` saves."""
 LONGEST = 256
 """Bytes of the longest payload that can mean something."""
 
@@ -27,43 +26,10 @@ class SetSetting:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeSnapshot:
-    """Take a picture now and keep it."""
-
-    camera: str
-
-
-@dataclass(frozen=True, slots=True)
-class SaveClip:
-    """Keep the last so many seconds as a clip."""
-
-    camera: str
-    last: float
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """Begin an event of so many seconds now."""
-
-    camera: str
-    duration: float
-
-
-@dataclass(frozen=True, slots=True)
 class RestartCamera:
     """Close it and open it anew."""
 
     camera: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reload:
-    """Read the configuration anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """Begin the whole program anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +40,6 @@ class Refused:
     camera: str | None = None
     key: str | None = None
     """The setting that was meant, when that much is clear: its state is then published again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """The broker's memory of an old command, retained by mistake: to be cleared, not obeyed."""
 
 
 Press = TakeSnapshot | SaveClip | Trigger | RestartCamera | Reload | Restart

@@ -9,7 +9,7 @@ from edgecam import aside
 from edgecam.config.places import ConfigErrors
 from edgecam.control import Unavailable
 from edgecam.knobs import Value
-from edgecam.mqtt.asked import commands
+from edgecam.mqtt.asked import commands, deeds
 from edgecam.mqtt.topics import Topics
 from edgecam.mqtt.wire.messages import Incoming
 from edgecam.mqtt.wire.outlet import Outlet
@@ -17,8 +17,6 @@ from edgecam.settings import Settings
 
 log = logging.getLogger(__name__)
 
-CAUSE = "mqtt"
-"""Of the events that are triggered here."""
 REPLAYS = 5
 """So many retained commands are told one by one."""
 
@@ -64,7 +62,7 @@ class Orders:
         match commands.parse(message, self._topics, self._cameras):
             case commands.SetSetting(camera, key, value):
                 self._settings.set(camera, key, value)
-            case commands.Replay():
+            case deeds.Replay():
                 self._clear(message.topic)
             case commands.Refused(why, camera, key):
                 log.warning("mqtt: %s: ignored: %s", shown(message.topic), why)
@@ -100,27 +98,27 @@ class Orders:
 
     async def _obey(self, asked: commands.Press) -> None:
         match asked:
-            case commands.TakeSnapshot(camera):
+            case deeds.TakeSnapshot(camera):
                 await self._control.take_snapshot(camera)
-            case commands.SaveClip(camera, last):
+            case deeds.SaveClip(camera, last):
                 await self._control.save_clip(camera, last)
-            case commands.Trigger(camera, duration):
-                self._control.trigger(camera, duration, CAUSE)
+            case deeds.Trigger(camera, duration, cause):
+                self._control.trigger(camera, duration, cause)
             case commands.RestartCamera(camera):
                 self._control.restart_camera(camera)
-            case commands.Reload():
+            case deeds.Reload():
                 await self._control.reload()
-            case commands.Restart():
+            case deeds.Restart():
                 await self._control.restart()
 
 
 _WORDS = {
-    commands.TakeSnapshot: "{0.camera}: no snapshot",
-    commands.SaveClip: "{0.camera}: no clip",
-    commands.Trigger: "{0.camera}: no event",
+    deeds.TakeSnapshot: "{0.camera}: no snapshot",
+    deeds.SaveClip: "{0.camera}: no clip",
+    deeds.Trigger: "{0.camera}: no event",
     commands.RestartCamera: "{0.camera}: not restarted",
-    commands.Reload: "no reload",
-    commands.Restart: "no restart",
+    deeds.Reload: "no reload",
+    deeds.Restart: "no restart",
 }
 """What a press that came to nothing is called in the log."""
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from edgecam import trigger
 from edgecam.config import units
+from edgecam.mqtt.asked.deeds import CAUSE, LAST, Reload, Replay, Restart, SaveClip, TakeSnapshot, Trigger
 from edgecam.mqtt.topics import Topics
 from edgecam.mqtt.wire.messages import Incoming
 
@@ -20,32 +21,10 @@ LONGEST = 4096
 """Bytes of the longest request."""
 LONGEST_MARK = 256
 """Characters of the longest transaction, bytes of the longest correlation data."""
-LAST = 60.0
-"""Seconds that `clip` saves when nobody says."""
-CAUSE = "mqtt"
-"""Of an event for which nobody says why."""
 
 T = TypeVar("T")
 Scalar = str | int | float | bool | None
 Json = dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    camera: str
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    camera: str
-    last: float
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    camera: str
-    duration: float
-    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +34,6 @@ class Export:
     camera: str
     begin: float
     end: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reload:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +51,7 @@ class Link:
     id: str
 
 
-Question = Snapshot | Clip | Trigger | Export | Reload | Restart | Config | Health | Link
+Question = TakeSnapshot | SaveClip | Trigger | Export | Reload | Restart | Config | Health | Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +75,6 @@ class Refused:
 
     why: str
     envelope: Envelope
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """The broker's memory of an old request, retained by mistake: to be cleared, not obeyed."""
 
 
 def parse(message: Incoming, topics: Topics, cameras: Collection[str]) -> Asked | Refused | Replay | None:
@@ -236,8 +200,8 @@ def _trigger(fields: _Fields) -> Trigger:
 
 
 VERBS: Mapping[str, tuple[tuple[str, ...], Callable[[_Fields], Question]]] = {
-    "snapshot": (("camera",), lambda fields: Snapshot(fields.camera())),
-    "clip": (("camera", "last"), lambda fields: Clip(fields.camera(), fields.read("last", _last, LAST))),
+    "snapshot": (("camera",), lambda fields: TakeSnapshot(fields.camera())),
+    "clip": (("camera", "last"), lambda fields: SaveClip(fields.camera(), fields.read("last", _last, LAST))),
     "trigger": (("camera", "duration", "cause"), _trigger),
     "export": (("camera", "from", "to"), _export),
     "reload": ((), lambda _: Reload()),

@@ -1,4 +1,4 @@
-"""What the contracts of the MQTT client share: a broker, both versions of the protocol, the client."""
+"""What the contracts share: a broker, both versions of its protocol, the client; threads and a library."""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from clips import opened
+from edgecam.record.disk.library import Library
 from mqttside import Make, Protocol, maker
 from peers import Mosquitto
 
@@ -23,9 +25,15 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 @pytest.fixture
-def pool() -> Iterator[Executor]:
-    with ThreadPoolExecutor(1) as threads:
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as threads:
         yield threads
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    with opened(tmp_path, wanted=lambda _: True) as library:
+        yield library
 
 
 @pytest.fixture

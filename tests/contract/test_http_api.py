@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
@@ -18,12 +17,6 @@ from edgecam.web.page import POLICY
 from fakes import settle
 from peers import free_port
 from webhouse import House, watching
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as made:
-        yield made
 
 
 async def test_cameras_are_listed_in_the_files_order_with_their_state(pool: ThreadPoolExecutor) -> None:

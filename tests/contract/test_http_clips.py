@@ -1,7 +1,6 @@
 """Saving what was just seen, and any recorded interval as one file: whole, in ranges, to slow clients and to none."""
 
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from zoneinfo import ZoneInfo
 
@@ -15,12 +14,6 @@ from webhouse import House, Reel, not_reading
 
 EXPORT = f"/api/cameras/birdbox/export.mp4?from={iso(NOON)}&to={iso(NOON + 60)}"
 DATA = random.Random(7).randbytes(1_000_500)
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as made:
-        yield made
 
 
 @pytest.fixture

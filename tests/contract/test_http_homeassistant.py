@@ -4,7 +4,7 @@ import asyncio
 import http.client
 import logging
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 
@@ -30,12 +30,6 @@ LOGGED_IN = [
     pytest.param(basic("anna", "correct horse"), id="a user"),
     pytest.param(basic("homeassistant", "panel-token"), id="a token as password"),
 ]
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as made:
-        yield made
 
 
 @pytest.fixture

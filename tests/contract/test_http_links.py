@@ -2,7 +2,7 @@
 
 import logging
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 import yarl
 
-from clips import opened
 from edgecam.health import CameraState
 from edgecam.links import LIFE, of_media
 from edgecam.media import MediaId, iso
@@ -23,18 +22,6 @@ ANNA = {"Authorization": "Basic " + b64encode(b"anna:correct horse").decode()}
 ELSEWHERE = {"Host": "cam.example.org", "X-Forwarded-For": "192.0.2.7"}
 EXPORT = f"api/cameras/birdbox/export.mp4?from={iso(NOON)}&to={iso(NOON + 60)}"
 SNAPSHOT = "cameras/birdbox/snapshot.jpg"
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as made:
-        yield made
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    with opened(tmp_path, wanted=lambda _: True) as library:
-        yield library
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """Clips and pictures by their id: played, described, kept, deleted, and nobody else's."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from clips import opened
 from edgecam.media import MediaId, MediaKind
 from edgecam.record.disk.library import Library
 from waiting import NOON, content, save
@@ -21,18 +19,6 @@ LOGINS = {
         "panel": {"token": "panel-token"},
     },
 }
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as made:
-        yield made
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    with opened(tmp_path, wanted=lambda _: True) as library:
-        yield library
 
 
 @pytest.fixture

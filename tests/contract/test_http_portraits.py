@@ -1,14 +1,11 @@
 """An event's picture by the event's id: at once while it runs, the best one later, and what privacy leaves of it."""
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import aiohttp
 import pytest
 
-from clips import opened
 from edgecam import durable
 from edgecam.events import MotionPicture, MotionStarted, SettingChanged
 from edgecam.media import Sidecar
@@ -20,18 +17,6 @@ from webhouse import House
 
 EVENT = "20260921T141320000Z-k3x7qa"
 """One that began at NOON."""
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as made:
-        yield made
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    with opened(tmp_path, wanted=lambda _: True) as library:
-        yield library
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What was recorded: days as people mean them, events with their facts, each visitor's own."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from clips import opened
 from edgecam import durable
 from edgecam.media import MediaId, MediaKind, Receipt, iso
 from edgecam.record.disk.library import Library
@@ -18,18 +16,6 @@ from webhouse import House
 BERLIN = ZoneInfo("Europe/Berlin")
 BIRDBOX_ONLY = {"tokens": {"tablet": {"token": "tablet-token", "cameras": ["birdbox"]}}}
 TABLET = {"Authorization": "Bearer tablet-token"}
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as made:
-        yield made
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    with opened(tmp_path, wanted=lambda _: True) as library:
-        yield library
 
 
 def at(text: str) -> float:

@@ -1,7 +1,6 @@
 """`/api/reload` and `edgecam check --diff`: what a reload changed or would change, for an admin of the whole box."""
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,12 +19,6 @@ TOKENS = {
 }
 CHANGED = Reloaded(("cameras.gate", "mqtt.host"), ("everything",))
 WRONG = ConfigErrors([Problem(Spot("config.yaml", 3, 7), "mqtt.host", "is required")])
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as made:
-        yield made
 
 
 async def test_a_reload_is_answered_with_what_changed_and_what_restarts(pool: ThreadPoolExecutor) -> None:

@@ -1,6 +1,5 @@
 """The settings of a camera over HTTP: what is in force, what it may be, and changes, made whole or not at all."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,12 +10,6 @@ from edgecam.settings import SETTINGS
 from webhouse import House
 
 SHEET = "/api/cameras/birdbox/settings"
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as pool:
-        yield pool
 
 
 async def test_each_setting_is_told_with_the_files_value_and_its_limits(pool: ThreadPoolExecutor) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from typing import Any
@@ -20,12 +19,6 @@ from pictures import jpeg
 from webhouse import House
 
 PICTURE = "/cameras/birdbox/snapshot.jpg"
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as made:
-        yield made
 
 
 async def test_the_newest_picture_comes_untouched_with_its_age_and_exact_length(pool: ThreadPoolExecutor) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
@@ -21,12 +20,6 @@ from pictures import jpeg, truncated
 from webhouse import House, not_reading, watching
 
 STREAM = "/cameras/birdbox/stream.mjpg"
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as made:
-        yield made
 
 
 def live(house: House, camera: str = "birdbox") -> Live:

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.system
 
 
 def test_five_cameras_are_announced_again_after_a_birth_and_a_broker_without_memory(tmp_path: Path) -> None:
-    seen, cost = scale.cameras(tmp_path, 5, 1.0)
+    seen, cost = scale.cameras(tmp_path, 5, 0.0)
     assert seen.count == 6
     assert len(seen.birth) == 1
     assert cost.memory > 10 * scale.MB

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edgecam import __version__
 
@@ -33,6 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
 
 
+class Command(Protocol):
+    def __call__(
+        self, name: str, run: object, what: str, *parents: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser: ...
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("edgecam", description="Camera daemon for Home Assistant.")
     parser.add_argument("--version", action="version", version=f"edgecam {__version__}")
@@ -43,58 +49,71 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(command=run)
         return made
 
-    def configured(made: argparse.ArgumentParser) -> None:
-        made.add_argument(
-            "-c", "--config", type=Path, metavar="FILE", help="default: " + ", then ".join(map(str, PLACES))
-        )
-        made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="overrides the file")
+    for add in (_running, _configuration, _trials, _media, _motion):
+        add(command)
+    return parser
 
-    configured(command("run", _run, "Run the daemon in the foreground."))
+
+def _configured(made: argparse.ArgumentParser) -> None:
+    made.add_argument("-c", "--config", type=Path, metavar="FILE", help="default: " + ", then ".join(map(str, PLACES)))
+    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="overrides the file")
+
+
+def _running(command: Command) -> None:
+    _configured(command("run", _run, "Run the daemon in the foreground."))
 
     demo = command("demo", _demo, "Run everything embedded: camera, broker, store and page.")
     demo.add_argument("--listen", default="127.0.0.1:8000", metavar="ADDR")
     demo.add_argument("--for", dest="duration", metavar="30s", help="end by itself after this long")
 
+
+def _configuration(command: Command) -> None:
     check = command("check", _check, "Validate the configuration without touching network, camera or disk.")
-    configured(check)
+    _configured(check)
     check.add_argument("--strict", action="store_true", help="warnings are errors")
     check.add_argument("--diff", action="store_true", help="ask the running daemon what a reload would change")
 
     config = command("config", _config, "Print the JSON schema, the option reference or the effective configuration.")
     config.add_argument("what", choices=("schema", "reference", "effective"))
-    configured(config)
+    _configured(config)
 
     cameras = command("cameras", _cameras, "List the cameras that can be opened here, each with the YAML to paste.")
     cameras.add_argument("--json", action="store_true", help="for programs")
     cameras.add_argument("--write", type=Path, metavar="DIR", help="one file per camera, never over an existing one")
 
     discovery = command("discovery", _discovery, "Show what Home Assistant would be told, without connecting.")
-    configured(discovery)
+    _configured(discovery)
     discovery.add_argument(
         "--json", action="store_true", help="the messages by their topics, or what was cleared, for programs"
     )
     discovery.add_argument("--clear", action="store_true", help="connect, and remove all that edgecam retains there")
 
+    command("password", _password, "Print a hash for http.users.")
+
+
+def _trials(command: Command) -> None:
     trials = command("test", _test, "One real round trip: says which step failed, and the likely cure.").add_subparsers(
         required=True, metavar="WHAT", dest="what"
     )
     trial = trials.add_parser("camera", help="Open a camera and tell what comes.")
     trial.add_argument("id", metavar="ID")
-    configured(trial)
+    _configured(trial)
     trial.add_argument("--json", action="store_true", help="for programs")
 
     broker = trials.add_parser("mqtt", help="Log in at the broker, send a message there and back, retain one.")
-    configured(broker)
+    _configured(broker)
     broker.add_argument("--json", action="store_true", help="for programs")
 
     storage = trials.add_parser("storage", help="Put a small object into the store, and get it back.")
     storage.add_argument("--create", action="store_true", help="make the bucket, container or folder first")
-    configured(storage)
+    _configured(storage)
     storage.add_argument("--json", action="store_true", help="for programs")
 
+
+def _media(command: Command) -> None:
     spool = command("spool", _spool, "What waits for the store, what went wrong, and whether it is whole.")
     spool.add_argument("what", choices=("status", "list", "retry", "verify"), help=SPOOL)
-    configured(spool)
+    _configured(spool)
     spool.add_argument("--json", action="store_true", help="for programs")
 
     asked = argparse.ArgumentParser(add_help=False)
@@ -103,11 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("--json", action="store_true", help="for programs")
     clip = command("clip", _clip, "Have the running daemon save the last seconds of a camera.", asked)
     clip.add_argument("--last", default="60s", metavar="60s", help="how far back (default: %(default)s)")
-    configured(clip)
-    configured(command("snapshot", _snapshot, "Have the running daemon take a picture now and keep it.", asked))
+    _configured(clip)
+    _configured(command("snapshot", _snapshot, "Have the running daemon take a picture now and keep it.", asked))
 
     fetch = command("fetch", _fetch, "Download from the object store, verify, join, and delete there what is here.")
-    configured(fetch)
+    _configured(fetch)
     fetch.add_argument("--node", metavar="N", help="of this box (default: node of the file, else all)")
     fetch.add_argument("--camera", metavar="ID", help="of this camera (default: those of the file, else all)")
     fetch.add_argument("--from", dest="begin", metavar="T", help="a time such as 2026-11-21T07:00")
@@ -120,22 +139,21 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("--yes", action="store_true", help="do not ask before that")
     fetch.add_argument("--json", action="store_true", help="for programs")
 
-    command("password", _password, "Print a hash for http.users.")
 
+def _motion(command: Command) -> None:
     scan = command("scan", _scan, "Run recorded video through the live motion detector.")
     scan.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
-    configured(scan)
+    _configured(scan)
     scan.add_argument("--camera", metavar="ID", help="take this camera's motion settings")
     scan.add_argument("--fps", type=float, help="looks per second")
     scan.add_argument("--json", action="store_true", help="one JSON object per video")
 
     tune = command("tune", _tune, "Score motion settings over labelled videos, and find better ones.")
     tune.add_argument("folder", type=Path, metavar="DIR", help="manifest.json, or videos in motion/ and still/")
-    configured(tune)
+    _configured(tune)
     tune.add_argument("--camera", metavar="ID", help="begin with this camera's motion settings")
     tune.add_argument("--json", action="store_true", help="for programs")
     tune.add_argument("--plot", type=Path, metavar="FILE.png", help="draw scores over time, labels and finds")
-    return parser
 
 
 def _place(arguments: argparse.Namespace) -> Path:

@@ -104,7 +104,8 @@ class Answers:
                 self._refuse(f"{UNDER_WAY} requests are under way: ask again when they are answered", envelope)
             case Asked(question, envelope):
                 self._askers[question] = [envelope]
-                if not aside.join(self._tasks, self._work(question), f"request {shown(message.topic)}"):
+                verb = message.topic.rpartition("/")[2]
+                if not aside.join(self._tasks, self._work(question, verb), f"request {shown(message.topic)}"):
                     self._fail(question, shown(message.topic), "edgecam is stopping: ask again when it is back")
             case Refused(why, envelope):
                 log.warning("mqtt: %s: refused: %s", shown(message.topic), why)
@@ -116,8 +117,7 @@ class Answers:
             case None:
                 pass
 
-    async def _work(self, question: Question) -> None:
-        name = type(question).__name__.lower()
+    async def _work(self, question: Question, name: str) -> None:
         try:
             data = await self._answer(question)
         except Unavailable as error:

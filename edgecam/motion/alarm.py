@@ -97,14 +97,14 @@ class Alarm:
     def look(self, look: Look, frame: Frame) -> None:
         """One look; `frame` is how people are shown what it saw, with the times of what it looked at."""
         self._looked = frame.mono
-        switched = self._sensors.look(frame.mono, look.zones)
-        facts = self._gate.look(frame.mono, look.moving)
+        switched = self._sensors.look(frame.mono, look.zones, look.follows)
+        facts = self._gate.look(frame.mono, look.moving, look.follows)
         of_before = [fact for fact in facts if isinstance(fact, Held | Ended)]
         self._decide(of_before)
+        if not (look.moving and look.follows) and (of_before or not self._gate.open):
+            self._story.quiet()
         if look.moving:
             self._story.moving(look, frame, self._sensors.moving)
-        elif not self._gate.open:
-            self._story.quiet()
         self._decide(facts[len(of_before) :])
         self._switch(switched)
 

@@ -5,16 +5,38 @@ Importing this module loads neither numpy nor cv2; `build` loads the chosen dete
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from edgecam.events import Box
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from edgecam.motion.luma import Luma
+
+HOT = 128
+"""Heat of a pixel that stands out just enough; twice as far is 255."""
 
 Polygon = Sequence[tuple[float, float]]
 """Corners x, y in 0..1 of the picture."""
+
+
+class Reason(StrEnum):
+    """Why what differs in a look is no motion: what its largest part failed, the test that it came furthest through."""
+
+    GLOBAL_LIGHT = "global light"  # a lamp, a cloud, the exposure
+    SWAY = "sway"  # it only moved to where such a thing is learned, a pixel aside
+    SPECKLE = "speckle"  # single pixels: noise, rain
+    TOO_SMALL = "too small"  # less than min_area
+    SOFT_LIGHT = "soft light"  # what was there before shows through: a beam, a shadow
+    STANDING = "standing"  # it differs and does not change: parked, or taken away
+    TOO_SHORT = "too short"  # not yet min_frames looks in a row
+    MASK = "mask"  # it moves behind a mask only
+    SETTLING = "settling"  # the scene is being learned
+    SCHEDULE = "schedule"  # nobody wants to know at this time of the week
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +48,27 @@ class Look:
     """0..100: how far what moves stands out. 0 when nothing does."""
     area: float = 0.0
     """Percent of the picture that moves."""
-    box: Box | None = None
-    """Around everything that moves."""
-    suppressed: str | None = None
-    """Why nothing counts as moving in this look, whatever it shows."""
+    boxes: tuple[Box, ...] = ()
+    """Around each thing that moves, the largest first; none where motion has no place."""
+    sharpness: float = 1.0
+    """Of what moves, to be compared with other looks of the same detector only."""
+    follows: bool = True
+    """What moves may be what moved in the look before: it is not too far from it."""
+    suppressed: Reason | None = None
+    """Why nothing counts as moving in this look, although something differs."""
     zones: tuple[str, ...] = ()
     """The zones that are touched, in the file's order; none unless `moving`."""
+
+    @property
+    def box(self) -> Box | None:
+        """Around everything that moves."""
+        return around(self.boxes) if self.boxes else None
+
+
+def around(boxes: Sequence[Box]) -> Box:
+    """The box around all of these; one at least."""
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return min(left), min(top), max(right), max(bottom)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +96,13 @@ class Detector(Protocol):
 
     def reset(self) -> None:
         """Forget everything seen so far; keep the settings."""
+        ...
+
+    def heat(self) -> "NDArray[np.uint8] | None":
+        """How far each pixel stood out in the newest look, for people: shape (height, width); from HOT on it is out.
+
+        None before the second look.
+        """
         ...
 
     def tune(self, sensitivity: int, min_area: float) -> None:

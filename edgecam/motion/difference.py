@@ -72,7 +72,8 @@ class Difference:
             return Look()
         changed = square > OUTSTANDING * mean
         area = 100 * float(changed.mean()) if changed.any() else 100.0
-        return Look(True, max(1, round(100 * (1 - 1 / excess))), area, _around(changed), zones=touched)
+        boxes = (_around(changed),) if changed.any() else ()
+        return Look(True, max(1, round(100 * (1 - 1 / excess))), area, boxes, zones=touched)
 
 
 def _unit(sensitivity: int) -> float:
@@ -80,11 +81,9 @@ def _unit(sensitivity: int) -> float:
     return float(THRESHOLD * 2 ** ((50 - sensitivity) / 12.5))
 
 
-def _around(changed: NDArray[np.bool_]) -> Box | None:
-    """The box around what is True, if anything is."""
+def _around(changed: NDArray[np.bool_]) -> Box:
+    """The box around what is True."""
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
-    if not len(rows):
-        return None
     height, width = changed.shape
     return (
         float(columns[0] / width),

@@ -1,13 +1,15 @@
-"""Eye: a detector and the times when it must not be believed.
+"""Eye: a detector, the times when it must not be believed, and what becomes of a thing from look to look.
 
 The live camera and `edgecam scan` look through the same eye.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecam.config import model
-from edgecam.motion.detector import Detector, Look, Zone, build
+from edgecam.events import Box
+from edgecam.motion.detector import Detector, Look, Reason, Zone, build
 
 if TYPE_CHECKING:
     from edgecam.motion.luma import Luma
@@ -24,11 +26,17 @@ class Eye:
     RARE = 4.0
     """... unless pictures come that seldom: a gap is also this many times the interval before it."""
 
+    SPAN = 0.2
+    """Seconds in which a thing may move on by its own length, beyond where it ends ..."""
+    LEAP = 0.08
+    """... or by this part of the picture's width. What goes farther is another thing: an insect near the lens."""
+
     def __init__(self, detector: Detector, settle: float) -> None:
         self._detector, self._settle = detector, settle
         self._shape = (0, 0)
         self._opened: float | None = None
         self._last = 0.0
+        self._boxes: tuple[Box, ...] = ()
         self._interval = 0.0
 
     def look(self, luma: "Luma", now: float) -> Look:
@@ -42,18 +50,45 @@ class Eye:
         if self._opened is None or luma.shape != self._shape:
             self._opened, self._shape = now, luma.shape
         look = self._detector.look(luma, now)
+        before, self._boxes = self._boxes, look.boxes
+        if not self._may_follow(before, look.boxes, luma.shape[0] / luma.shape[1]):
+            look = replace(look, follows=False)
         if now - self._opened < self._settle:
-            return replace(look, moving=False, suppressed="settling", zones=())
+            return replace(look, moving=False, suppressed=Reason.SETTLING, zones=())
         return look
+
+    def _may_follow(self, before: Sequence[Box], now: Sequence[Box], height: float) -> bool:
+        """Whether something of now is near something of before, as it is where one of them has no place.
+
+        `height` of the picture in its widths.
+        """
+        if not before or not now:
+            return True
+        reach = self._interval / self.SPAN
+        return any(
+            gap(one, other, height) <= reach * max(self.LEAP, size(other, height)) for one in before for other in now
+        )
 
     def reset(self) -> None:
         """Forget the scene; the next look opens the eye anew."""
-        self._opened = None
+        self._opened, self._boxes = None, ()
         self._detector.reset()
 
     def tune(self, sensitivity: int, min_area: float) -> None:
         """Another sensitivity (1..100) and least area (percent), from the next look on; the scene is not forgotten."""
         self._detector.tune(sensitivity, min_area)
+
+
+def gap(one: Box, other: Box, height: float) -> float:
+    """The farther of what lies between two boxes across and down, in widths of a picture so many widths high."""
+    across = max(one[0] - other[2], other[0] - one[2])
+    down = max(one[1] - other[3], other[1] - one[3])
+    return max(0.0, across, down * height)
+
+
+def size(box: Box, height: float) -> float:
+    """The longer side, in the same unit."""
+    return max(box[2] - box[0], (box[3] - box[1]) * height)
 
 
 def eye(config: model.Motion) -> Eye:

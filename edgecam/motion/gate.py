@@ -1,8 +1,8 @@
 """Gate: turns single looks into events. A look is evidence; an event is a decision.
 
-A *run* is `confirm` or more moving looks in a row. An *event* is one run or several, each nearer than the
-cooldown to the one before. So a lone flash neither begins an event nor keeps one alive. A trigger from outside is
-another reason: it begins an event at once, or keeps the running one open, until its time is over.
+A *run* is `confirm` or more moving looks in a row, of what may be the same thing. An *event* is one run or several,
+each nearer than the cooldown to the one before. So a lone flash neither begins an event nor keeps one alive. A trigger
+from outside is another reason: it begins an event at once, or keeps the running one open, until its time is over.
 """
 
 from dataclasses import dataclass
@@ -81,10 +81,11 @@ class Gate:
         """An event is going on."""
         return self._since is not None
 
-    def look(self, at: float, moving: bool) -> list[Fact]:
-        """What this look decides, in order; mostly nothing."""
-        if not moving:
+    def look(self, at: float, moving: bool, follows: bool = True) -> list[Fact]:
+        """What this look decides, in order; mostly nothing. Unless it `follows`, it is the first of another thing."""
+        if not (moving and follows):
             self._streak = 0
+        if not moving:
             return self.tick(at)
         facts = [] if self._streak else self.tick(at)
         if not self._streak:

@@ -38,17 +38,19 @@ class Optics:
     """For luma of one size. What is masked has no influence on the rest."""
 
     def __init__(self, height: int, width: int, masks: Sequence[Polygon] = ()) -> None:
-        self.masked = raster(masks, height, width)
-        self._valid = (~self.masked).astype(np.float32)
-        self._near_share = np.maximum(_near(self._valid), np.float32(1e-6))
+        self.masks, self.masked = bool(masks), raster(masks, height, width)
+        self.valid: Plane = (~self.masked).astype(np.float32)
+        """1 where nothing masks, 0 elsewhere."""
+        self._near_share = np.maximum(_near(self.valid), np.float32(1e-6))
         self._close, self._wide = _window(CLOSE * width), _window(WIDE * width)
-        self._close_share = np.maximum(_mean(self._valid, self._close), np.float32(1e-6))
+        self._close_share = np.maximum(_mean(self.valid, self._close), np.float32(1e-6))
+        self._wide_share = np.maximum(_mean(self.valid, self._wide), FAINT)
 
     def brightness(self, luma: Luma) -> Plane:
         """Logarithm of brightness, slightly smoothed against noise; 0 where masked."""
-        light: Plane = _LOGARITHM[luma] * self._valid
+        light: Plane = cv2.LUT(luma, _LOGARITHM) * self.valid
         smooth: Plane = np.divide(_near(light), self._near_share)
-        smooth *= self._valid
+        smooth *= self.valid
         return smooth
 
     def edges(self, brightness: Plane) -> Plane:
@@ -61,8 +63,8 @@ class Optics:
         What departs from the surroundings' simple mean by more than `limit` is a thing, or beside one; it is left
         out of the mean that counts, so that a thing casts no halo.
         """
-        simple = _mean(change * self._valid, self._wide) / np.maximum(_mean(self._valid, self._wide), FAINT)
-        common = self._valid * (np.abs(change - simple) <= limit)
+        simple = _mean(change * self.valid, self._wide) / self._wide_share
+        common = self.valid * (np.abs(change - simple) <= limit)
         shared = _mean(change * common, self._wide) + FAINT * simple
         lighting: Plane = np.divide(shared, _mean(common, self._wide) + FAINT)
         return lighting

@@ -73,10 +73,10 @@ class Finds:
 
     def look(self, number: int, at: float, look: Look) -> None:
         """One look at frame `number`, taken at `at` seconds."""
-        self.sensors.look(at, look.zones)
-        if not look.moving and not self.gate.open:
+        self.sensors.look(at, look.zones, look.follows)
+        if not (look.moving and look.follows) and not self.gate.open:
             self._forget()
-        for fact in self.gate.look(at, look.moving):
+        for fact in self.gate.look(at, look.moving, look.follows):
             match fact:
                 case Ended():
                     self._ended(fact)

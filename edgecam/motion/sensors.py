@@ -33,9 +33,9 @@ class Sensors:
         for name in self._gates.keys() - self._own:
             self._gates[name].tune(cooldown)
 
-    def look(self, at: float, touched: Collection[str]) -> list[Switched]:
-        """One look, at `at` (monotonic seconds, growing), that has touched these zones."""
-        told = {name: gate.look(at, name in touched) for name, gate in self._gates.items()}
+    def look(self, at: float, touched: Collection[str], follows: bool = True) -> list[Switched]:
+        """One look, at `at` (monotonic seconds, growing), that has touched these zones; see Gate for `follows`."""
+        told = {name: gate.look(at, name in touched, follows) for name, gate in self._gates.items()}
         self.moving = tuple(name for name, facts in told.items() if any(isinstance(fact, Moved) for fact in facts))
         return _switched(told)
 

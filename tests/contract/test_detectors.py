@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgecam.config import model
-from edgecam.motion.detector import METHODS, Detector, Look, Polygon, Zone, build
+from edgecam.motion.detector import METHODS, Detector, Look, Polygon, Reason, Zone, build
 from edgecam.motion.luma import Luma
 from edgecam.motion.scan import ScanResult, scan
 
@@ -273,7 +273,7 @@ def test_a_light_change_touches_no_zone(background: Make) -> None:
     lit = np.roll(WALL, 37, axis=1) * 0.6 + 90
     zones = [Zone("left", HALVES["left"], sensitivity=90)]
     found = looks(background(zones=zones), [*still(5), *[lit] * 25])
-    assert found[25].suppressed == "light change"
+    assert found[25].suppressed is Reason.GLOBAL_LIGHT
     assert found[25].zones == ()
 
 
@@ -294,7 +294,7 @@ def test_a_lamp_that_shows_another_picture_is_a_light_change(background: Make) -
     lit = np.roll(WALL, 37, axis=1) * 0.6 + 90  # shadows lie elsewhere
     found = looks(background(), [*still(5), *[lit] * 25])
     assert not any(moving(found))
-    assert found[25].suppressed == "light change"
+    assert found[25].suppressed is Reason.GLOBAL_LIGHT
     assert found[-1].suppressed is None
 
 

@@ -69,7 +69,7 @@ class Yard:
         for _ in range(times):
             await self.clock.advance(0.2)
             self.alarm.look(
-                Look(moving, 50, 2.0, (0.1, 0.1, 0.2, 0.2), zones=zones) if moving else Look(), self.frame()
+                Look(moving, 50, 2.0, ((0.1, 0.1, 0.2, 0.2),), zones=zones) if moving else Look(), self.frame()
             )
 
     def of(self, kind: type[T]) -> list[T]:
@@ -187,7 +187,7 @@ async def test_a_trigger_between_a_frame_and_its_look_does_not_end_before_it_beg
     late = yard.frame()
     await yard.clock.advance(0.2)
     yard.alarm.trigger(30, "pir")
-    yard.alarm.look(Look(True, 50, 2.0, (0.1, 0.1, 0.2, 0.2)), late)
+    yard.alarm.look(Look(True, 50, 2.0, ((0.1, 0.1, 0.2, 0.2),)), late)
     yard.settings.set("yard", "privacy", True)
     [started], [ended] = yard.of(MotionStarted), yard.of(MotionEnded)
     assert (ended.mono, ended.duration) == (started.mono, 0)

@@ -45,11 +45,12 @@ class Counting(AtOnce):
 WALL = np.random.default_rng(2).integers(80, 140, (18, 32), np.uint8).repeat(10, 0).repeat(10, 1)
 
 
-def picture(x: int | None, size: int = 40) -> bytes:
-    """The wall as a JPEG of 320x180, with a dark block at `x` when there is one."""
+def picture(x: int | None, size: int = 40, faint: bool = False) -> bytes:
+    """The wall as a JPEG of 320x180, with a block at `x` when there is one: dark, or hardly to be seen."""
     pixels = WALL.copy()
     if x is not None:
-        pixels[60 : 60 + size, max(0, x) : x + size] = 20
+        block = np.s_[60 : 60 + size, max(0, x) : x + size]
+        pixels[block] = pixels[block] - 6 if faint else 20
     return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(pixels[:, :, None]), 85, colorspace="GRAY"))
 
 
@@ -110,9 +111,9 @@ class House:
     async def quiet(self, seconds: float) -> None:
         await self.show(*[STILL] * round(seconds * FPS))
 
-    async def walk(self, seconds: float = 2.0, size: int = 40) -> None:
+    async def walk(self, seconds: float = 2.0, size: int = 40, faint: bool = False) -> None:
         count = round(seconds * FPS)
-        await self.show(*[picture(round(300 * step / count), size) for step in range(count)])
+        await self.show(*[picture(round(300 * step / count), size, faint) for step in range(count)])
 
     async def live(self) -> None:
         """Motion, and the alarm that keeps the time for it and goes on when motion has failed."""
@@ -338,11 +339,11 @@ async def test_the_switch_of_another_camera_changes_nothing_here(house: House) -
 async def test_sensitivity_acts_at_once_without_settling_again(house: House) -> None:
     house.settings.set("yard", "sensitivity", 1)
     await house.quiet(3)
-    await house.walk(2, size=9)
+    await house.walk(2, faint=True)
     assert house.told == []
     await house.quiet(2)
     house.settings.set("yard", "sensitivity", 90)
-    await house.walk(1, size=20)
+    await house.walk(1, faint=True)
     assert len(house.of(MotionStarted)) == 1
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgecam.config import model
-from edgecam.motion.detector import Look
+from edgecam.motion.detector import Look, Reason
 from edgecam.motion.eye import Eye, eye
 from edgecam.motion.luma import Luma
 
@@ -22,6 +22,9 @@ class Jumpy:
     def look(self, luma: Luma, now: float) -> Look:
         return Look(moving=True, score=70, area=5.0, zones=("door",))
 
+    def heat(self) -> Luma | None:
+        return None
+
     def reset(self) -> None:
         self.resets += 1
 
@@ -35,7 +38,7 @@ def seen(eye: Eye, *moments: float, luma: Luma = SMALL) -> str:
 
 def test_it_is_blind_while_it_settles_and_says_so() -> None:
     watcher = Eye(Jumpy(), settle=2)
-    assert watcher.look(SMALL, 10.0) == Look(moving=False, score=70, area=5.0, suppressed="settling")
+    assert watcher.look(SMALL, 10.0) == Look(moving=False, score=70, area=5.0, suppressed=Reason.SETTLING)
     assert seen(watcher, 10.5, 11.9, 12.0, 13.0) == "..##"
 
 

@@ -16,7 +16,7 @@ def frame(at: float) -> Frame:
 
 
 def look(score: int = 50, area: float = 2.0, box: Box | None = (0.1, 0.1, 0.2, 0.2)) -> Look:
-    return Look(True, score, area, box)
+    return Look(True, score, area, (box,) if box else ())
 
 
 class Told:

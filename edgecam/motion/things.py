@@ -30,9 +30,6 @@ CHANGING = 0.2
 EDGE = 0.5
 """An edge is changing when it differs from the look before by this part of what a pixel needs to stand out."""
 
-LARGE = 4.0
-"""Times `min_area`: from here on a thing has enough pixels to tell whether the old edges show through it."""
-
 SAME_EDGES = 0.8
 NEW_EDGES = 0.2
 """A thing is light where its edges correlate so with the usual ones, and what is new in them is no more than this part
@@ -122,7 +119,7 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     good = large & (changed >= np.minimum(CHANGING * areas, least))
     if not good.any():
         return None, Reason.STANDING
-    for number in np.flatnonzero(good & (areas > LARGE * least)):
+    for number in np.flatnonzero(good):
         good[number] = not _shows_through(labels == number, part, seen)
     if not good.any():
         return None, Reason.SOFT_LIGHT

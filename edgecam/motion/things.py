@@ -119,8 +119,9 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     good = large & (changed >= np.minimum(CHANGING * areas, least))
     if not good.any():
         return None, Reason.STANDING
+    usual_edges = seen.usual_edges()[part]
     for number in np.flatnonzero(good):
-        good[number] = not _shows_through(labels == number, part, seen)
+        good[number] = not _shows_through(labels == number, part, seen, usual_edges)
     if not good.any():
         return None, Reason.SOFT_LIGHT
     return _told(good, labels, stats, part, seen), None
@@ -131,9 +132,9 @@ def least_pixels(min_area: float, pixels: int) -> float:
     return max(LEAST_PIXELS, min_area / 100 * pixels)
 
 
-def _shows_through(thing: Mask, part: Part, seen: Evidence) -> bool:
+def _shows_through(thing: Mask, part: Part, seen: Evidence, usual_edges: Plane) -> bool:
     """Whether what was there before still shows in the thing, and nothing else."""
-    now, before = seen.edges[part][thing], seen.usual_edges()[part][thing]
+    now, before = seen.edges[part][thing], usual_edges[thing]
     now, before = now - now.mean(), before - before.mean()
     both, old, new = np.dot(now, before), np.dot(before, before), np.dot(now, now)
     if both <= SAME_EDGES * np.sqrt(old * new):

@@ -98,7 +98,7 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     `min_area` in percent of the picture.
     """
     least = least_pixels(min_area, out.size)
-    clean = cv2.morphologyEx(out.view(np.uint8), cv2.MORPH_OPEN, _SPECK)
+    clean = _opened(out)
     left, top, width, height = cv2.boundingRect(clean)
     if not width:
         return None, Reason.SPECKLE if np.count_nonzero(out) >= least else None
@@ -125,6 +125,11 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     if not good.any():
         return None, Reason.SOFT_LIGHT
     return _told(good, labels, stats, part, seen), None
+
+
+def _opened(out: Mask) -> MatLike:
+    """Without what is narrower than two pixels; the rest stays where it is, which cv2's own opening does not grant."""
+    return cv2.dilate(cv2.erode(out.view(np.uint8), _SPECK, anchor=(1, 1)), _SPECK, anchor=(0, 0))
 
 
 def least_pixels(min_area: float, pixels: int) -> float:

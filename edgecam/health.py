@@ -69,6 +69,10 @@ class CameraStatus:
     moving: bool = False  # [alarm] an event goes on
     zones: set[str] = field(default_factory=set)  # [alarm] in which something moves
     looks: int = 0  # [motion] frames looked at since start
+    blind: str | None = None  # [motion] why nobody looks all the time though detection is on: schedule or duty
+    blind_percent: int = 0  # [motion] of the time as it goes now: all of it by schedule, the pauses' share by duty
+    blind_until: float | None = None  # [motion] unix seconds when the schedule opens; None: no schedule, or never
+    blind_seconds: float = 0.0  # [motion] so far, since start; a pause counts when it is over
     last_motion_mono: float | None = None  # [alarm] monotonic time of the newest moving frame, kept current
     last_motion: float | None = None  # [alarm] unix seconds of the last moving frame
     held_mono: float | None = None  # [alarm] monotonic time up to which a trigger held an event open, kept current
@@ -337,7 +341,7 @@ def disk_json(disk: DiskStatus) -> dict[str, object]:
 
 def camera_json(status: CameraStatus) -> dict[str, object]:
     """One camera as plain JSON data."""
-    found = _plain(status, "last_motion", "last_clip", "last_stored")
+    found = _plain(status, "last_motion", "last_clip", "last_stored", "blind_until")
     del found["last_motion_mono"], found["held_mono"], found["writing"]
     return found | {
         "zones": sorted(status.zones),
@@ -345,6 +349,7 @@ def camera_json(status: CameraStatus) -> dict[str, object]:
         "problem": status.problem,
         "fps": round(status.fps, 1),
         "buffer_seconds": round(status.buffer_seconds),
+        "blind_seconds": round(status.blind_seconds, 1),
     }
 
 

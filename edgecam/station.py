@@ -103,6 +103,7 @@ class Station:
             settings=self._house.settings,
             status=self._status,
             alarm=self._alarm,
+            clock=self._house.clock,
             pool=self._house.pool,
         )
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import Executor, Future
 from contextlib import aclosing
+from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
 from edgecam.clock import Clock
@@ -44,6 +45,11 @@ class FakeClock:
     def step(self, seconds: float) -> None:
         """The wall clock jumps; monotonic time does not."""
         self._offset += seconds
+
+    def span(self, begin: float, end: float) -> str:
+        """The span of this box's day from `begin` to `end` seconds from now."""
+        now = datetime.fromtimestamp(self.wall())
+        return "-".join(f"{now + timedelta(seconds=at):%H:%M}" for at in (begin, end))
 
     def tick(self, seconds: float) -> None:
         """Time passes without anybody waking: for code that has no loop."""

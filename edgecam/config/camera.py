@@ -23,6 +23,7 @@ from edgecam.config.fields import (
     Polygon,
     Section,
     TimeOfDay,
+    Weekly,
     Word,
 )
 from edgecam.config.secret import Url
@@ -33,8 +34,6 @@ AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000
 KeepSize = Annotated[
     Bytes | None, Field(description="Stored ones beyond this, of this camera, go too, the oldest first.")
 ]
-Schedule = dict[str, str] | None
-"""Days to times of day, such as {"mon-fri": "10:00-20:00"}."""
 
 
 class Video(Section):
@@ -102,7 +101,7 @@ class Stream(Section):
     fps: float | None = Field(None, gt=0, le=240, description="At most so many frames per second; null: all.")
     max_width: int | None = Field(None, ge=160, le=7680, description="Wider pictures are made smaller.")
     rewind: Duration = Field(0, description="How far back a viewer may go.")
-    schedule: Schedule = Field(None, description="When the stream is open.")
+    schedule: Weekly = Field(None, description="When the stream is open.")
 
 
 class Snapshot(Section):
@@ -127,14 +126,22 @@ class Zone(Section):
         None, description="Less of it is no motion; in percent of the whole picture [the camera's]."
     )
     cooldown: Duration | None = Field(None, gt=0, description="Quiet time that switches its sensor off [the camera's].")
-    schedule: Schedule = Field(None, description="When the zone counts.")
+    schedule: Weekly = Field(
+        None,
+        description='When it counts, such as {"mon-fri": "10:00-20:00"}; its sensor is off outside of it. '
+        "`edgecam scan` and `tune` do not ask.",
+    )
 
 
 class Duty(Section):
-    """Looking with pauses, for the smallest boards."""
+    """Looking with pauses, for the smallest boards: what happens in a pause is not seen. Nothing is forgotten over one,
+    and there is none while something moves or an event goes on.
+    """
 
-    looks: int = Field(15, ge=2, description="So many looks,")
-    pause: Duration = Field(5, gt=0, description="then blind for this long.")
+    looks: int = Field(
+        15, ge=2, description="After so many looks without motion, more than motion.min_frames of them, ..."
+    )
+    pause: Duration = Field(5, gt=0, description="... nothing is decoded or looked at for so long.")
 
 
 class Motion(Section):
@@ -154,8 +161,16 @@ class Motion(Section):
     settle: Duration = Field(2, description="Blind after start, control change, day/night change.")
     masks: dict[Id, Polygon] = Field({}, description="Areas that are not looked at, {name: [[x, y], …]} in 0..1.")
     zones: dict[Id, Zone] = Field({}, description="Areas with a motion sensor of their own, by name.")
-    duty: Duty | None = Field(None, description="Look with pauses, such as {looks: 15, pause: 5s}.")
-    schedule: Schedule = Field(None, description='When motion counts, such as {"mon-fri": "10:00-20:00"}.')
+    duty: Annotated[Duty | None, *SWITCH] = Field(
+        None,
+        description="Look with pauses, such as {looks: 15, pause: 5s}; how blind that makes is published. "
+        "`edgecam scan` and `tune` look without.",
+    )
+    schedule: Weekly = Field(
+        None,
+        description='When motion is looked for, such as {"mon-fri": "10:00-20:00"}; null: always. Triggers work at any '
+        "time, and `edgecam scan` and `tune` look at recordings of any hour.",
+    )
 
 
 class EventRecord(Section):
@@ -241,7 +256,7 @@ class Record(Section):
         None, description="Stills at fixed times, and each day's as a film."
     )
     buffer: Buffer = Field(Buffer(), description="Frames held in memory.")
-    schedule: Schedule = Field(None, description="When anything is recorded.")
+    schedule: Weekly = Field(None, description="When anything is recorded.")
 
 
 class Publish(Section):

@@ -31,7 +31,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
-from edgecam.config import cron, timetable, units
+from edgecam.config import cron, schedule, timetable, units
 from edgecam.config.recipient import recipient
 from edgecam.config.unbuilt import not_built
 
@@ -256,6 +256,55 @@ SEVERAL = BeforeValidator(_one_or_more)
 
 SEVERAL_OR_NONE = BeforeValidator(lambda value: None if value is None else _one_or_more(value))
 """The same where null means that there are none."""
+
+
+def _days(text: str) -> str:
+    schedule.days(text)
+    return text
+
+
+def _span(text: str) -> str:
+    timetable.ends(text)
+    return text
+
+
+def _some_spans(spans: tuple[str, ...]) -> tuple[str, ...]:
+    if not spans:
+        raise ValueError("needs a span of the day such as 10:00-20:00")
+    return spans
+
+
+def _some_days(plan: object) -> object:
+    if plan is not None and not (isinstance(plan, dict) and plan):
+        raise ValueError('must name days and their hours, such as {"mon-fri": "10:00-20:00"}')
+    return plan
+
+
+def _week_as_typed(plan: dict[str, tuple[str, ...]] | None) -> dict[str, str | list[str]] | None:
+    if plan is None:
+        return None
+    return {named: spans[0] if len(spans) == 1 else list(spans) for named, spans in plan.items()}
+
+
+_SPANS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+Weekly = Annotated[
+    dict[
+        Annotated[str, AfterValidator(_days)],
+        Annotated[tuple[Annotated[str, AfterValidator(_span)], ...], SEVERAL, AfterValidator(_some_spans)],
+    ]
+    | None,
+    BeforeValidator(_some_days),
+    PlainSerializer(_week_as_typed, when_used="json"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "title": "days with spans of the day", "additionalProperties": _SPANS},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+"""A plan for `schedule.Schedule`: days of the week, and when something is open on them."""
 
 Kinds = Annotated[
     Annotated[bool, Tag("switch")] | Annotated[tuple[MediaKind, ...], Tag("list")],

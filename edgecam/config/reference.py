@@ -36,6 +36,10 @@ cameras:
 `0.3%`, pictures `1280x720`, polygons `[[x, y], …]` in 0..1 from the top left. Text stays what was typed: `on`, `010`
 and `12:30` are no numbers and no switches where text is wanted. Times of day are local.
 
+**Schedules.** When something is open: `{{"mon-fri": ["10:00-12:30", "14:00-20:00"], sat: "22:00-06:00"}}`. Days are
+`mon tue wed thu fri sat sun`, ranges (`sat-mon`), lists (`"tue,thu"`) and `daily`. A span that crosses midnight belongs
+to the day on which it begins. What is not named is closed.
+
 **Tags.** `!secret name` takes a value from `secrets.yaml` beside the file, `!env_var NAME [default]` one from the
 environment, `!file path` the first line of a file (a systemd credential, or relative to this file; a secret is read
 anew when the file changes), `!include file` another YAML file, `!include_dir_named folder` one for each file in a

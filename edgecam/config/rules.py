@@ -114,6 +114,8 @@ def _camera(camera: Camera) -> Iterator[Finding]:
         yield ("record", "buffer", "time"), "must be as long as record.event.pre at least: the pre-roll lies there"
     if isinstance(source, StillSource) and source.every >= source.stall_timeout:
         yield ("source", "stall_timeout"), "must be longer than every"
+    for key, message in _duty(camera):
+        yield ("motion", "duty", key), message
     dusk = camera.image.day_night
     if dusk and dusk.colour_above <= dusk.grey_below:
         yield ("image", "day_night", "colour_above"), "must be above grey_below, or day and night would alternate"
@@ -122,6 +124,17 @@ def _camera(camera: Camera) -> Iterator[Finding]:
     if isinstance(source, RtspSource):
         for here in _changes_pixels(camera):
             yield here, "cannot be done: the video passes undecoded; set this in the camera's own settings"
+
+
+def _duty(camera: Camera) -> Iterator[tuple[str, str]]:
+    duty, idle_after = camera.motion.duty, camera.source.idle_after
+    if duty and duty.looks <= camera.motion.min_frames:
+        yield (
+            "looks",
+            f"must be more than motion.min_frames ({camera.motion.min_frames}), or no motion could be confirmed",
+        )
+    if duty and idle_after is not None and duty.pause >= idle_after:
+        yield "pause", "must be shorter than source.idle_after, or the camera could close in each pause"
 
 
 def _changes_pixels(camera: Camera) -> Iterator[Path]:

@@ -13,9 +13,6 @@ NOT_BUILT = frozenset(
         "Stream.max_width",
         "Stream.rewind",
         "Stream.schedule",
-        "Motion.duty",
-        "Motion.schedule",
-        "Zone.schedule",
         "Record.schedule",
         # the box
         "Config.push",

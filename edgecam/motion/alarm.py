@@ -5,7 +5,7 @@ A triggered event is an event like any other: it is told, recorded and shown in 
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 
 from edgecam import aside
@@ -112,6 +112,10 @@ class Alarm:
         """Nobody looks for motion any more: an event that no trigger holds ends now, and no zone moves."""
         self._decide(self._gate.still())
         self._forget()
+
+    def shut(self, zones: Collection[str]) -> None:
+        """Only these zones do not count from now on: their sensors are off."""
+        self._switch(self._sensors.shut(zones))
 
     def trigger(self, duration: float, cause: str) -> str:
         """Begin an event of `duration` seconds now, or prolong the running one to that. Returns the event's id.

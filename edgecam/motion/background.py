@@ -8,7 +8,7 @@ area of its own.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -104,7 +104,8 @@ class Background:
         self._scene: Scene | None = None
         self.tune(sensitivity, min_area)
 
-    def tune(self, sensitivity: int, min_area: float) -> None:
+    def tune(self, sensitivity: int, min_area: float, shut: Collection[str] = ()) -> None:
+        self._zones.shut = shut
         self._min_area = min_area
         self._threshold = self._fixed if self._fixed is not None else _unit(sensitivity)
 

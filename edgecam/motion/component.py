@@ -5,19 +5,23 @@ The look is arithmetic and runs in a thread, one at a time; every decision falls
 
 import asyncio
 import logging
+from collections.abc import Collection, Coroutine
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Any
 
+from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.events import Bus, LightChanged, SettingChanged
 from edgecam.frame import Frame, Use
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
 from edgecam.motion.alarm import Alarm
-from edgecam.motion.detector import Look
+from edgecam.motion.detector import Look, Reason
+from edgecam.motion.hours import Hours
 from edgecam.motion.pace import Pace
 from edgecam.settings import Settings
 
@@ -29,12 +33,18 @@ log = logging.getLogger(__name__)
 SAME_MOMENT = 0.5
 """Seconds by which a large picture may differ from the small one that motion looked at."""
 
+MINUTE = 60.0
+"""Schedules open and close with the minutes of the clock on the wall."""
+NOD = 1.0
+"""Longest piece of a pause (s): a trigger may begin an event meanwhile."""
+
 
 class Motion:
-    """Motion of one camera.
+    """Motion of one camera. The `[motion]` fields of the camera's status are its own.
 
     Follows the live settings `motion_detection` (off: nothing is decoded, and an event that motion keeps open ends at
-    once), `sensitivity` and `min_area` (from the next look on, nothing learned is lost).
+    once), `sensitivity` and `min_area` (from the next look on, nothing learned is lost). Outside its schedule it is as
+    if detection were off. With `motion.duty` it pauses while nothing moves and no event goes on.
     """
 
     def __init__(
@@ -47,14 +57,20 @@ class Motion:
         settings: Settings,
         status: CameraStatus,
         alarm: Alarm,
+        clock: Clock,
         pool: Executor,
     ) -> None:
         self.name = f"motion {id}"
         self._id, self._config, self._settings = id, config, settings
         self._hub, self._bus, self._status, self._alarm, self._pool = hub, bus, status, alarm, pool
+        self._clock, self._hours = clock, Hours(config)
         self._eye: Eye | None = None
-        self._tuning = (50, 0.0)
-        """Sensitivity and least area, for the eye."""
+        self._tuning = (50, 0.0, frozenset[str]())
+        """Sensitivity, least area and the zones that do not count, for the eye."""
+        self._closed: float | None = None
+        """Since when the schedule has been closed and its time not counted, monotonic."""
+        self._rested = -inf
+        """When the last pause ended: what was taken before is not looked at."""
         self._flight: asyncio.Future[Look | None] | None = None
         self._views, self._wants_views = ExitStack(), False
         self._unsettled = False
@@ -76,18 +92,32 @@ class Motion:
         self._follow(on, off)
         ears = [self._bus.on(SettingChanged, follow), self._bus.on(LightChanged, settle)]
         try:
-            while True:
-                await on.wait()
-                await self._until(off)
+            if self._hours:
+                await self._first(self._live(on, off), self._keep_hours(on, off))
+            else:
+                await self._live(on, off)
         finally:
             for leave in ears:
                 leave()
             self._alarm.still()
 
+    async def _live(self, on: asyncio.Event, off: asyncio.Event) -> None:
+        while True:
+            await on.wait()
+            await self._first(self._watch(), off.wait())
+
+    async def _keep_hours(self, on: asyncio.Event, off: asyncio.Event) -> None:
+        """Look at the clock with each of its minutes, since it may be set at any time."""
+        while True:
+            await self._clock.sleep(MINUTE - self._clock.wall() % MINUTE)
+            self._follow(on, off)
+
     def _follow(self, on: asyncio.Event, off: asyncio.Event) -> None:
-        """Take over the settings as they are now."""
-        number = partial(self._settings.number, self._id)
-        self._tuning = int(number("sensitivity")), number("min_area")
+        """Take over the settings and the schedules as they are now."""
+        number, shut = partial(self._settings.number, self._id), self._hours.shut(self._clock.wall())
+        self._tuning = int(number("sensitivity")), number("min_area"), shut
+        self._alarm.shut(shut)
+        self._tell_blindness()
         if self._is_on:
             off.clear()
             on.set()
@@ -96,45 +126,87 @@ class Motion:
             off.set()
             self._alarm.still()
 
+    def _tell_blindness(self) -> None:
+        """Steady figures: neither a pause nor an event is a change."""
+        status, duty, wall, now = self._status, self._config.duty, self._clock.wall(), self._clock.monotonic()
+        opens = self._hours.opens(wall) if self._is_wanted else None
+        if self._closed is not None:
+            status.blind_seconds += now - self._closed
+        self._closed = None if opens is None else now
+        status.blind_until, status.blind, status.blind_percent = opens, None, 0
+        if opens is not None:
+            status.blind, status.blind_percent = Reason.SCHEDULE, 100
+        elif duty is not None and self._is_wanted:
+            status.blind = Reason.DUTY
+            status.blind_percent = round(100 * duty.pause / (duty.pause + duty.looks / self._config.fps))
+
     @property
-    def _is_on(self) -> bool:
+    def _is_wanted(self) -> bool:
         return self._settings.on(self._id, "motion_detection") and not self._settings.on(self._id, "privacy")
 
-    async def _until(self, off: asyncio.Event) -> None:
-        """Watch until detection is switched off; raises what ended the watch otherwise."""
-        watch = asyncio.create_task(self._watch(), name=f"{self.name} watch")
-        switched = asyncio.create_task(off.wait(), name=f"{self.name} switch")
+    @property
+    def _is_on(self) -> bool:
+        return self._is_wanted and self._hours.open(self._clock.wall())
+
+    async def _first(self, *work: Coroutine[Any, Any, object]) -> None:
+        """Do all of this until the first is done, and raise what ended it."""
+        tasks = [asyncio.create_task(it, name=self.name) for it in work]
         try:
-            await asyncio.wait({watch, switched}, return_when=asyncio.FIRST_COMPLETED)
-            if watch.done():
-                watch.result()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            watch.cancel()
-            switched.cancel()
-            await asyncio.gather(watch, switched, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch(self) -> None:
-        """Look at the newest frame, `motion.fps` times a second by the frames' own times."""
-        pace, after = Pace(self._config.fps), -1
+        """Look at the newest frame, `motion.fps` times a second by the frames' own times; with pauses, where there is a
+        duty.
+        """
+        pace, after, duty = Pace(self._config.fps), -1, self._config.duty
         if self._flight is not None:  # of a watch that was cut short: its thread may still be looking
             await asyncio.wait({self._flight})
         if self._eye is not None:
             self._eye.reset()
-        with self._hub.want(Want.MOTION), self._views:
-            while True:
-                frame = await self._hub.next_look(after)
-                after = frame.number
-                if pace.due(frame.mono):
-                    await self._look(frame)
+        while True:
+            quiet = 0
+            with self._hub.want(Want.MOTION), self._views:
+                while duty is None or quiet < duty.looks:
+                    frame = await self._hub.next_look(after)
+                    after = frame.number
+                    if frame.mono >= self._rested and pace.due(frame.mono):
+                        look = await self._look(frame)
+                        quiet = quiet + 1 if look and self._is_quiet(look) else 0
+            await self._rest(duty.pause)
 
-    async def _look(self, frame: Frame) -> None:
+    def _is_quiet(self, look: Look) -> bool:
+        return not (look.moving or look.suppressed is Reason.SETTLING or self._alarm.open)
+
+    async def _rest(self, pause: float) -> None:
+        """So many seconds without a look, cut short by an event. What was learned of the scene stays."""
+        life, began = self._hub.life, self._clock.monotonic()
+        try:
+            while (left := began + pause - self._clock.monotonic()) > 0 and not self._alarm.open:
+                await self._clock.sleep(min(NOD, left))
+        finally:
+            self._rested = self._clock.monotonic()
+            self._status.blind_seconds += self._rested - began
+        if self._eye is not None:
+            self._eye.pause(self._rested - began)
+        if self._hub.life != life:  # another camera, as far as anybody knows
+            self._unsettled = True
+
+    async def _look(self, frame: Frame) -> Look | None:
+        """None: it does not count."""
         self._flight = asyncio.get_running_loop().run_in_executor(self._pool, self._see, frame, *self._tuning)
         look = await asyncio.shield(self._flight)
         if look is None or not self._is_on:  # switched off while it looked
-            return
+            return None
         self._status.looks += 1
         self._alarm.look(look, self._best_view(frame))
         self._want_views(frame.use is Use.MOTION and (look.moving or self._alarm.open))
+        return look
 
     def _want_views(self, wanted: bool) -> None:
         """Large pictures are decoded while something moves, so that one of them can show it."""
@@ -152,7 +224,7 @@ class Motion:
             return frame
         return replace(view, number=frame.number, mono=frame.mono, wall=frame.wall)
 
-    def _see(self, frame: Frame, sensitivity: int, min_area: float) -> Look | None:
+    def _see(self, frame: Frame, sensitivity: int, min_area: float, shut: Collection[str]) -> Look | None:
         """In the pool: decode small, look. None for a frame that cannot be decoded."""
         try:
             from edgecam.motion import luma
@@ -164,7 +236,7 @@ class Motion:
         if self._unsettled:
             self._unsettled = False
             self._eye.reset()
-        self._eye.tune(sensitivity, min_area)
+        self._eye.tune(sensitivity, min_area, shut)
         try:
             if frame.image is not None:
                 picture = frame.image.luma(self._config.width)

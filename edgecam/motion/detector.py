@@ -3,7 +3,7 @@
 Importing this module loads neither numpy nor cv2; `build` loads the chosen detector on first use.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
@@ -37,6 +37,7 @@ class Reason(StrEnum):
     MASK = "mask"  # it moves behind a mask only
     SETTLING = "settling"  # the scene is being learned
     SCHEDULE = "schedule"  # nobody wants to know at this time of the week
+    DUTY = "duty"  # the board rests between looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,11 @@ class Detector(Protocol):
         """
         ...
 
-    def tune(self, sensitivity: int, min_area: float) -> None:
-        """Another sensitivity (1..100) and least area (percent), from the next look on. What was learned stays."""
+    def tune(self, sensitivity: int, min_area: float, shut: Collection[str] = ()) -> None:
+        """Another sensitivity (1..100) and least area (percent), from the next look on. What was learned stays.
+
+        Zones that are `shut` are not touched, and what they alone would see is no motion.
+        """
         ...
 
 

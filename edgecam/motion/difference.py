@@ -4,7 +4,7 @@ The simplest detector there is, kept for those who know its numbers. It has one 
 `min_area` means nothing to it, and a change of light is motion. A zone is measured like a picture of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,8 @@ class Difference:
         self._valid = np.ones((0, 0), bool)
         self.tune(sensitivity, min_area)
 
-    def tune(self, sensitivity: int, min_area: float) -> None:
+    def tune(self, sensitivity: int, min_area: float, shut: Collection[str] = ()) -> None:
+        self._zones.shut = shut
         del min_area
         self._threshold = self._fixed if self._fixed is not None else _unit(sensitivity)
 

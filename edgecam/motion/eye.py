@@ -3,7 +3,7 @@
 The live camera and `edgecam scan` look through the same eye.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,9 +38,12 @@ class Eye:
         self._last = 0.0
         self._boxes: tuple[Box, ...] = ()
         self._interval = 0.0
+        self._skipped = 0.0
+        """Seconds of all pauses."""
 
     def look(self, luma: "Luma", now: float) -> Look:
         """Judge one picture taken at `now` (seconds, growing)."""
+        now -= self._skipped
         if self._opened is not None:
             elapsed = now - self._last
             if elapsed > self.GAP and elapsed > self.RARE * self._interval:
@@ -74,9 +77,18 @@ class Eye:
         self._opened, self._boxes = None, ()
         self._detector.reset()
 
-    def tune(self, sensitivity: int, min_area: float) -> None:
-        """Another sensitivity (1..100) and least area (percent), from the next look on; the scene is not forgotten."""
-        self._detector.tune(sensitivity, min_area)
+    def pause(self, seconds: float) -> None:
+        """It was shut for so many seconds before the next look, on purpose: that is no gap, and no time in which the
+        detector would have learned anything. Where something was before says nothing any more.
+        """
+        self._skipped += seconds
+        self._boxes = ()
+
+    def tune(self, sensitivity: int, min_area: float, shut: Collection[str] = ()) -> None:
+        """Another sensitivity (1..100) and least area (percent), and the zones that do not count, from the next look
+        on; the scene is not forgotten.
+        """
+        self._detector.tune(sensitivity, min_area, shut)
 
 
 def gap(one: Box, other: Box, height: float) -> float:

@@ -27,14 +27,21 @@ class Sensors:
         self.names = tuple(zones)
         self.moving: tuple[str, ...] = ()
         """The zones in which the newest look has shown motion that is confirmed."""
+        self._shut: Collection[str] = ()
 
     def tune(self, cooldown: float) -> None:
         """Another cooldown of the camera, in seconds; it counts at once."""
         for name in self._gates.keys() - self._own:
             self._gates[name].tune(cooldown)
 
+    def shut(self, zones: Collection[str]) -> list[Switched]:
+        """From now on these, and no others, are touched by no look. What is on of them goes off."""
+        self._shut = zones
+        return _switched({name: self._gates[name].close() for name in self.names if name in zones})
+
     def look(self, at: float, touched: Collection[str], follows: bool = True) -> list[Switched]:
         """One look, at `at` (monotonic seconds, growing), that has touched these zones; see Gate for `follows`."""
+        touched = set(touched).difference(self._shut)
         told = {name: gate.look(at, name in touched, follows) for name, gate in self._gates.items()}
         self.moving = tuple(name for name, facts in told.items() if any(isinstance(fact, Moved) for fact in facts))
         return _switched(told)

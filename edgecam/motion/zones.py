@@ -1,6 +1,6 @@
 """Polygons in 0..1 of the picture, as pixels; and which zones a look touches, whatever the method."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,8 @@ class Zones:
         self._zones, self._unit = zones, unit
         self._inside: dict[str, NDArray[np.bool_]] = {}
         self._shape = (0, 0)
+        self.shut: Collection[str] = ()
+        """Names of those that do not count now."""
 
     def touched(
         self,
@@ -74,6 +76,8 @@ class Zones:
             self._shape = shape
         found: list[str] = []
         for zone in self._zones:
+            if zone.name in self.shut:
+                continue
             own = threshold if zone.sensitivity is None else self._unit(zone.sensitivity)
             least = min_area if zone.min_area is None else zone.min_area
             keen = own < threshold or least < min_area

@@ -129,7 +129,12 @@ def picture_attributes(event: MotionPicture) -> Json:
 
 def camera_state(status: CameraStatus) -> Json:
     """What is true of the camera now, rounded."""
-    times = {"last_motion": status.last_motion, "last_clip": status.last_clip, "last_stored": status.last_stored}
+    times = {
+        "blind_until": status.blind_until,
+        "last_motion": status.last_motion,
+        "last_clip": status.last_clip,
+        "last_stored": status.last_stored,
+    }
     said: Json = {
         "state": status.state,
         "problem": status.problem,
@@ -139,5 +144,8 @@ def camera_state(status: CameraStatus) -> Json:
         "clients": status.clients,
         "resolution": f"{status.width}x{status.height}" if status.width else None,
         "buffer_seconds": round(status.buffer_seconds),
+        "blind": status.blind,
+        "blind_percent": status.blind_percent,
+        "blind_seconds": round(status.blind_seconds),
     }
     return said | {name: None if at is None else iso(at) for name, at in times.items()}

@@ -72,4 +72,5 @@ def _facts(status: CameraStatus) -> Hashable:
     last_motion = None if status.moving else status.last_motion
     size = (status.width, status.height)
     told = (status.last_clip, None if status.last_stored is None else status.last_stored // 60, last_motion)
-    return status.state, status.problem, status.recording, status.light, size, *told
+    blind = status.blind, status.blind_percent, status.blind_until
+    return status.state, status.problem, status.recording, status.light, size, *blind, *told

@@ -235,6 +235,20 @@ def test_a_zone_without_a_sensitivity_follows_the_pictures(make: Make) -> None:
     assert any(touched(looks(detector, faint, start=13.0), "left"))
 
 
+def test_a_zone_that_is_shut_is_not_touched_and_makes_no_motion_of_what_it_sees(make: Make) -> None:
+    zones = [Zone("right", HALVES["right"], sensitivity=60), Zone("left", HALVES["left"], sensitivity=60)]
+    detector = make(sensitivity=1, zones=zones)
+    faint = walk(4, size=(26, 30), shade=0.9)
+    detector.tune(1, 0.3, {"right"})
+    found = looks(detector, [*still(5), *faint])
+    assert any(touched(found, "left"))
+    assert not any(touched(found, "right"))
+    assert moving(found) == touched(found, "left")
+    looks(detector, still(4), start=9.0)
+    detector.tune(1, 0.3)
+    assert any(touched(looks(detector, walk(4), start=13.0), "right"))
+
+
 def test_what_is_masked_touches_no_zone(make: Make) -> None:
     masks = [[(0.0, 0.4), (1.0, 0.4), (1.0, 0.8), (0.0, 0.8)]]
     zones = [Zone("left", HALVES["left"], sensitivity=60, min_area=0.0)]

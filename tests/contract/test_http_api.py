@@ -93,6 +93,7 @@ async def test_metrics_are_prometheus_text(pool: ThreadPoolExecutor) -> None:
         house.publish()
         await viewer.part()
         house.status["garden"].moving = True
+        house.status["garden"].blind_seconds = 61.5
         house.status["garden"].publish = PublishStatus(PublishState.PUBLISHING, dropped=7)
         async with client.get("/metrics") as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -100,6 +101,7 @@ async def test_metrics_are_prometheus_text(pool: ThreadPoolExecutor) -> None:
         assert 'edgecam_camera_stream_clients{camera="birdbox"} 1' in lines
         assert 'edgecam_camera_stream_frames_total{camera="birdbox"} 1' in lines
         assert 'edgecam_camera_motion{camera="garden"} 1' in lines
+        assert 'edgecam_camera_motion_blind_seconds_total{camera="garden"} 61.5' in lines
         assert 'edgecam_camera_publishing{camera="garden"} 1' in lines
         assert 'edgecam_camera_publish_dropped_total{camera="garden"} 7' in lines
         assert not [line for line in lines if "publish" in line and "birdbox" in line], "nothing of it is published"

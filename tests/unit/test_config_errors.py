@@ -249,6 +249,50 @@ def test_a_source_whose_times_contradict_each_other(tmp_path: Path, source: str,
 
 
 @pytest.mark.parametrize(
+    ("motion", "said"),
+    [
+        ("{schedule: 10:00-20:00}", '1:53: S: must name days and their hours, such as {"mon-fri": "10:00-20:00"}'),
+        ("{schedule: {}}", "1:43: S: must name days and their hours, such as"),
+        ("{schedule: {mon: []}}", "1:54: S.mon: needs a span of the day such as 10:00-20:00"),
+        ("{schedule: {mon: 10-20}}", "1:59: S.mon[0]: must be a span of the day such as 22:00-06:00"),
+        (
+            "{schedule: {mon: [08:00-9:00, 10-20]}}",
+            "1:72: S.mon[1]: must be a span of the day such as 22:00-06:00",
+        ),
+        ("{schedule: {mon: 08:00-08:00}}", "1:59: S.mon[0]: must not end where it begins; write 00:00-24:00 for"),
+        (
+            "{schedule: {monday: 1:00-2:00}}",
+            "1:54: S.monday: must be days such as mon-fri, sat-mon or tue,thu, or daily;",
+        ),
+        (
+            "{zones: {z: {polygon: [[0, 0], [1, 0], [1, 1]], schedule: {mo: 1:00-2:00}}}}",
+            "1:101: cameras.a.motion.zones.z.schedule.mo: must be days such as",
+        ),
+        (
+            "{min_frames: 4, duty: {looks: 4}}",
+            "1:72: D.looks: must be more than motion.min_frames (4), or no motion could",
+        ),
+        ("{duty: {pause: 0s}}", "1:57: D.pause: must be more than 0s"),
+        ("{duty: {pause: forever}}", "1:57: D.pause: must end: forever is not possible here"),
+        ("{duty: {looks: 1}}", "1:57: D.looks: must be at least 2"),
+        ("{duty: {loops: 15}}", "1:50: D.loops: unknown option (did you mean 'looks'?)"),
+    ],
+)
+def test_a_schedule_or_a_duty_that_makes_no_sense_is_told_at_its_place(tmp_path: Path, motion: str, said: str) -> None:
+    (only,) = wrong(tmp_path, f"cameras: {{a: {{source: synthetic, motion: {motion}}}}}")
+    said = said.replace("S", "cameras.a.motion.schedule", 1).replace("D", "cameras.a.motion.duty", 1)
+    assert only.startswith(f"config.yaml:{said}")
+
+
+def test_a_camera_must_not_close_in_each_pause_of_its_duty(tmp_path: Path) -> None:
+    source = "{type: synthetic, idle_after: 5s}"
+    (only,) = wrong(tmp_path, f"cameras: {{a: {{source: {source}, motion: {{duty: {{pause: 5s}}}}}}}}")
+    assert only.endswith(
+        "motion.duty.pause: must be shorter than source.idle_after, or the camera could close in each pause"
+    )
+
+
+@pytest.mark.parametrize(
     ("cameras", "said"),
     [
         (
@@ -311,7 +355,7 @@ def test_what_is_set_from_outside_is_checked_as_well(
         ("{22-6: 5kB/s}", "1:56: offload.bandwidth.22-6: must be a span of the day such as 22:00-06:00, or else"),
         (
             "{08:00-08:00: 1kB/s}",
-            "1:56: offload.bandwidth.…: must not end where it begins; write else for the whole day",
+            "1:56: offload.bandwidth.…: must not end where it begins; write 00:00-24:00 for the whole day",
         ),
         ("{else: fast}", "1:62: offload.bandwidth.else: must be a rate such as 500kB/s or 2Mbit/s"),
         ("{else: 0, 08:00-10:00: 5}", "1:78: offload.bandwidth.…: must be a rate such as 500kB/s or 2Mbit/s"),

@@ -13,6 +13,7 @@ from edgecam.config.model import (
     Camera,
     Config,
     MjpegSource,
+    Motion,
     Secret,
     Size,
     StillSource,
@@ -183,9 +184,8 @@ def test_every_row_of_what_is_not_built_names_a_key() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("record", {"schedule": {"mon": "1-2"}}),
-        ("motion", {"schedule": {"mon": "1-2"}}),
-        ("motion", {"zones": {"a": {"polygon": [[0, 0], [1, 0], [1, 1]], "schedule": {"mon": "1-2"}}}}),
+        ("record", {"schedule": {"mon": "01:00-02:00"}}),
+        ("stream", {"schedule": {"mon": "01:00-02:00"}}),
         ("push", ["me"]),
     ],
 )
@@ -214,6 +214,24 @@ def test_a_bandwidth_is_a_rate_or_rates_by_spans_of_the_day(typed: object, plan:
     assert offload is not None
     assert offload.bandwidth == plan
     assert offload.model_dump(mode="json")["bandwidth"] == shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "plan", "shown"),
+    [
+        ({"mon-fri": "10:00-20:00"}, {"mon-fri": ("10:00-20:00",)}, {"mon-fri": "10:00-20:00"}),
+        (
+            {"sat,sun": ["9:00-12:00", "22:00-06:00"]},
+            {"sat,sun": ("9:00-12:00", "22:00-06:00")},
+            {"sat,sun": ["9:00-12:00", "22:00-06:00"]},
+        ),
+        (None, None, None),
+    ],
+)
+def test_a_schedule_names_days_with_a_span_or_several(typed: object, plan: object, shown: object) -> None:
+    motion = Motion.model_validate({"schedule": typed})
+    assert motion.schedule == plan
+    assert motion.model_dump(mode="json")["schedule"] == shown
 
 
 def test_text_stays_what_was_typed() -> None:

@@ -95,6 +95,14 @@ def test_times_are_iso_and_inner_clocks_stay_inside(box: Health) -> None:
     assert "last_motion_mono" not in shown
 
 
+def test_how_long_nobody_looked_is_told(box: Health) -> None:
+    camera = box.cameras["birdbox"]
+    camera.blind, camera.blind_percent, camera.blind_until, camera.blind_seconds = "schedule", 100, 0.0, 61.27
+    shown = json.loads(json.dumps(box.snapshot()))["cameras"]["birdbox"]
+    told = [shown[key] for key in ("blind", "blind_percent", "blind_until", "blind_seconds")]
+    assert told == ["schedule", 100, "1970-01-01T00:00:00.000Z", 61.3]
+
+
 def test_what_this_box_cannot_tell_is_null(box: Health) -> None:
     shown = box.snapshot()
     nothing = {"total": None, "free": None, "media": None, "removed": 0, "lost": 0, "used_percent": None}

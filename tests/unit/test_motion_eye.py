@@ -1,5 +1,7 @@
 """When the detector is not believed."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pytest
 
@@ -17,9 +19,11 @@ class Jumpy:
 
     def __init__(self) -> None:
         self.resets = 0
-        self.tuned = (50, 0.3)
+        self.tuned: tuple[int, float, Collection[str]] = (50, 0.3, ())
+        self.times: list[float] = []
 
     def look(self, luma: Luma, now: float) -> Look:
+        self.times.append(now)
         return Look(moving=True, score=70, area=5.0, zones=("door",))
 
     def heat(self) -> Luma | None:
@@ -28,8 +32,8 @@ class Jumpy:
     def reset(self) -> None:
         self.resets += 1
 
-    def tune(self, sensitivity: int, min_area: float) -> None:
-        self.tuned = (sensitivity, min_area)
+    def tune(self, sensitivity: int, min_area: float, shut: Collection[str] = ()) -> None:
+        self.tuned = (sensitivity, min_area, shut)
 
 
 def seen(eye: Eye, *moments: float, luma: Luma = SMALL) -> str:
@@ -62,6 +66,25 @@ def test_pictures_that_come_seldom_are_no_gaps() -> None:
     assert detector.resets == 1  # the first interval cannot be told from a gap
 
 
+def test_a_pause_on_purpose_is_no_gap_and_takes_no_time() -> None:
+    detector = Jumpy()
+    watcher = Eye(detector, settle=2)
+    assert seen(watcher, 0, 1, 2, 3) == "..##"
+    watcher.pause(60)
+    assert seen(watcher, 64, 65) == "##"
+    watcher.pause(0.5)
+    assert seen(watcher, 66.5) == "#"
+    assert detector.times == [0, 1, 2, 3, 4, 5, 6]
+    assert detector.resets == 0
+
+
+def test_what_is_missing_beyond_a_pause_is_a_gap() -> None:
+    watcher = Eye(Jumpy(), settle=2)
+    assert seen(watcher, 0, 1, 2, 3) == "..##"
+    watcher.pause(60)
+    assert seen(watcher, 69, 70, 71) == "..#"
+
+
 def test_settling_can_be_switched_off() -> None:
     assert seen(Eye(Jumpy(), settle=0), 0, 1) == "##"
 
@@ -70,8 +93,8 @@ def test_sensitivity_and_least_area_reach_the_detector_without_settling() -> Non
     detector = Jumpy()
     watcher = Eye(detector, settle=1)
     seen(watcher, 0, 1)
-    watcher.tune(80, 1.5)
-    assert detector.tuned == (80, 1.5)
+    watcher.tune(80, 1.5, {"door"})
+    assert detector.tuned == (80, 1.5, {"door"})
     assert seen(watcher, 2) == "#"
 
 

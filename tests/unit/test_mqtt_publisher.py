@@ -624,6 +624,7 @@ async def test_in_quiet_times_a_state_is_published_once_a_minute(furnish: Furnis
         for tick in range(119):
             house.status["birdbox"].fps = 15 + tick / 1000
             house.status["birdbox"].clients = tick
+            house.status["birdbox"].blind_seconds += 5 * (tick % 8 == 0)  # a duty's pauses
             await house.clock.advance(1)
         assert (board.count(f"{BASE}/state"), board.count("edgecam/pi/health")) == (first[0] + 1, first[1] + 1)
 
@@ -645,6 +646,10 @@ async def test_what_people_wait_for_is_published_within_a_second(furnish: Furnis
             "clients": 0,
             "resolution": "640x480",
             "buffer_seconds": 0,
+            "blind": None,
+            "blind_percent": 0,
+            "blind_seconds": 0,
+            "blind_until": None,
             "last_motion": "2026-09-21T14:13:20.000Z",
             "last_clip": None,
             "last_stored": None,
@@ -654,6 +659,21 @@ async def test_what_people_wait_for_is_published_within_a_second(furnish: Furnis
         spool = board.json("edgecam/pi/health")["spool"]
         assert isinstance(spool, dict)
         assert (spool["state"], spool["reason"]) == ("blocked", "the key is wrong")
+
+
+async def test_a_schedule_that_opens_or_closes_is_told_within_a_second(furnish: Furnish) -> None:
+    house = furnish()
+    status = house.status["birdbox"]
+    async with living(house) as board:
+        status.blind, status.blind_percent, status.blind_until = "schedule", 100, 1_790_000_000.0
+        await house.clock.advance(1)
+        state = board.json(f"{BASE}/state")
+        told = [state[key] for key in ("blind", "blind_percent", "blind_until")]
+        assert told == ["schedule", 100, "2026-09-21T14:13:20.000Z"]
+        status.blind, status.blind_percent, status.blind_until, status.blind_seconds = None, 0, None, 59.7
+        await house.clock.advance(1)
+        state = board.json(f"{BASE}/state")
+        assert (state["blind"], state["blind_until"], state["blind_seconds"]) == (None, None, 60)
 
 
 async def test_a_queue_that_grows_and_shrinks_all_the_time_is_told_every_ten_seconds(furnish: Furnish) -> None:

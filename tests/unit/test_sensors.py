@@ -43,6 +43,17 @@ def test_it_went_off_when_its_last_look_moved() -> None:
     assert it.tick(4.0) == [Switched("a", on=False, at=2.0)]
 
 
+def test_a_zone_that_is_shut_goes_off_at_once_and_stays_off_until_it_is_open_again() -> None:
+    it = sensors(a=None, b=None)
+    told(it, ". ab ab")
+    assert it.shut({"a"}) == [Switched("a", on=False, at=2.0)]
+    assert it.shut({"a"}) == []
+    assert [*it.look(3.0, "ab"), *it.look(4.0, "ab")] == []
+    assert it.moving == ("b",)
+    assert it.shut({"b"}) == [Switched("b", on=False, at=4.0)]
+    assert [*it.look(5.0, "ab"), *it.look(6.0, "ab")] == [Switched("a", on=True, at=5.0)]
+
+
 def test_the_zones_that_move_now_are_those_of_the_newest_look() -> None:
     it = sensors(b=None, a=None)
     assert it.names == ("b", "a")

@@ -85,7 +85,7 @@ def test_what_is_no_span_is_told_how_to_be_one(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["08:00-08:00", "00:00-00:00"])
 def test_a_span_without_length_may_mean_all_or_nothing(text: str) -> None:
-    with pytest.raises(ValueError, match="must not end where it begins; write else for the whole day"):
+    with pytest.raises(ValueError, match="must not end where it begins; write 00:00-24:00 for the whole day"):
         span(text)
 
 

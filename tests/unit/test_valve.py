@@ -1,7 +1,5 @@
 """How fast bytes leave: as fast as the plan says, by the clock on the wall, and not at all while it says 0."""
 
-from datetime import datetime, timedelta
-
 import pytest
 
 from edgecam.config.timetable import ELSE
@@ -9,12 +7,6 @@ from edgecam.offload.valve import Closed, Hours, Valve
 from fakes import FakeClock
 
 HOUR = 3600.0
-
-
-def span(clock: FakeClock, begin: float, end: float) -> str:
-    """The span of this box's day from `begin` to `end` seconds from now."""
-    now = datetime.fromtimestamp(clock.wall())
-    return "-".join(f"{now + timedelta(seconds=at):%H:%M}" for at in (begin, end))
 
 
 class Line:
@@ -86,13 +78,13 @@ def test_a_piece_is_a_quarter_of_a_seconds_worth_at_most(rate: float | None, mos
 )
 def test_a_long_upload_changes_its_speed_when_another_span_begins(later: float | None, seconds: float) -> None:
     clock = FakeClock()  # 14:13:20 in UTC: whole minutes are 40 s away wherever this box is
-    plan = {span(clock, 0, 40): 1000.0} | ({} if later is None else {ELSE: later})
+    plan = {clock.span(0, 40): 1000.0} | ({} if later is None else {ELSE: later})
     assert Line(plan, clock).sends(640_000) == pytest.approx(seconds, abs=1.1)
 
 
 def test_an_upload_is_stopped_when_nothing_may_leave_any_more() -> None:
     clock = FakeClock()
-    line = Line({span(clock, 40, HOUR): 0, ELSE: 1000.0}, clock)
+    line = Line({clock.span(40, HOUR): 0, ELSE: 1000.0}, clock)
     with pytest.raises(Closed, match=r"the window of offload\.bandwidth opens at "):
         line.sends(640_000)
     assert clock.monotonic() == pytest.approx(FakeClock().monotonic() + 40, abs=1.1)
@@ -100,7 +92,7 @@ def test_an_upload_is_stopped_when_nothing_may_leave_any_more() -> None:
 
 def test_before_it_begins_the_daemon_knows_that_nothing_may_leave_and_until_when() -> None:
     clock = FakeClock()
-    closed_then = span(clock, 40, 640)
+    closed_then = clock.span(40, 640)
     hours, told = Hours({closed_then: 0}, clock), list[str | None]()
     for seconds in (0, 39, 1, 599, 1):
         clock.tick(seconds)
@@ -111,7 +103,7 @@ def test_before_it_begins_the_daemon_knows_that_nothing_may_leave_and_until_when
 
 def test_a_clock_that_is_set_is_believed() -> None:
     clock = FakeClock()
-    hours = Hours({span(clock, -HOUR, HOUR): 0}, clock)
+    hours = Hours({clock.span(-HOUR, HOUR): 0}, clock)
     assert hours()
     for step, closed in ((2 * HOUR, False), (-2 * HOUR, True), (-2 * HOUR, False)):
         clock.step(step)

@@ -23,6 +23,7 @@ function ago(seconds) {
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const day = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "numeric", minute: "2-digit" });
 
 class Card {
   constructor(camera) {
@@ -90,6 +91,8 @@ class Card {
     add(`${camera.fps} fps`);
     add(camera.clients === 1 ? "1 viewer" : `${camera.clients} viewers`);
     if (camera.last_motion && !camera.moving) add(`last motion ${clock.format(new Date(camera.last_motion))}`);
+    if (camera.blind === "schedule") add(`motion closed${camera.blind_until ? ` until ${day.format(new Date(camera.blind_until))}` : ""}`);
+    if (camera.blind === "duty") add(`motion looks with pauses, blind ${camera.blind_percent} % of the time`);
     if (camera.problem) add(camera.problem, "problem");
     this.find(".facts").replaceChildren(...list);
   }

@@ -69,6 +69,7 @@ class CameraStatus:
     moving: bool = False  # [alarm] an event goes on
     zones: set[str] = field(default_factory=set)  # [alarm] in which something moves
     looks: int = 0  # [motion] frames looked at since start
+    drawn: int = 0  # [motion] of those, drawn for viewers of the debug view
     last_motion_mono: float | None = None  # [alarm] monotonic time of the newest moving frame, kept current
     last_motion: float | None = None  # [alarm] unix seconds of the last moving frame
     held_mono: float | None = None  # [alarm] monotonic time up to which a trigger held an event open, kept current

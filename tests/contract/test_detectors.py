@@ -135,7 +135,7 @@ def test_a_still_scene_is_cold_and_a_mask_is_cold_whatever_moves(make: Make) -> 
         detector.look(luma, 8 + number / FPS)
         heat = detector.heat()
         assert heat is not None
-        assert (heat >= HOT).mean() < 0.002
+        assert heat.max() < HOT
         assert not heat[36:72].any()
 
 

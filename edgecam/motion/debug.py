@@ -23,7 +23,7 @@ _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 GREEN, AMBER, RED = (70, 225, 100), (255, 185, 0), (255, 0, 0)
 PALE, WHITE, GROUND = (150, 160, 160), (235, 235, 235), (16, 18, 18)
-BLUE, BRIGHT_BLUE = (50, 110, 225), (130, 220, 255)
+BLUE, BRIGHT_BLUE = (85, 140, 250), (150, 225, 255)
 
 FAINT = 32
 """Heat below is not shown: it is noise."""

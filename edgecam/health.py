@@ -73,6 +73,7 @@ class CameraStatus:
     blind_percent: int = 0  # [motion] of the time as it goes now: all of it by schedule, the pauses' share by duty
     blind_until: float | None = None  # [motion] unix seconds when the schedule opens; None: no schedule, or never
     blind_seconds: float = 0.0  # [motion] so far, since start; a pause counts when it is over
+    drawn: int = 0  # [motion] of those, drawn for viewers of the debug view
     last_motion_mono: float | None = None  # [alarm] monotonic time of the newest moving frame, kept current
     last_motion: float | None = None  # [alarm] unix seconds of the last moving frame
     held_mono: float | None = None  # [alarm] monotonic time up to which a trigger held an event open, kept current

@@ -7,8 +7,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
+from typing import TypeVar
 
 from edgecam.frame import Frame, Sound
 
@@ -22,6 +23,7 @@ MOST_WITHOUT_KEYFRAME = 64_000_000
 
 Tap = Callable[[Frame], None]
 SoundTap = Callable[[Sound], None]
+AnyTap = TypeVar("AnyTap")
 
 
 class Want(StrEnum):
@@ -33,6 +35,8 @@ class Want(StrEnum):
     LIGHT = "light"
     RECORD = "record"
     PUBLISH = "publish"
+    DEBUG = "debug"
+    """To watch what motion sees, if it looks."""
 
 
 class Demand(dict[Want, int]):
@@ -61,8 +65,8 @@ class Demand(dict[Want, int]):
 
     @property
     def any(self) -> bool:
-        """What a camera is open for; the light is looked at while it is."""
-        return any(count for why, count in self.items() if why is not Want.LIGHT)
+        """What a camera is open for; the light is looked at, and motion watched, while it is."""
+        return any(count for why, count in self.items() if why not in (Want.LIGHT, Want.DEBUG))
 
 
 class Ring:
@@ -129,6 +133,16 @@ def _current(picture: Frame | None, now: float) -> Frame | None:
     return picture if picture is not None and now - picture.mono <= CURRENT else None
 
 
+@contextmanager
+def _listening(taps: list[AnyTap], call: AnyTap) -> Iterator[None]:
+    """Keep `call` among them for as long as the context lasts."""
+    taps.append(call)
+    try:
+        yield
+    finally:
+        taps.remove(call)
+
+
 class FrameHub:
     """Newest slots, ring, taps and demand of one camera."""
 
@@ -145,6 +159,7 @@ class FrameHub:
         self._heard: deque[Sound] = deque()
         self._taps: list[Tap] = []
         self._sound_taps: list[SoundTap] = []
+        self._debug_taps: list[Tap] = []
         self._next_view: asyncio.Future[Frame] | None = None
         self._next_look: asyncio.Future[Frame] | None = None
         self.life = 0
@@ -226,23 +241,23 @@ class FrameHub:
             await asyncio.shield(self._next_look)
         return self.look
 
-    @contextmanager
-    def tap(self, call: Tap) -> Iterator[None]:
-        """Call `call` with each frame, on the loop; it must return at once; what it raises is logged."""
-        self._taps.append(call)
-        try:
-            yield
-        finally:
-            self._taps.remove(call)
+    def show(self, frame: Frame) -> None:
+        """What motion saw in a frame, drawn as a JPEG with that frame's number and times, for who wants Want.DEBUG."""
+        if self.remembers(frame):
+            for tap in tuple(self._debug_taps):
+                tap(frame)
 
-    @contextmanager
-    def tap_sound(self, call: SoundTap) -> Iterator[None]:
+    def tap(self, call: Tap) -> AbstractContextManager[None]:
+        """Call `call` with each frame, on the loop; it must return at once; what it raises is logged."""
+        return _listening(self._taps, call)
+
+    def tap_sound(self, call: SoundTap) -> AbstractContextManager[None]:
         """Call `call` with each packet of sound, as `tap` does with frames."""
-        self._sound_taps.append(call)
-        try:
-            yield
-        finally:
-            self._sound_taps.remove(call)
+        return _listening(self._sound_taps, call)
+
+    def tap_debug(self, call: Tap) -> AbstractContextManager[None]:
+        """Call `call` with each picture of what motion sees; it must not raise."""
+        return _listening(self._debug_taps, call)
 
     @contextmanager
     def want(self, why: Want) -> Iterator[None]:

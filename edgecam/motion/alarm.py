@@ -94,6 +94,11 @@ class Alarm:
         """An event is going on."""
         return self._gate.open
 
+    @property
+    def event(self) -> str | None:
+        """The id of the event that is going on."""
+        return self._story.id if self._gate.open else None
+
     def look(self, look: Look, frame: Frame) -> None:
         """One look; `frame` is how people are shown what it saw, with the times of what it looked at."""
         self._looked = frame.mono

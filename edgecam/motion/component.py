@@ -5,6 +5,7 @@ The look is arithmetic and runs in a thread, one at a time; every decision falls
 
 import asyncio
 import logging
+import time
 from collections.abc import Collection, Coroutine
 from concurrent.futures import Executor
 from contextlib import ExitStack
@@ -16,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from edgecam.clock import Clock
 from edgecam.config import model
 from edgecam.events import Bus, LightChanged, SettingChanged
-from edgecam.frame import Frame, Use
+from edgecam.frame import Frame, Kind, Use
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
 from edgecam.motion.alarm import Alarm
 from edgecam.motion.detector import Look, Reason
 from edgecam.motion.hours import Hours
 from edgecam.motion.pace import Pace
+from edgecam.motion.sight import Outcome, Sight
 from edgecam.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,7 +73,8 @@ class Motion:
         """Since when the schedule has been closed and its time not counted, monotonic."""
         self._rested = -inf
         """When the last pause ended: what was taken before is not looked at."""
-        self._flight: asyncio.Future[Look | None] | None = None
+        self._flight: asyncio.Future[Sight | None] | None = None
+        self._drawing: asyncio.Task[None] | None = None
         self._views, self._wants_views = ExitStack(), False
         self._unsettled = False
         """The light has changed: the eye opens anew with the next look."""
@@ -99,6 +102,8 @@ class Motion:
         finally:
             for leave in ears:
                 leave()
+            if self._drawing is not None:
+                self._drawing.cancel()
             self._alarm.still()
 
     async def _live(self, on: asyncio.Event, off: asyncio.Event) -> None:
@@ -199,14 +204,32 @@ class Motion:
 
     async def _look(self, frame: Frame) -> Look | None:
         """None: it does not count."""
-        self._flight = asyncio.get_running_loop().run_in_executor(self._pool, self._see, frame, *self._tuning)
-        look = await asyncio.shield(self._flight)
-        if look is None or not self._is_on:  # switched off while it looked
+        tuning = self._tuning
+        self._flight = asyncio.get_running_loop().run_in_executor(self._pool, self._see, frame, *tuning)
+        sight = await asyncio.shield(self._flight)
+        if sight is None or not self._is_on:  # switched off while it looked
             return None
         self._status.looks += 1
-        self._alarm.look(look, self._best_view(frame))
-        self._want_views(frame.use is Use.MOTION and (look.moving or self._alarm.open))
-        return look
+        self._alarm.look(sight.look, self._best_view(frame))
+        self._want_views(frame.use is Use.MOTION and (sight.look.moving or self._alarm.open))
+        if self._hub.demand[Want.DEBUG] and self._drawing is None:  # a look that comes while one is drawn is left out
+            confirmed = self._status.last_motion_mono == frame.mono
+            outcome = Outcome(frame.wall, confirmed, self._alarm.event, *tuning[:2])
+            self._drawing = asyncio.create_task(self._show(frame, sight, outcome), name=f"{self.name} drawing")
+        return sight.look
+
+    async def _show(self, frame: Frame, sight: Sight, outcome: Outcome) -> None:
+        """Draw one look for those who watch what motion sees; no look waits for that."""
+        try:
+            drawing = self._pool.submit(_draw, self._config, sight, outcome)
+            jpeg, width, height = await asyncio.wrap_future(drawing)
+            if self._is_on:  # not switched off while it was drawn
+                self._status.drawn += 1
+                self._hub.show(Frame(self._id, frame.number, frame.mono, frame.wall, Kind.JPEG, jpeg, width, height))
+        except Exception:  # a picture that cannot be drawn must not cost an event
+            log.exception("%s: what was seen cannot be drawn", self.name)
+        finally:
+            self._drawing = None
 
     def _want_views(self, wanted: bool) -> None:
         """Large pictures are decoded while something moves, so that one of them can show it."""
@@ -224,7 +247,7 @@ class Motion:
             return frame
         return replace(view, number=frame.number, mono=frame.mono, wall=frame.wall)
 
-    def _see(self, frame: Frame, sensitivity: int, min_area: float, shut: Collection[str]) -> Look | None:
+    def _see(self, frame: Frame, sensitivity: int, min_area: float, shut: Collection[str]) -> Sight | None:
         """In the pool: decode small, look. None for a frame that cannot be decoded."""
         try:
             from edgecam.motion import luma
@@ -237,6 +260,7 @@ class Motion:
             self._unsettled = False
             self._eye.reset()
         self._eye.tune(sensitivity, min_area, shut)
+        began = time.thread_time()
         try:
             if frame.image is not None:
                 picture = frame.image.luma(self._config.width)
@@ -245,7 +269,8 @@ class Motion:
         except luma.BadPicture as error:
             self._count_bad(str(error))
             return None
-        return self._eye.look(picture, frame.mono)
+        look, cost = self._eye.look(picture, frame.mono), time.thread_time() - began
+        return Sight(look, picture, self._eye.heat() if self._hub.demand[Want.DEBUG] else None, cost)
 
     def _count_bad(self, why: str) -> None:
         self.bad += 1
@@ -253,3 +278,10 @@ class Motion:
             log.warning(
                 "%s: a picture cannot be decoded and is skipped (%s); further ones are only counted", self.name, why
             )
+
+
+def _draw(config: model.Motion, sight: Sight, outcome: Outcome) -> tuple[bytes, int, int]:
+    """In the pool."""
+    from edgecam.motion import debug
+
+    return debug.draw(config, sight, outcome)

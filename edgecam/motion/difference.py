@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecam.events import Box
-from edgecam.motion.detector import Look, Polygon, Zone
+from edgecam.motion.detector import HOT, Look, Polygon, Zone
 from edgecam.motion.luma import Luma
 from edgecam.motion.zones import Area, Zones, raster
 
@@ -36,6 +36,8 @@ class Difference:
         self._fixed, self._masks = threshold, masks
         self._zones = Zones(zones, _unit)
         self._before: NDArray[np.float32] | None = None
+        self._square: NDArray[np.float32] | None = None
+        self._limit = 1.0
         self._valid = np.ones((0, 0), bool)
         self.tune(sensitivity, min_area)
 
@@ -45,7 +47,13 @@ class Difference:
         self._threshold = self._fixed if self._fixed is not None else _unit(sensitivity)
 
     def reset(self) -> None:
-        self._before = None
+        self._before = self._square = None
+
+    def heat(self) -> Luma | None:
+        if self._square is None:
+            return None
+        heat: Luma = np.clip(HOT * self._square / self._limit, 0, 255).astype(np.uint8)
+        return heat
 
     def look(self, luma: Luma, now: float) -> Look:
         del now  # consecutive looks, however far apart
@@ -54,6 +62,7 @@ class Difference:
         if self._valid.shape != luma.shape:
             self._valid = ~raster(self._masks, *luma.shape)
         if before is None or before.shape != picture.shape:
+            self._square = None
             return Look()
         square = np.square(picture - before) * self._valid
         mean = float(square.sum()) / max(1, int(self._valid.sum()))
@@ -69,9 +78,10 @@ class Difference:
         touched = self._zones.touched(
             luma.shape, moving=excess > 1, threshold=self._threshold, min_area=0.0, moves=moves
         )
+        self._square, self._limit = square, OUTSTANDING * (mean if excess > 1 else self._threshold)
         if excess <= 1:
             return Look()
-        changed = square > OUTSTANDING * mean
+        changed = square > self._limit
         area = 100 * float(changed.mean()) if changed.any() else 100.0
         boxes = (_around(changed),) if changed.any() else ()
         return Look(True, max(1, round(100 * (1 - 1 / excess))), area, boxes, zones=touched)

@@ -72,6 +72,10 @@ class Eye:
             gap(one, other, height) <= reach * max(self.LEAP, size(other, height)) for one in before for other in now
         )
 
+    def heat(self) -> "Luma | None":
+        """How far each pixel stood out in the newest look; see Detector."""
+        return self._detector.heat()
+
     def reset(self) -> None:
         """Forget the scene; the next look opens the eye anew."""
         self._opened, self._boxes = None, ()

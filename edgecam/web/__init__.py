@@ -151,6 +151,7 @@ class Web:
         get("/webcam{place:[0-9]{0,2}}{slash:/?}", self._webcam, name="webcam")
         get("/cameras/{camera}", self._camera_page)
         get("/cameras/{camera}/stream.mjpg", self._stream, name="stream")
+        get("/cameras/{camera}/debug.mjpg", self._debug, name="debug")
         get("/cameras/{camera}/snapshot.jpg", self._snapshot, name="snapshot")
         get(f"/cameras/{{camera}}/events/{{event:{EVENT_ID}}}.jpg", self._portraits.serve, name="event")
         get("/static/{file}", self._page.asset)
@@ -201,6 +202,9 @@ class Web:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         return await self._streams.serve(request, find(request, self.lives))
+
+    async def _debug(self, request: web.Request) -> web.StreamResponse:
+        return await self._streams.debug(request, find(request, self.lives))
 
     async def _snapshot(self, request: web.Request) -> web.Response:
         return await self._stills.serve(request, find(request, self.lives))

@@ -15,7 +15,7 @@ ACTIONS = ("snapshot", "stream")
 def subject(request: web.Request, cameras: Sequence[str], root: Root) -> str:
     """What a request is for, in the words of `http.public`: `birdbox/snapshot`, `metrics`; "" for everything else."""
     name = request.match_info.route.name or ""
-    if name in ACTIONS:
+    if name in (*ACTIONS, "debug"):
         return f"{request.match_info['camera']}/{name}"
     if name in ("root", "webcam"):
         action = _action(request, root)

@@ -154,6 +154,8 @@ class Api:
             "age": age,
             "stream": live.streaming,
             "stream_url": f"cameras/{live.id}/stream.mjpg",
+            "debug_url": f"cameras/{live.id}/debug.mjpg",
+            "not_looking": live.blind,
             "snapshot_url": f"cameras/{live.id}/snapshot.jpg",
         }
 

@@ -3,9 +3,9 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 
 from aiohttp import web
 
@@ -47,11 +47,13 @@ class Live:
             Look(), quality=config.image.quality, hub=hub, clock=clock, pool=pool, fanout=self.original
         )
         """Makes that picture where the camera gives none that people can be shown as it is."""
+        self.debug = Fanout()
+        """Viewers of what motion sees."""
         self._variants: dict[Look, Variant] = {}
         self._clock, self._pool = clock, pool
         self._ticks = itertools.count()
         self._last: Frame | None = None
-        self._card: tuple[CameraState, bytes] | None = None
+        self._card: tuple[tuple[str, str], bytes] | None = None
         self._past = Sent()
 
     @property
@@ -60,10 +62,18 @@ class Live:
         return self._settings.on(self.id, "streaming")
 
     @property
+    def blind(self) -> str | None:
+        """Why there is nothing that motion sees, in words; None while it looks, or would with the camera there."""
+        if not self._settings.on(self.id, "motion_detection"):
+            return "motion detection is switched off"
+        return "outside the hours of motion.schedule" if self.status.blind == "schedule" else None
+
+    @property
     def fanouts(self) -> Iterator[Fanout]:
         yield self.original
         for variant in self._variants.values():
             yield variant.fanout
+        yield self.debug
 
     @property
     def viewers(self) -> list[Viewer]:
@@ -77,9 +87,11 @@ class Live:
             total.add(sent)
         return total
 
-    def tap(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def tap(self) -> Iterator[None]:
         """Listen to the camera for as long as the context lasts."""
-        return self.hub.tap(self._deliver)
+        with self.hub.tap(self._deliver), self.hub.tap_debug(self.debug.deliver):
+            yield
 
     def _deliver(self, frame: Frame) -> None:
         if not frame.is_view:
@@ -110,15 +122,24 @@ class Live:
     async def watch(self, viewer: Viewer, variant: Variant | None) -> None:
         """Show the camera to `viewer` until it is gone, or streaming is switched off; count it while it watches."""
         newest = self.hub.newest if self.status.online else None
-        fanout = self.original
-        with self.hub.want(Want.VIEWER):
+        fanout = self.original if variant is None else variant.fanout
+        with self._counted(Want.VIEWER):
+            newest = await self.shown(newest, variant, max_age=1.0)
+            if self.streaming:  # it may have been switched off meanwhile
+                await fanout.watch(viewer, newest)
+
+    async def watch_motion(self, viewer: Viewer) -> None:
+        """Show what motion sees to `viewer`, on the same terms; it is drawn for as long as somebody watches."""
+        with self._counted(Want.DEBUG):
+            if self.streaming:
+                await self.debug.watch(viewer, None)
+
+    @contextmanager
+    def _counted(self, why: Want) -> Iterator[None]:
+        with self.hub.want(why):
             self.status.clients += 1
             try:
-                if variant is not None:
-                    fanout = variant.fanout
-                newest = await self.shown(newest, variant, max_age=1.0)
-                if self.streaming:  # it may have been switched off meanwhile
-                    await fanout.watch(viewer, newest)
+                yield
             finally:
                 self.status.clients -= 1
 
@@ -147,23 +168,31 @@ class Live:
                 fanout.check()
         if private:
             self._last = None
-        if self.status.online and not private:
+        if private:
+            await self._show_card("privacy is on", self.id, self.fanouts)
+        elif not self.status.online:
+            last = self._last
+            since = time.strftime("%d %b %H:%M:%S", time.localtime(last.wall)) if last else "the start"
+            await self._show_card(f"{self.id} is offline", f"no picture since {since}", self.fanouts)
+        elif self.blind:
+            await self._show_card(self.blind, self.id, [self.debug])
+        else:
             self._card = None
-        elif self.viewers:
-            await self._show_placeholder(private)
 
-    async def _show_placeholder(self, private: bool) -> None:
+    async def _show_card(self, title: str, detail: str, fanouts: Iterable[Fanout]) -> None:
+        """The placeholder with these words; drawn once for as long as they stay true and somebody watches."""
+        watched = [fanout for fanout in fanouts if fanout.viewers]
+        if not watched:
+            return
         last, status = self._last, self.status
         now, mono = self._clock.wall(), self._clock.monotonic()
         width, height = (last.width, last.height) if last else (status.width or 640, status.height or 360)
-        if self._card is None or self._card[0] is not status.state:
-            since = time.strftime("%d %b %H:%M:%S", time.localtime(last.wall)) if last else "the start"
-            words = ("privacy is on", self.id) if private else (f"{self.id} is offline", f"no picture since {since}")
-            drawing = self._pool.submit(placeholder.draw, *words, (width, height))
-            self._card = status.state, await asyncio.wrap_future(drawing)
+        if self._card is None or self._card[0] != (title, detail):
+            drawing = self._pool.submit(placeholder.draw, title, detail, (width, height))
+            self._card = (title, detail), await asyncio.wrap_future(drawing)
         number = last.number if last else 0
         data = part.build(Frame(self.id, number, mono, now, Kind.JPEG, self._card[1], width, height))
-        for fanout in self.fanouts:
+        for fanout in watched:
             fanout.send(data, mono)
 
     def obey(self) -> None:
@@ -174,6 +203,7 @@ class Live:
 
     async def close(self) -> None:
         """End all streams and what works for them."""
+        self.debug.close()
         for variant in (self.plain, *self._variants.values()):
             await variant.close()
 

@@ -18,6 +18,7 @@ _CAMERA: Mapping[str, tuple[str, str, Callable[[CameraStatus], float | None]]] =
     "motion": ("gauge", "1 while something moves", lambda it: it.moving),
     "motion_looks_total": ("counter", "Frames looked at for motion", lambda it: it.looks),
     "motion_blind_seconds_total": ("counter", "Time without looks, by schedule or duty", lambda it: it.blind_seconds),
+    "motion_drawn_total": ("counter", "Looks drawn for viewers of the debug view", lambda it: it.drawn),
     "last_motion_timestamp_seconds": ("gauge", "Last moving frame", lambda it: it.last_motion),
     "recording": ("gauge", "1 while a clip is open", lambda it: it.recording),
     "clips_total": ("counter", "Clips saved since start", lambda it: it.clips),

@@ -1,4 +1,7 @@
-"""`stream.mjpg`: an endless answer whose bytes the fan-out writes straight to the connection."""
+"""`stream.mjpg`, `debug.mjpg`: endless answers whose bytes the fan-out writes straight to the connection."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
@@ -7,7 +10,7 @@ from edgecam.web import part, query
 from edgecam.web.answers import Refused
 from edgecam.web.fanout import Viewer
 from edgecam.web.live import Live
-from edgecam.web.variant import Variant, look
+from edgecam.web.variant import look
 
 _HEADERS = {
     "Content-Type": part.CONTENT_TYPE,
@@ -15,6 +18,10 @@ _HEADERS = {
     "Pragma": "no-cache",
     "X-Accel-Buffering": "no",  # nginx would collect frames instead of passing them on
 }
+
+
+Watch = Callable[[Viewer], Awaitable[None]]
+"""Shows something to a viewer until it is gone."""
 
 
 class Endless(web.StreamResponse):
@@ -32,8 +39,17 @@ class Streams:
 
     async def serve(self, request: web.Request, live: Live) -> web.StreamResponse:
         """Answer until the viewer leaves. Raises Refused: 400 bad numbers, 503 switched off or too many."""
-        fps = _slower(query.number(request.query, "fps"), live.config.stream.fps)
+        fps = _fps(request, live)
         variant = live.variant(look(request.query))
+        return await self._serve(request, live, fps, partial(live.watch, variant=variant))
+
+    async def debug(self, request: web.Request, live: Live) -> web.StreamResponse:
+        """What motion sees, on the same terms. Raises Refused (503), too, while it does not look."""
+        if live.blind:
+            raise Refused(503, "not_looking", f"there is nothing to see of {live.id}: {live.blind}")
+        return await self._serve(request, live, _fps(request, live), live.watch_motion)
+
+    async def _serve(self, request: web.Request, live: Live, fps: float | None, watch: Watch) -> web.StreamResponse:
         if not live.streaming:
             sentence = (
                 f"streaming is switched off for {live.id} (setting streaming); snapshot.jpg gives single pictures"
@@ -50,20 +66,21 @@ class Streams:
         self._open += 1
         try:
             await response.prepare(request)
-            await self._show(request, live, variant, fps)
+            await self._show(request, watch, fps)
         finally:
             self._open -= 1
         return response
 
-    async def _show(self, request: web.Request, live: Live, variant: Variant | None, fps: float | None) -> None:
+    async def _show(self, request: web.Request, watch: Watch, fps: float | None) -> None:
         transport = request.transport
         if transport is None or transport.is_closing():
             return  # left before the first picture
         transport.write(part.OPENING)
         viewer = Viewer(transport, address=request.remote or "", since=self._clock.wall(), fps=fps)
-        await live.watch(viewer, variant)
+        await watch(viewer)
 
 
-def _slower(asked: float | None, limit: float | None) -> float | None:
-    """The smaller of two frame rates, None being unlimited."""
-    return min((rate for rate in (asked, limit) if rate), default=None)
+def _fps(request: web.Request, live: Live) -> float | None:
+    """Frames a second: what is asked for, or the file's limit where that is less. Raises Refused (400)."""
+    rates = query.number(request.query, "fps"), live.config.stream.fps
+    return min((rate for rate in rates if rate), default=None)

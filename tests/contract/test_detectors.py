@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgecam.config import model
-from edgecam.motion.detector import METHODS, Detector, Look, Polygon, Reason, Zone, build
+from edgecam.motion.detector import HOT, METHODS, Detector, Look, Polygon, Reason, Zone, build
 from edgecam.motion.luma import Luma
 from edgecam.motion.scan import ScanResult, scan
 
@@ -111,6 +111,46 @@ def test_a_look_says_where_how_much_and_how_clearly(make: Make) -> None:
         left, top, right, bottom = look.box
         assert 0 <= left < right <= 1
         assert 0.38 <= top < 0.55 < bottom <= 0.82  # the block is from 40 to 66 of 90
+
+
+def test_heat_is_out_where_something_moves_and_nowhere_else(make: Make) -> None:
+    detector = make()
+    looks(detector, still(5))
+    for luma, x in zip(filmed([block(60), block(66)]), (60, 66), strict=True):
+        assert detector.look(luma, 5 + x / 30).moving
+        heat = detector.heat()
+        assert heat is not None
+        assert heat.shape == (HEIGHT, WIDTH)
+        assert heat.dtype == np.uint8
+        out = heat >= HOT
+        assert out[42:64, x + 6 : x + 11].mean() > 0.6
+        out[37:69, 57:82] = False
+        assert out.mean() < 0.01
+
+
+def test_a_still_scene_is_cold_and_a_mask_is_cold_whatever_moves(make: Make) -> None:
+    detector = make(masks=[[(0.0, 0.4), (1.0, 0.4), (1.0, 0.8), (0.0, 0.8)]])
+    looks(detector, still(8))
+    for number, luma in enumerate(filmed([*still(1), block(60), block(70)])):
+        detector.look(luma, 8 + number / FPS)
+        heat = detector.heat()
+        assert heat is not None
+        assert heat.max() < HOT
+        assert not heat[36:72].any()
+
+
+def test_there_is_no_heat_before_the_second_look_at_a_scene(make: Make) -> None:
+    detector = make()
+    assert detector.heat() is None
+    looks(detector, still(0.2))
+    assert detector.heat() is None
+    looks(detector, still(0.4), start=1.0)
+    assert detector.heat() is not None
+    detector.reset()
+    assert detector.heat() is None
+    looks(detector, still(0.4), start=3.0)
+    detector.look(next(filmed([WALL[::2, ::2]])), 4.0)
+    assert detector.heat() is None
 
 
 def test_slow_light_is_no_motion(make: Make) -> None:

@@ -297,3 +297,23 @@ async def test_a_picture_that_was_captured_before_the_question_is_not_the_answer
     assert not answer.done()
     here.publish(frame(3))
     assert (await answer).number == 3
+
+
+def test_what_motion_sees_is_shown_to_who_listens_and_nothing_of_before_privacy() -> None:
+    house, seen = hub(), list[int]()
+    with house.want(Want.DEBUG):
+        assert house.demand[Want.DEBUG]
+        assert not house.wanted, "no camera is kept open for that"
+        assert not house.wanting.is_set(), "nor opened"
+    for number in (1, 2):
+        house.publish(frame(number))
+    house.show(frame(1))
+    with house.tap_debug(lambda it: seen.append(it.number)):
+        house.show(frame(2))
+        assert house.newest is not None
+        assert house.newest.number == 2
+        house.clear()
+        house.show(frame(2))
+        house.show(frame(3))
+    house.show(frame(4))
+    assert seen == [2, 3]

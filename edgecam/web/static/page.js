@@ -34,10 +34,12 @@ class Card {
     this.timer = null;
     this.live = false;
     this.single = false;    // shown alone: as its stream, while there is one
+    this.sees = false;      // shows what motion sees instead
     this.round = 0;
     this.image.onerror = () => this.failed("no picture");
     this.find(".reload").onclick = () => this.start(this.single);
     this.find(".keep").onclick = () => this.keep();
+    this.find(".motion").onclick = () => this.see(!this.sees);
     this.update(camera);
     if (one) this.settings();
   }
@@ -54,10 +56,11 @@ class Card {
 
   update(camera) {
     // A stream whose server went away stays silently still, so it is opened anew when edgecam is back.
-    const again = this.camera && (this.lost || camera.frames < this.camera.frames || camera.stream !== this.camera.stream);
+    const again = this.camera && (this.lost || camera.frames < this.camera.frames || camera.stream !== this.camera.stream
+      || this.sees && camera.not_looking !== this.camera.not_looking);
     this.camera = camera;
     this.lost = false;
-    this.image.alt = `Live picture of ${camera.name}`;
+    this.image.alt = `${this.sees ? "What motion sees" : "Live picture"} of ${camera.name}`;
     const page = `cameras/${camera.id}`;
     this.find(".name").textContent = camera.name;
     for (const link of [this.find(".name"), this.find(".frame")]) {
@@ -69,10 +72,12 @@ class Card {
     this.find(".live").hidden = !camera.stream;
     this.find(".dot").className = `dot ${camera.online ? camera.state : "offline"}`;
     this.find(".dot").title = camera.online ? camera.state : "offline";
-    if (camera.width) this.find(".frame").style.aspectRatio = `${camera.width} / ${camera.height}`;
+    const text = this.live && this.sees ? camera.width / 8 : 0;   // the lines below what motion sees
+    if (camera.width) this.find(".frame").style.aspectRatio = `${camera.width} / ${camera.height + text}`;
     if (this.live) this.taken = camera.age === null ? null : Date.now() - camera.age * 1000;
     this.find(".cover").classList.toggle("shut", camera.state === "privacy");
     if (camera.state === "privacy") this.cover("Privacy is on");
+    else if (this.live && this.sees && camera.not_looking) this.cover(`Nothing to see: ${camera.not_looking}`);
     else if (this.live) this.cover(camera.online && camera.age === null ? "Waiting for the first picture …" : "");
     else if (!camera.online) this.cover("Offline");
     this.facts(camera);
@@ -111,8 +116,17 @@ class Card {
     this.stop();
     this.single = single;
     this.live = single && this.camera.stream;
-    if (this.live) this.image.src = `${this.camera.stream_url}?_=${Date.now()}`;
-    else this.still();
+    this.find(".motion").hidden = !this.live;
+    if (!this.live) this.still();
+    else if (!this.sees) this.image.src = `${this.camera.stream_url}?_=${Date.now()}`;
+    else if (!this.camera.not_looking) this.image.src = `${this.camera.debug_url}?_=${Date.now()}`;
+  }
+
+  see(on) {
+    this.sees = on;
+    this.find(".motion").setAttribute("aria-pressed", on);
+    this.start(this.single);
+    this.update(this.camera);
   }
 
   stop() {

@@ -65,6 +65,15 @@ class Look:
         """Around everything that moves."""
         return around(self.boxes) if self.boxes else None
 
+    def why_not(self, confirmed: bool) -> Reason | None:
+        """Why this look counts as nothing; None where it counts, and where nothing differs.
+
+        `confirmed`: by the gate, as motion that is an event.
+        """
+        if self.moving:
+            return None if confirmed else Reason.TOO_SHORT
+        return self.suppressed
+
 
 def around(boxes: Sequence[Box]) -> Box:
     """The box around all of these; one at least."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edgecam.motion.detector import HOT, Look, Polygon, Reason, Zone
 from edgecam.motion.luma import Luma
 from edgecam.motion.optics import Optics, Plane
-from edgecam.motion.things import Evidence, Things, find, least_pixels
+from edgecam.motion.things import Evidence, Things, find, least_pixels, without_specks
 from edgecam.motion.zones import Area, Zones
 
 THRESHOLD = 4.5
@@ -174,8 +174,9 @@ class Background:
     def _reason(self, scene: Scene, seen: Evidence, luma: Luma) -> Reason | None:
         """Why nothing stands out although something differs."""
         least = least_pixels(self._min_area, luma.size)
-        if _count(np.abs(seen.level - scene.usual) * scene.optics.valid > seen.limit) >= least:
-            return Reason.SWAY
+        aside = np.abs(seen.level - scene.usual) * scene.optics.valid > seen.limit
+        if _count(aside) >= least:
+            return Reason.SWAY if _count(without_specks(aside)) >= least else Reason.SPECKLE
         if _count(np.abs(seen.light - scene.usual) > seen.limit) >= FLASH_SHARE * luma.size:
             return Reason.GLOBAL_LIGHT
         if scene.optics.masks and _count((cv2.absdiff(luma, scene.before) > STIR) & scene.optics.masked) >= least:

@@ -1,7 +1,8 @@
 """Best: how good a picture of what moves a look would make. Pure.
 
-Four things count, and each is a factor, so none can be bought with another alone: how much of the picture moves, how
-sharp it is, how near the middle its main thing is, and whether the picture's border cuts that off.
+Four factors: how much of the picture moves, how sharp it is, how near the middle its main thing is, and whether the
+picture's border cuts that off. Size and sharpness count by their roots: so the best picture of a drawn walk lies in the
+middle third of the scene or beside it; by size times score it was often one of somebody half outside.
 """
 
 from math import sqrt
@@ -17,7 +18,7 @@ CORNER = 0.5
 CUT = 0.25
 """What a thing counts for that the border cuts off: one that is whole may have a quarter of its length."""
 
-BORDER = 0.01
+BORDER = 0.015
 """So near the border, as a part of the picture's width or height, a box touches it."""
 
 LEAST = 1e-6
@@ -25,7 +26,7 @@ LEAST = 1e-6
 
 
 def worth(look: Look) -> float:
-    """0 where nothing moves, else above, up to the sharpness: to be compared with other looks of one detector."""
+    """0 where nothing moves, else more: to be compared with other looks of one detector."""
     if not look.moving:
         return 0.0
     size = sqrt(min(look.area, FULL) / FULL)

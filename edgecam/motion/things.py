@@ -6,6 +6,7 @@ was taken away, stands out and does not change. Where the edges of before still 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -98,7 +99,7 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     `min_area` in percent of the picture.
     """
     least = least_pixels(min_area, out.size)
-    clean = _opened(out)
+    clean = without_specks(out)
     left, top, width, height = cv2.boundingRect(clean)
     if not width:
         return None, Reason.SPECKLE if np.count_nonzero(out) >= least else None
@@ -109,7 +110,7 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     large = areas >= least
     large[0] = False  # what is not a thing
     if not large.any():
-        return None, Reason.TOO_SMALL
+        return None, Reason.SPECKLE if count > CROWD else Reason.TOO_SMALL
     if count > CROWD:
         large &= areas >= AMONG * np.median(areas[1:])
         if not large.any():
@@ -118,16 +119,16 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     changed = np.bincount(labels[changing], minlength=count)
     good = large & (changed >= np.minimum(CHANGING * areas, least))
     if not good.any():
-        return None, Reason.STANDING
-    usual_edges = seen.usual_edges()[part]
+        largest = labels == np.argmax(np.where(large, areas, 0))
+        return None, Reason.SOFT_LIGHT if _compared(largest, part, seen).soft else Reason.STANDING
     for number in np.flatnonzero(good):
-        good[number] = not _shows_through(labels == number, part, seen, usual_edges)
+        good[number] = _compared(labels == number, part, seen) != (True, True)
     if not good.any():
         return None, Reason.SOFT_LIGHT
     return _told(good, labels, stats, part, seen), None
 
 
-def _opened(out: Mask) -> MatLike:
+def without_specks(out: Mask) -> MatLike:
     """Without what is narrower than two pixels; the rest stays where it is, which cv2's own opening does not grant."""
     return cv2.dilate(cv2.erode(out.view(np.uint8), _SPECK, anchor=(1, 1)), _SPECK, anchor=(0, 0))
 
@@ -137,15 +138,22 @@ def least_pixels(min_area: float, pixels: int) -> float:
     return max(LEAST_PIXELS, min_area / 100 * pixels)
 
 
-def _shows_through(thing: Mask, part: Part, seen: Evidence, usual_edges: Plane) -> bool:
-    """Whether what was there before still shows in the thing, and nothing else."""
-    now, before = seen.edges[part][thing], usual_edges[thing]
+class _Edges(NamedTuple):
+    """Of a thing, against those that are usual where it is."""
+
+    alike: bool
+    """What was there before still shows."""
+    soft: bool
+    """Nothing else shows."""
+
+
+def _compared(thing: Mask, part: Part, seen: Evidence) -> _Edges:
+    now, before = seen.edges[part][thing], seen.usual_edges()[part][thing]
     now, before = now - now.mean(), before - before.mean()
     both, old, new = np.dot(now, before), np.dot(before, before), np.dot(now, now)
-    if both <= SAME_EDGES * np.sqrt(old * new):
-        return False
     most = NEW_EDGES * float(seen.excess[part][thing].mean())
-    return bool(new - both * both / old < most * most * now.size)
+    left = new - both * both / max(old, np.float32(1e-9))
+    return _Edges(bool(both > SAME_EDGES * np.sqrt(old * new)), bool(left < most * most * now.size))
 
 
 def _told(good: NDArray[np.bool_], labels: MatLike, stats: MatLike, part: Part, seen: Evidence) -> Things:

@@ -274,6 +274,7 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
             "box": [0.1, 0.2, 0.3457, 0.4],
             "since": "2026-09-21T14:13:20.000Z",
             "suppressed": None,
+            "suppressed_at": None,
         }
         assert board.json(f"{BASE}/event") == {
             "event_type": "motion_started",

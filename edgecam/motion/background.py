@@ -142,7 +142,7 @@ class Background:
         )
         flash = _flashed(scene, seen, now, moving=things is not None)
         if things is None:
-            reason = reason or self._reason(scene, seen, luma)
+            reason = self._reason(scene, seen, luma, reason)
         _learn(scene, seen, None if flash else things, elapsed, flash=flash)
         scene.before = luma
         if things is None:
@@ -171,14 +171,17 @@ class Background:
             usual_edges=partial(scene.optics.edges, scene.usual),
         )
 
-    def _reason(self, scene: Scene, seen: Evidence, luma: Luma) -> Reason | None:
-        """Why nothing stands out although something differs."""
+    def _reason(self, scene: Scene, seen: Evidence, luma: Luma, found: Reason | None) -> Reason | None:
+        """Why nothing moves although something differs. `found`: why not what stands out, where anything does."""
+        lit = _count(np.abs(seen.light - scene.usual) > seen.limit) / luma.size
+        if lit >= (FLASH_COHERENCE if found else FLASH_SHARE):
+            return Reason.GLOBAL_LIGHT
+        if found:
+            return found
         least = least_pixels(self._min_area, luma.size)
         aside = np.abs(seen.level - scene.usual) * scene.optics.valid > seen.limit
         if _count(aside) >= least:
             return Reason.SWAY if _count(without_specks(aside)) >= least else Reason.SPECKLE
-        if _count(np.abs(seen.light - scene.usual) > seen.limit) >= FLASH_SHARE * luma.size:
-            return Reason.GLOBAL_LIGHT
         if scene.optics.masks and _count((cv2.absdiff(luma, scene.before) > STIR) & scene.optics.masked) >= least:
             return Reason.MASK
         return None

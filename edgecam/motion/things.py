@@ -4,6 +4,7 @@ A thing must be large enough, and its edges must be changing: a car that has par
 was taken away, stands out and does not change. Where the edges of before still show, only the light is another.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -36,6 +37,9 @@ NEW_EDGES = 0.2
 """A thing is light where its edges correlate so with the usual ones, and what is new in them is no more than this part
 of how far the thing stands out. Measured: 0.99 and 0.04 to 0.12 in the beam of a head lamp; what darkens the scene by
 a fifth with a hard border has new edges of 0.27 and more; somebody who walks by correlates below 0.7."""
+
+RELIT = 1.5
+"""Light makes edges at most so many times as strong, or as weak: they are those of a logarithm."""
 
 MARGIN = 2
 """Pixels around what is out: as far as closing gaps may reach from both sides."""
@@ -120,9 +124,9 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     good = large & (changed >= np.minimum(CHANGING * areas, least))
     if not good.any():
         largest = labels == np.argmax(np.where(large, areas, 0))
-        return None, Reason.SOFT_LIGHT if _compared(largest, part, seen).soft else Reason.STANDING
+        return None, Reason.SOFT_LIGHT if _lit(_edges(largest, part, seen)) else Reason.STANDING
     for number in np.flatnonzero(good):
-        good[number] = _compared(labels == number, part, seen) != (True, True)
+        good[number] = not _shows_through(_edges(labels == number, part, seen))
     if not good.any():
         return None, Reason.SOFT_LIGHT
     return _told(good, labels, stats, part, seen), None
@@ -139,21 +143,41 @@ def least_pixels(min_area: float, pixels: int) -> float:
 
 
 class _Edges(NamedTuple):
-    """Of a thing, against those that are usual where it is."""
+    """Of a thing, as they are and as they usually are where it is: how alike, how strong; sums over its pixels."""
 
-    alike: bool
-    """What was there before still shows."""
-    soft: bool
-    """Nothing else shows."""
+    both: float
+    old: float
+    new: float
+    most: float
+    """From here on what is new in them is a thing's."""
+
+    def beside(self, gain: float) -> float:
+        """What is left of the new ones, were the old ones so many times as strong."""
+        return self.new - 2 * gain * self.both + gain * gain * self.old
 
 
-def _compared(thing: Mask, part: Part, seen: Evidence) -> _Edges:
+def _edges(thing: Mask, part: Part, seen: Evidence) -> _Edges:
     now, before = seen.edges[part][thing], seen.usual_edges()[part][thing]
     now, before = now - now.mean(), before - before.mean()
-    both, old, new = np.dot(now, before), np.dot(before, before), np.dot(now, now)
     most = NEW_EDGES * float(seen.excess[part][thing].mean())
-    left = new - both * both / max(old, np.float32(1e-9))
-    return _Edges(bool(both > SAME_EDGES * np.sqrt(old * new)), bool(left < most * most * now.size))
+    return _Edges(
+        float(np.dot(now, before)), float(np.dot(before, before)), float(np.dot(now, now)), most * most * now.size
+    )
+
+
+def _shows_through(edges: _Edges) -> bool:
+    """Whether what was there before still shows in the thing, and nothing else."""
+    if edges.both <= SAME_EDGES * math.sqrt(edges.old * edges.new):
+        return False
+    return edges.beside(edges.both / edges.old) < edges.most
+
+
+def _lit(edges: _Edges) -> bool:
+    """Whether what stands out and does not change has no edges of its own. What has stood for a while is half learned:
+    its edges are the usual ones, only much stronger.
+    """
+    gain = min(RELIT, max(1 / RELIT, edges.both / max(edges.old, 1e-9)))
+    return edges.beside(gain) < edges.most
 
 
 def _told(good: NDArray[np.bool_], labels: MatLike, stats: MatLike, part: Part, seen: Evidence) -> Things:

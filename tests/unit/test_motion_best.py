@@ -40,7 +40,10 @@ def test_whatever_moves_is_better_than_nothing(area: float, box: Box, sharpness:
 def test_what_the_border_cuts_off_is_much_worse_than_the_same_thing_whole(
     area: float, sharpness: float, box: Box, side: int
 ) -> None:
-    cut = (*box[:side], 0.0 if side < 2 else 1.0, *box[side + 1 :])
+    edges = list(box)
+    edges[side] = 0.0 if side < 2 else 1.0
+    left, top, right, bottom = edges
+    cut = left, top, right, bottom
     assert worth(look(area, cut, sharpness)) <= 2 * CUT * worth(look(area, box, sharpness))
 
 

@@ -242,7 +242,8 @@ def test_a_triggered_event_at_which_nobody_looks_says_nothing_of_looks() -> None
 
 def explained(told: Told) -> list[tuple[float, str | None]]:
     return [
-        (round(it.at - 1_790_000_000, 1), it.suppressed and it.suppressed.reason) for it in told.of(MotionExplained)
+        (round(it.at - 1_790_000_000, 1), it.suppressed.reason if it.suppressed else None)
+        for it in told.of(MotionExplained)
     ]
 
 

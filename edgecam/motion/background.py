@@ -59,6 +59,10 @@ FLASH_SHARE of it stands out, or half of it changed by FLASH_LARGE and something
 FLASH_BLIND seconds, for as long again while so much still changes, learning in FLASH_LEARN, and not again before
 FLASH_REST: whatever fills the picture for longer is not a lamp."""
 
+DRIFT = 0.005
+"""The light is changing while the picture's mean is so far (logarithm) from what it was in the last second; for as long
+as what is brighter than usual only has to be learned it is not."""
+
 STIR = 24
 """Grey levels between two looks that are motion behind a mask."""
 
@@ -174,7 +178,7 @@ class Background:
     def _reason(self, scene: Scene, seen: Evidence, luma: Luma, found: Reason | None) -> Reason | None:
         """Why nothing moves although something differs. `found`: why not what stands out, where anything does."""
         lit = _count(np.abs(seen.light - scene.usual) > seen.limit) / luma.size
-        if lit >= (FLASH_COHERENCE if found else FLASH_SHARE):
+        if lit >= (FLASH_COHERENCE if found else FLASH_SHARE) and abs(np.mean(seen.light - scene.light)) > DRIFT:
             return Reason.GLOBAL_LIGHT
         if found:
             return found

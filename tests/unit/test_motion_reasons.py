@@ -50,9 +50,11 @@ def drawn(change: Callable[[Plane, float], Plane], begin: float = SUDDEN) -> Nui
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("gain", [0.5, 1.8])
 def test_a_lamp_that_is_switched_is_global_light(scene: str, gain: float) -> None:
-    found = reasons(watch(scene, drawn(lambda picture, since: picture * gain)), end=SUDDEN + 3)
+    looks = watch(scene, drawn(lambda picture, since: picture * gain))
+    found = reasons(looks, end=SUDDEN + 3)
     assert found[Reason.GLOBAL_LIGHT] >= 5
     assert found[Reason.GLOBAL_LIGHT] + found[None] == 15  # nothing moved
+    assert reasons(looks, SUDDEN + 5.4) == {None: 3}  # it is another light, and changes no more
 
 
 @pytest.mark.parametrize("scene", SCENES)

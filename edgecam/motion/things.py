@@ -4,10 +4,8 @@ A thing must be large enough, and its edges must be changing: a car that has par
 was taken away, stands out and does not change. Where the edges of before still show, only the light is another.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -37,9 +35,6 @@ NEW_EDGES = 0.2
 """A thing is light where its edges correlate so with the usual ones, and what is new in them is no more than this part
 of how far the thing stands out. Measured: 0.99 and 0.04 to 0.12 in the beam of a head lamp; what darkens the scene by
 a fifth with a hard border has new edges of 0.27 and more; somebody who walks by correlates below 0.7."""
-
-RELIT = 1.5
-"""Light makes edges at most so many times as strong, or as weak: they are those of a logarithm."""
 
 MARGIN = 2
 """Pixels around what is out: as far as closing gaps may reach from both sides."""
@@ -122,11 +117,12 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     changing = (seen.change[part] > EDGE * seen.limit[part]) & clean[part].view(bool)
     changed = np.bincount(labels[changing], minlength=count)
     good = large & (changed >= np.minimum(CHANGING * areas, least))
+    usual_edges = seen.usual_edges()[part]
     if not good.any():
         largest = labels == np.argmax(np.where(large, areas, 0))
-        return None, Reason.SOFT_LIGHT if _lit(_edges(largest, part, seen)) else Reason.STANDING
+        return None, Reason.SOFT_LIGHT if _shows_through(largest, part, seen, usual_edges) else Reason.STANDING
     for number in np.flatnonzero(good):
-        good[number] = not _shows_through(_edges(labels == number, part, seen))
+        good[number] = not _shows_through(labels == number, part, seen, usual_edges)
     if not good.any():
         return None, Reason.SOFT_LIGHT
     return _told(good, labels, stats, part, seen), None
@@ -142,42 +138,15 @@ def least_pixels(min_area: float, pixels: int) -> float:
     return max(LEAST_PIXELS, min_area / 100 * pixels)
 
 
-class _Edges(NamedTuple):
-    """Of a thing, as they are and as they usually are where it is: how alike, how strong; sums over its pixels."""
-
-    both: float
-    old: float
-    new: float
-    most: float
-    """From here on what is new in them is a thing's."""
-
-    def beside(self, gain: float) -> float:
-        """What is left of the new ones, were the old ones so many times as strong."""
-        return self.new - 2 * gain * self.both + gain * gain * self.old
-
-
-def _edges(thing: Mask, part: Part, seen: Evidence) -> _Edges:
-    now, before = seen.edges[part][thing], seen.usual_edges()[part][thing]
-    now, before = now - now.mean(), before - before.mean()
-    most = NEW_EDGES * float(seen.excess[part][thing].mean())
-    return _Edges(
-        float(np.dot(now, before)), float(np.dot(before, before)), float(np.dot(now, now)), most * most * now.size
-    )
-
-
-def _shows_through(edges: _Edges) -> bool:
+def _shows_through(thing: Mask, part: Part, seen: Evidence, usual_edges: Plane) -> bool:
     """Whether what was there before still shows in the thing, and nothing else."""
-    if edges.both <= SAME_EDGES * math.sqrt(edges.old * edges.new):
+    now, before = seen.edges[part][thing], usual_edges[thing]
+    now, before = now - now.mean(), before - before.mean()
+    both, old, new = np.dot(now, before), np.dot(before, before), np.dot(now, now)
+    if both <= SAME_EDGES * np.sqrt(old * new):
         return False
-    return edges.beside(edges.both / edges.old) < edges.most
-
-
-def _lit(edges: _Edges) -> bool:
-    """Whether what stands out and does not change has no edges of its own. What has stood for a while is half learned:
-    its edges are the usual ones, only much stronger.
-    """
-    gain = min(RELIT, max(1 / RELIT, edges.both / max(edges.old, 1e-9)))
-    return edges.beside(gain) < edges.most
+    most = NEW_EDGES * float(seen.excess[part][thing].mean())
+    return bool(new - both * both / old < most * most * now.size)
 
 
 def _told(good: NDArray[np.bool_], labels: MatLike, stats: MatLike, part: Part, seen: Evidence) -> Things:

@@ -119,8 +119,8 @@ def test_what_was_put_down_is_standing(scene: str) -> None:
         return np.where(patch(80, 55, 24, 18) > 0, picture * np.float32(0.3), picture)
 
     looks = watch(scene, drawn(box))
-    found = reasons(looks, end=SUDDEN + 1.6)
-    assert found[Reason.STANDING] >= 6
+    found = reasons(looks, end=SUDDEN + 2)
+    assert found[Reason.STANDING] >= 8
     assert found[Reason.SOFT_LIGHT] == 0
     assert any(look.moving for look in looks[round(SUDDEN * LOOKS) :][:2])
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from edgecam.media import MediaId, Sidecar
+from edgecam.media import Looks, MediaId, Sidecar
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,14 @@ class LightChanged(Event):
     night: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A look in which something differed that did not count as motion."""
+
+    reason: str
+    at: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Motion(Event):
     """What is known of an event so far: the common part of started, updated and ended.
@@ -92,6 +100,10 @@ class Motion(Event):
     """All that were touched so far, in the file's order."""
     cause: str = MOTION
     """Why it began."""
+    suppressed: Suppressed | None = None
+    """The newest look, where something differed in it that did not count as motion."""
+    looks: Looks | None = None
+    """What the event's looks saw so far; None where nobody looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +126,20 @@ class MotionEnded(Motion):
 
     since: float
     duration: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionExplained(Event):
+    """What the looks say, beside what is told of motion. `at` is the newest one.
+
+    During an event every 5 s; outside of one when the light changes, once for as long as that goes on.
+    """
+
+    event_id: str | None
+    """Of the event that goes on."""
+    suppressed: Suppressed | None
+    looks: Looks | None
+    """Of the event so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,6 +198,27 @@ class Picture(BaseModel):
     md5: str
 
 
+class Looks(BaseModel):
+    """What was looked at for motion during an event, its cooldown included, and what came of it. Each part of a long
+    event knows what was known when it ended.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    looks: int
+    moving: int
+    """Those in which motion was confirmed."""
+    peak_score: int
+    peak_area: float
+    """Percent of the picture."""
+    box: tuple[float, float, float, float] | None
+    """Around everything that moves in the best frame; None where nothing moved."""
+    best: Time | None
+    """Of capture of the best frame; None where nothing moved."""
+    suppressed: dict[str, int]
+    """Looks in which something differed and that did not count, by why."""
+
+
 _NEWS = frozenset({MediaKind.EVENT, MediaKind.MANUAL, MediaKind.TIMELAPSE})
 
 
@@ -232,6 +253,8 @@ class Sidecar(BaseModel):
     """Why it was taken: motion, manual, or the trigger's own word."""
     zones: tuple[str, ...] = ()
     score: int | None = None
+    motion: Looks | None = None
+    """Of an event's clip; None where nobody looked, or knows."""
     interrupted: bool = False
     """The recorder died; the media ends with its last whole fragment."""
     note: str | None = None

@@ -17,7 +17,7 @@ from edgecam.events import Bus, MotionPicture, SettingChanged, ZoneMoved
 from edgecam.frame import Frame
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
-from edgecam.motion.detector import Look
+from edgecam.motion.detector import Look, Reason
 from edgecam.motion.gate import Ended, Fact, Gate, Held, Moved, Started
 from edgecam.motion.sensors import Sensors, Switched
 from edgecam.motion.story import Moment, Story
@@ -99,19 +99,21 @@ class Alarm:
         """The id of the event that is going on."""
         return self._story.id if self._gate.open else None
 
-    def look(self, look: Look, frame: Frame) -> None:
-        """One look; `frame` is how people are shown what it saw, with the times of what it looked at."""
+    def look(self, look: Look, frame: Frame) -> Reason | None:
+        """One look; `frame` is how people are shown what it saw, with the times of what it looked at.
+
+        Returns why it counts as nothing; None where it counts, and where nothing differs.
+        """
         self._looked = frame.mono
         switched = self._sensors.look(frame.mono, look.zones, look.follows)
         facts = self._gate.look(frame.mono, look.moving, look.follows)
         of_before = [fact for fact in facts if isinstance(fact, Held | Ended)]
         self._decide(of_before)
-        if not (look.moving and look.follows) and (of_before or not self._gate.open):
-            self._story.quiet()
-        if look.moving:
-            self._story.moving(look, frame, self._sensors.moving)
+        confirmed = any(isinstance(fact, Moved) for fact in facts)
+        self._story.look(look, frame, confirmed=confirmed, zones=self._sensors.moving)
         self._decide(facts[len(of_before) :])
         self._switch(switched)
+        return look.why_not(confirmed)
 
     def still(self) -> None:
         """Nobody looks for motion any more: an event that no trigger holds ends now, and no zone moves."""
@@ -155,8 +157,7 @@ class Alarm:
 
     def _forget(self) -> None:
         """Moving looks that were not confirmed yet come to nothing."""
-        if not self._gate.open:
-            self._story.quiet()
+        self._story.quiet()
         self._switch(self._sensors.close())
 
     def _decide(self, facts: Sequence[Fact], cause: str | None = None) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edgecam.motion.detector import HOT, Look, Polygon, Reason, Zone
 from edgecam.motion.luma import Luma
 from edgecam.motion.optics import Optics, Plane
-from edgecam.motion.things import Evidence, Things, find, least_pixels
+from edgecam.motion.things import Evidence, Things, find, least_pixels, without_specks
 from edgecam.motion.zones import Area, Zones
 
 THRESHOLD = 4.5
@@ -58,6 +58,10 @@ FLASH_REST = 3.0
 FLASH_SHARE of it stands out, or half of it changed by FLASH_LARGE and something seems to move. Then blind for
 FLASH_BLIND seconds, for as long again while so much still changes, learning in FLASH_LEARN, and not again before
 FLASH_REST: whatever fills the picture for longer is not a lamp."""
+
+DRIFT = 0.005
+"""The light is changing while the picture's mean is so far (logarithm) from what it was in the last second; for as long
+as what is brighter than usual only has to be learned it is not."""
 
 STIR = 24
 """Grey levels between two looks that are motion behind a mask."""
@@ -142,7 +146,7 @@ class Background:
         )
         flash = _flashed(scene, seen, now, moving=things is not None)
         if things is None:
-            reason = reason or self._reason(scene, seen, luma)
+            reason = self._reason(scene, seen, luma, reason)
         _learn(scene, seen, None if flash else things, elapsed, flash=flash)
         scene.before = luma
         if things is None:
@@ -171,13 +175,17 @@ class Background:
             usual_edges=partial(scene.optics.edges, scene.usual),
         )
 
-    def _reason(self, scene: Scene, seen: Evidence, luma: Luma) -> Reason | None:
-        """Why nothing stands out although something differs."""
-        least = least_pixels(self._min_area, luma.size)
-        if _count(np.abs(seen.level - scene.usual) * scene.optics.valid > seen.limit) >= least:
-            return Reason.SWAY
-        if _count(np.abs(seen.light - scene.usual) > seen.limit) >= FLASH_SHARE * luma.size:
+    def _reason(self, scene: Scene, seen: Evidence, luma: Luma, found: Reason | None) -> Reason | None:
+        """Why nothing moves although something differs. `found`: why not what stands out, where anything does."""
+        lit = _count(np.abs(seen.light - scene.usual) > seen.limit) / luma.size
+        if lit >= (FLASH_COHERENCE if found else FLASH_SHARE) and abs(np.mean(seen.light - scene.light)) > DRIFT:
             return Reason.GLOBAL_LIGHT
+        if found:
+            return found
+        least = least_pixels(self._min_area, luma.size)
+        aside = np.abs(seen.level - scene.usual) * scene.optics.valid > seen.limit
+        if _count(aside) >= least:
+            return Reason.SWAY if _count(without_specks(aside)) >= least else Reason.SPECKLE
         if scene.optics.masks and _count((cv2.absdiff(luma, scene.before) > STIR) & scene.optics.masked) >= least:
             return Reason.MASK
         return None

@@ -29,9 +29,9 @@ class Reason(StrEnum):
 
     GLOBAL_LIGHT = "global light"  # a lamp, a cloud, the exposure
     SWAY = "sway"  # it only moved to where such a thing is learned, a pixel aside
-    SPECKLE = "speckle"  # single pixels: noise, rain
+    SPECKLE = "speckle"  # single pixels, or a crowd of specks: noise, rain, snow
     TOO_SMALL = "too small"  # less than min_area
-    SOFT_LIGHT = "soft light"  # what was there before shows through: a beam, a shadow
+    SOFT_LIGHT = "soft light"  # it has no edges of its own, what was there before shows through: a beam, a shadow
     STANDING = "standing"  # it differs and does not change: parked, or taken away
     TOO_SHORT = "too short"  # not yet min_frames looks in a row
     MASK = "mask"  # it moves behind a mask only
@@ -64,6 +64,15 @@ class Look:
     def box(self) -> Box | None:
         """Around everything that moves."""
         return around(self.boxes) if self.boxes else None
+
+    def why_not(self, confirmed: bool) -> Reason | None:
+        """Why this look counts as nothing; None where it counts, and where nothing differs.
+
+        `confirmed`: by the gate, as motion that is an event.
+        """
+        if self.moving:
+            return None if confirmed else Reason.TOO_SHORT
+        return self.suppressed
 
 
 def around(boxes: Sequence[Box]) -> Box:

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecam.config import model
+from edgecam.events import Box
 from edgecam.motion.detector import Look
 from edgecam.motion.eye import eye
 from edgecam.motion.gate import Ended, Gate, Moved, Resumed, Started
 from edgecam.motion.luma import BadPicture
 from edgecam.motion.pace import Pace
 from edgecam.motion.sensors import Sensors
+from edgecam.motion.tally import NOWHERE, Tally
 from edgecam.motion.video import Unreadable, Video
 
 Progress = Callable[[int, int | None], None]
@@ -35,6 +37,12 @@ class FoundEvent:
     end: float
     peak_score: int
     zones: tuple[str, ...] = ()
+    best_frame: int | None = None
+    """Where the picture of the event is taken."""
+    peak_area: float = 0.0
+    """Percent of the picture."""
+    box: Box = NOWHERE
+    """Around everything that moves in the best frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,9 @@ class ScanResult:
     events: tuple[FoundEvent, ...]
     cpu_ms_per_frame: float
     """CPU of this process for each frame looked at: decoding and detecting."""
+    looks: int = 0
+    suppressed: Mapping[str, int] = field(default_factory=dict)
+    """Looks in which something differed and that did not count as motion, by why, the most first."""
 
 
 @dataclass(slots=True)
@@ -63,20 +74,25 @@ class Finds:
     events: list[FoundEvent] = field(default_factory=list)
     _frames: dict[float, int] = field(default_factory=dict)
     """Frame numbers of the looks that an open event or an unconfirmed run may still name."""
-    _peak: int = 0
-    _zones: set[str] = field(default_factory=set)
+    film: Tally[int] = field(default_factory=lambda: Tally(begun=True))
+    """Of all looks."""
+    _event: Tally[int] = field(init=False)
 
     @classmethod
     def like(cls, config: model.Motion) -> "Finds":
         """With the gates that the daemon has."""
         return cls(Gate(config.min_frames, config.cooldown), Sensors(config.zones, config.min_frames, config.cooldown))
 
+    def __post_init__(self) -> None:
+        self._event = Tally(self.sensors.names)
+
     def look(self, number: int, at: float, look: Look) -> None:
         """One look at frame `number`, taken at `at` seconds."""
         self.sensors.look(at, look.zones, look.follows)
         if not (look.moving and look.follows) and not self.gate.open:
-            self._forget()
-        for fact in self.gate.look(at, look.moving, look.follows):
+            self._frames.clear()
+        facts = self.gate.look(at, look.moving, look.follows)
+        for fact in facts:
             match fact:
                 case Ended():
                     self._ended(fact)
@@ -86,25 +102,25 @@ class Finds:
                     self.runs[-1] = (self.runs[-1][0], number)
         if look.moving:
             self._frames[at] = number
-            self._peak = max(self._peak, look.score)
-            self._zones.update(self.sensors.moving)
+        confirmed = any(isinstance(fact, Moved) for fact in facts)
+        for tally in (self.film, self._event):
+            tally.add(look, number, confirmed=confirmed, zones=self.sensors.moving)
 
     def close(self) -> None:
         """The video is over, and so is a running event."""
+        self.film.lapse()
         for fact in self.gate.close():
             if isinstance(fact, Ended):
                 self._ended(fact)
 
     def _ended(self, event: Ended) -> None:
         first, last = self._frames[event.since], self._frames[event.at]
-        zones = tuple(name for name in self.sensors.names if name in self._zones)
-        self.events.append(FoundEvent(first, last, event.since, event.at, self._peak, zones))
-        self._forget()
-
-    def _forget(self) -> None:
+        facts, best = self._event.facts, self._event.peak.best
+        self.events.append(
+            FoundEvent(first, last, event.since, event.at, facts.score, facts.zones, best, facts.area, facts.box)
+        )
         self._frames.clear()
-        self._zones.clear()
-        self._peak = 0
+        self._event = Tally(self.sensors.names)
 
 
 def scan(
@@ -140,6 +156,8 @@ def scan(
             motion=tuple(finds.runs),
             events=tuple(finds.events),
             cpu_ms_per_frame=1000 * spent / max(1, looks),
+            looks=looks,
+            suppressed=finds.film.reasons,
         )
 
 
@@ -161,9 +179,14 @@ def scan_json(result: ScanResult) -> str:
                     "end": round(event.end, 3),
                     "peak_score": event.peak_score,
                     "zones": event.zones,
+                    "best_frame": event.best_frame,
+                    "peak_area": round(event.peak_area, 2),
+                    "box": [round(edge, 4) for edge in event.box],
                 }
                 for event in result.events
             ],
+            "looks": result.looks,
+            "suppressed": result.suppressed,
             "cpu_ms_per_frame": round(result.cpu_ms_per_frame, 3),
         }
     )
@@ -178,6 +201,10 @@ def scan_text(result: ScanResult) -> str:
         f"score {event.peak_score}{''.join(f', {zone}' for zone in event.zones)}"
         for event in result.events
     ]
+    if result.suppressed:
+        first, *rest = result.suppressed.items()
+        said = [f"{first[1]} look{'s' * (first[1] != 1)} {first[0]}", *(f"{looks} {reason}" for reason, looks in rest)]
+        lines.append(f"  not counted: {', '.join(said)}")
     return "\n".join(lines)
 
 

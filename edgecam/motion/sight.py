@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgecam.config import model
-from edgecam.motion.detector import Look, Reason
+from edgecam.motion.detector import Look
 
 if TYPE_CHECKING:
     from edgecam.motion.luma import Luma
@@ -56,6 +56,4 @@ def lines(config: model.Motion, sight: Sight, outcome: Outcome) -> tuple[str, st
 
 def verdict(look: Look, *, confirmed: bool) -> str:
     """What a look says, in words."""
-    if look.moving:
-        return "motion" if confirmed else str(Reason.TOO_SHORT)
-    return str(look.suppressed or "nothing moves")
+    return str(look.why_not(confirmed) or ("motion" if look.moving else "nothing moves"))

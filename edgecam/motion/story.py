@@ -2,16 +2,26 @@
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import NamedTuple
 
-from edgecam.events import MOTION, Bus, MotionEnded, MotionPicture, MotionStarted, MotionUpdated
+from edgecam.events import (
+    MOTION,
+    Bus,
+    MotionEnded,
+    MotionExplained,
+    MotionPicture,
+    MotionStarted,
+    MotionUpdated,
+    Suppressed,
+)
 from edgecam.frame import Frame
-from edgecam.media import token
-from edgecam.motion.detector import Look
+from edgecam.media import Looks, token
+from edgecam.motion.detector import Look, Reason
 from edgecam.motion.tally import Tally
 
 PERIOD = 5.0
-"""Seconds between two updates, and between two pictures, of one event at least."""
+"""Seconds between two updates, between two pictures, and between two explanations, of one event at least."""
 
 
 def event_id(start: float) -> str:
@@ -28,7 +38,7 @@ class Moment(NamedTuple):
 
 
 class Story:
-    """Collects moving looks, confirmed or not; publishes only what the gate confirms. Loop thread only.
+    """Collects looks; publishes only what the gate confirms, and why the rest did not count. Loop thread only.
 
     `portray` publishes an event's picture, which may have to be coded first: its frame, and what makes the event of
     the frame as a JPEG. `zones`: of the camera, in the order in which they are told.
@@ -44,31 +54,45 @@ class Story:
         self._camera, self._bus, self._portray, self._zones = camera, bus, portray, zones
         self.id = ""
         """Of the running event, or the one before."""
+        self._lit = -inf
+        """When the light was seen to change last, monotonic."""
         self._forget()
 
     def _forget(self) -> None:
-        self._tally = Tally(self._zones)
+        self._tally = Tally[Frame](self._zones)
+        self._suppressed: Suppressed | None = None
         self._cause = MOTION
         self._first: Moment | None = None
         self._newest: Moment | None = None
         self._last: Moment | None = None
         self._told = self._tally.facts
-        self._told_at = self._pictured_at = 0.0
+        self._told_at = self._pictured_at = self._explained_at = 0.0
         self._pictured: Frame | None = None
 
-    def moving(self, look: Look, frame: Frame, zones: Collection[str] = ()) -> None:
-        """One moving look, and in which zones that is confirmed."""
-        self._tally.add(look, frame, zones)
-        self._newest = Moment(frame.mono, frame.wall)
-        self._first = self._first or self._newest
+    def look(self, look: Look, frame: Frame, *, confirmed: bool, zones: Collection[str] = ()) -> None:
+        """One look, whether the gate has confirmed it as motion, and in which zones."""
+        if not (look.moving and look.follows):
+            self.quiet()
+        self._tally.add(look, frame, confirmed=confirmed, zones=zones)
+        reason, now = look.why_not(confirmed), Moment(frame.mono, frame.wall)
+        self._suppressed = Suppressed(reason, now.wall) if reason else None
+        if look.moving:
+            self._newest = now
+            self._first = self._first or now
+        if not confirmed:
+            self._explain(now, lit=reason is Reason.GLOBAL_LIGHT)
 
     def quiet(self) -> None:
-        """The moving looks so far, if any, came to nothing. Not while an event is told."""
-        self._forget()
+        """The moving looks that are not confirmed, if any, came to nothing."""
+        self._tally.lapse()
+        self._suppressed = None
+        if not self._tally.begun:
+            self._first = None
 
     def triggered(self, at: Moment, cause: str) -> None:
         """An event begins now, whatever moves."""
-        self._cause, self._first, self._newest = cause, at, at
+        self._cause, self._first, self._newest, self._suppressed = cause, at, at, None
+        self._tally.begun = True
         self._reach(at)  # what moved in the picture of before is no end of it
         self.started()
 
@@ -77,7 +101,7 @@ class Story:
         first, newest = self._moments()
         self.id = event_id(first.wall)
         self._told = self._tally.facts
-        self._told_at = newest.mono
+        self._told_at = self._explained_at = newest.mono
         self._bus.publish(
             MotionStarted(
                 camera=self._camera,
@@ -85,6 +109,8 @@ class Story:
                 mono=first.mono,
                 event_id=self.id,
                 cause=self._cause,
+                suppressed=self._suppressed,
+                looks=self._looks,
                 **self._told._asdict(),
             )
         )
@@ -96,7 +122,8 @@ class Story:
         self._reach(newest)
         if newest.mono - self._told_at >= PERIOD and self._tally.facts != self._told:
             self._update(first, newest)
-        if newest.mono - self._pictured_at >= PERIOD and self._tally.best is not self._pictured:
+        self._explain(newest)
+        if newest.mono - self._pictured_at >= PERIOD and self._tally.peak.best is not self._pictured:
             self._picture(newest.mono, final=False)
         return newest.wall
 
@@ -115,7 +142,7 @@ class Story:
 
     def _update(self, first: Moment, newest: Moment) -> None:
         self._told = self._tally.facts
-        self._told_at = newest.mono
+        self._told_at = self._explained_at = newest.mono
         self._bus.publish(
             MotionUpdated(
                 camera=self._camera,
@@ -124,6 +151,8 @@ class Story:
                 event_id=self.id,
                 cause=self._cause,
                 since=first.wall,
+                suppressed=self._suppressed,
+                looks=self._looks,
                 **self._told._asdict(),
             )
         )
@@ -141,6 +170,8 @@ class Story:
                 cause=self._cause,
                 since=first.wall,
                 duration=last.mono - first.mono,
+                suppressed=self._suppressed,
+                looks=self._looks,
                 **self._tally.facts._asdict(),
             )
         )
@@ -149,11 +180,11 @@ class Story:
 
     def _picture(self, now: float, *, final: bool) -> None:
         """The best moment so far; nothing where no picture came yet."""
-        best = self._tally.best
+        best = self._tally.peak.best
         if best is None:
             return
         self._pictured, self._pictured_at = best, now
-        event_id, score = self.id, self._tally.best_score
+        event_id, score = self.id, self._tally.peak.best_score
 
         def as_event(shown: Frame) -> MotionPicture:
             return MotionPicture(
@@ -168,6 +199,40 @@ class Story:
             )
 
         self._portray(best, as_event)
+
+    def _explain(self, now: Moment, *, lit: bool = False) -> None:
+        """Tell what the looks say where it is time to. `lit`: the light has changed in this one."""
+        told, going = self._lit if not self._tally.begun else self._explained_at, self._tally.begun
+        if lit:
+            self._lit = now.mono
+        if now.mono - told < PERIOD or not (going or lit):
+            return
+        self._explained_at = now.mono
+        self._bus.publish(
+            MotionExplained(
+                camera=self._camera,
+                at=now.wall,
+                event_id=self.id if going else None,
+                suppressed=self._suppressed,
+                looks=self._looks if going else None,
+            )
+        )
+
+    @property
+    def _looks(self) -> Looks | None:
+        tally, peak = self._tally, self._tally.peak
+        if not tally.looks:
+            return None
+        moved = peak.best if peak.moving else None
+        return Looks(
+            looks=tally.looks,
+            moving=peak.moving,
+            peak_score=peak.score,
+            peak_area=round(peak.area, 2),
+            box=tuple(round(edge, 4) for edge in peak.box) if moved else None,
+            best=moved and moved.wall,
+            suppressed=tally.reasons,
+        )
 
     def _moments(self) -> tuple[Moment, Moment]:
         """First and newest moment of the event: a gate opens on a moving look or a trigger only."""

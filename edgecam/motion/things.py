@@ -77,7 +77,7 @@ class Things:
     strength: float
     """Times what a pixel needs to stand out, in the mean."""
     sharpness: float
-    """Mean of the edges, as logarithm of brightness."""
+    """See `_sharpness`."""
 
     def joined(self, other: "Things") -> "Things":
         """Both. Boxes of the other that meet one of these are of the same thing."""
@@ -98,7 +98,7 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     `min_area` in percent of the picture.
     """
     least = least_pixels(min_area, out.size)
-    clean = _opened(out)
+    clean = without_specks(out)
     left, top, width, height = cv2.boundingRect(clean)
     if not width:
         return None, Reason.SPECKLE if np.count_nonzero(out) >= least else None
@@ -109,7 +109,7 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     large = areas >= least
     large[0] = False  # what is not a thing
     if not large.any():
-        return None, Reason.TOO_SMALL
+        return None, Reason.SPECKLE if count > CROWD else Reason.TOO_SMALL
     if count > CROWD:
         large &= areas >= AMONG * np.median(areas[1:])
         if not large.any():
@@ -117,9 +117,10 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     changing = (seen.change[part] > EDGE * seen.limit[part]) & clean[part].view(bool)
     changed = np.bincount(labels[changing], minlength=count)
     good = large & (changed >= np.minimum(CHANGING * areas, least))
-    if not good.any():
-        return None, Reason.STANDING
     usual_edges = seen.usual_edges()[part]
+    if not good.any():
+        largest = labels == np.argmax(np.where(large, areas, 0))
+        return None, Reason.SOFT_LIGHT if _shows_through(largest, part, seen, usual_edges) else Reason.STANDING
     for number in np.flatnonzero(good):
         good[number] = not _shows_through(labels == number, part, seen, usual_edges)
     if not good.any():
@@ -127,7 +128,7 @@ def find(out: Mask, seen: Evidence, min_area: float) -> tuple[Things | None, Rea
     return _told(good, labels, stats, part, seen), None
 
 
-def _opened(out: Mask) -> MatLike:
+def without_specks(out: Mask) -> MatLike:
     """Without what is narrower than two pixels; the rest stays where it is, which cv2's own opening does not grant."""
     return cv2.dilate(cv2.erode(out.view(np.uint8), _SPECK, anchor=(1, 1)), _SPECK, anchor=(0, 0))
 
@@ -159,7 +160,21 @@ def _told(good: NDArray[np.bool_], labels: MatLike, stats: MatLike, part: Part, 
         left, top = left + part[1].start, top + part[0].start
         boxes.append((left / width, top / height, (left + wide) / width, (top + high) / height))
     strength = max(1.0, float(np.mean(seen.excess[part][inside] / seen.limit[part][inside])))
-    return Things(mask, tuple(boxes), strength, float(np.abs(seen.edges[part][inside]).mean()))
+    return Things(mask, tuple(boxes), strength, _sharpness(seen.light[part], inside.view(np.uint8)))
+
+
+def _sharpness(light: Plane, where: NDArray[np.uint8]) -> float:
+    """How steep the edges are in what moves, as logarithm of brightness from pixel to pixel; where is 1 in it.
+
+    A mean in which each step counts by its own height, so that plain cloth beside the edges makes nothing less sharp.
+    Motion blurs along its own way only: the softer of both directions counts.
+    """
+    across, down = cv2.absdiff(light[:, 1:], light[:, :-1]), cv2.absdiff(light[1:], light[:-1])
+    return min(_steepness(across, where[:, 1:]), _steepness(down, where[1:]))
+
+
+def _steepness(steps: MatLike, where: NDArray[np.uint8]) -> float:
+    return cv2.norm(steps, cv2.NORM_L2SQR, where) / max(1e-6, cv2.norm(steps, cv2.NORM_L1, where))
 
 
 def _meet(one: Box, other: Box) -> bool:

@@ -11,6 +11,7 @@ from edgecam.events import (
     MotionStarted,
     MotionUpdated,
     SnapshotTaken,
+    Suppressed,
 )
 from edgecam.health import CameraStatus
 from edgecam.knobs import Knob, Number, Value
@@ -60,8 +61,16 @@ def motion_attributes(event: Motion) -> Json:
         "cause": event.cause,
         "box": [round(edge, 4) for edge in event.box],
         "since": iso(since),
-        "suppressed": None,
-    }
+    } | suppressed(event.suppressed)
+
+
+def suppressed(look: Suppressed | None) -> Json:
+    """The newest look that says anything, where it did not count."""
+    return {"suppressed": look and look.reason, "suppressed_at": look and iso(look.at)}
+
+
+NO_MOTION: Json = dict.fromkeys(("event_id", "score", "area", "zones", "cause", "box", "since")) | {"zones": ()}
+"""The attributes of motion before the first event."""
 
 
 def clip(event_type: str, media: Sidecar, link: str | None = None, link_expires: float | None = None) -> Json:

@@ -15,6 +15,7 @@ from edgecam.events import (
     KeyTaken,
     Motion,
     MotionEnded,
+    MotionExplained,
     MotionPicture,
     SettingChanged,
     SnapshotTaken,
@@ -48,12 +49,15 @@ class Story:
     ) -> None:
         self._mqtt, self._topics, self._cameras, self._url, self._clock = mqtt, topics, cameras, url, clock
         self._settings, self._links = settings, links
+        self._told: dict[str, payloads.Json] = {}
+        """Camera -> the attributes of its motion."""
         self._pictured: dict[str, tuple[str, float, float]] = {}
         """Camera -> its last motion picture: of which event, when (unix) it was taken and (monotonic) sent."""
 
     def listen(self, bus: Bus) -> Callable[[], None]:
         ends = [
             bus.on(Motion, self._motion),
+            bus.on(MotionExplained, self._explained),
             bus.on(ZoneMoved, lambda event: self.zone(event.camera, event.zone, event.moving)),
             bus.on(MotionPicture, self._motion_picture),
             bus.on(SnapshotTaken, self._snapshot_taken),
@@ -101,9 +105,21 @@ class Story:
         told = said | {name: url for name, url in urls.items() if url is not None}
         self._mqtt.send(self._topics.camera(camera).event, compact(told))
 
+    def _attributes(self, camera: str, said: payloads.Json) -> None:
+        topics, self._told[camera] = self._topics.camera(camera), said
+        self._mqtt.set(topics.attributes(topics.motion), compact(said))
+
+    def _explained(self, event: MotionExplained) -> None:
+        """What is told of the event, or of the one before, stays as it is. While it goes on only another reason is
+        news: each message is a row in Home Assistant's recorder.
+        """
+        known, why = self._told.get(event.camera, payloads.NO_MOTION), payloads.suppressed(event.suppressed)
+        if event.event_id is None or known.get("suppressed") != why["suppressed"]:
+            self._attributes(event.camera, known | why)
+
     def _motion(self, event: Motion) -> None:
         topics = self._topics.camera(event.camera)
-        self._mqtt.set(topics.attributes(topics.motion), compact(payloads.motion_attributes(event)))
+        self._attributes(event.camera, payloads.motion_attributes(event))
         self._mqtt.set(topics.motion, payloads.on_off(not isinstance(event, MotionEnded)))
         still = self._links.event(event.camera, event.event_id)
         self._event(event.camera, payloads.motion(event), snapshot_url=still)

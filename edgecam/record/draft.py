@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from edgecam.almanac import Birth
-from edgecam.media import MediaId, Picture, Time
+from edgecam.media import Looks, MediaId, Picture, Time
 
 
 class Draft(BaseModel):
@@ -29,6 +29,7 @@ class Draft(BaseModel):
     boottime: float | None = None
     zones: tuple[str, ...] = ()
     score: int | None = None
+    motion: Looks | None = None
     complete: bool = False
     """Nothing will be added to the media. False after a start: the writer died."""
     encode: bool = False

@@ -13,12 +13,13 @@ from edgecam.events import (
     ClipSaved,
     Motion,
     MotionEnded,
+    MotionExplained,
     MotionPicture,
     MotionStarted,
     RecordingStarted,
 )
 from edgecam.health import CameraStatus
-from edgecam.media import MediaKind
+from edgecam.media import Looks, MediaKind
 from edgecam.record.disk.library import Library
 from edgecam.record.draft import Draft, born
 from edgecam.record.plan import Open, Plan
@@ -35,6 +36,7 @@ class _Story:
     """What motion tells of one event."""
 
     newest: Motion
+    looks: Looks | None
     best: MotionPicture | None = None
     saved: MotionPicture | None = None
     final: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,6 +75,7 @@ class EventTape(Tape):
         """Follow motion until the returned function is called."""
         ends = [
             self._bus.on(Motion, self._known),
+            self._bus.on(MotionExplained, self._explained),
             self._bus.on(MotionStarted, self._started),
             self._bus.on(MotionEnded, self._ended),
             self._bus.on(MotionPicture, self._pictured),
@@ -90,8 +93,13 @@ class EventTape(Tape):
         if motion.camera != self.camera:
             return
         if motion.event_id not in self._stories:
-            self._stories = dict(list(self._stories.items())[-1:]) | {motion.event_id: _Story(motion)}
-        self._stories[motion.event_id].newest = motion
+            self._stories = dict(list(self._stories.items())[-1:]) | {motion.event_id: _Story(motion, None)}
+        story = self._stories[motion.event_id]
+        story.newest, story.looks = motion, motion.looks
+
+    def _explained(self, said: MotionExplained) -> None:
+        if said.camera == self.camera and (story := self._stories.get(said.event_id or "")):
+            story.looks = said.looks
 
     def _started(self, motion: MotionStarted) -> None:
         if motion.camera == self.camera:
@@ -125,7 +133,10 @@ class EventTape(Tape):
 
     def described(self, draft: Draft) -> Draft:
         story = self._stories.get(draft.event_id or "")
-        return draft.but(zones=story.newest.zones, score=story.newest.score) if story else draft
+        if story is None:
+            return draft
+        newest = story.newest
+        return draft.but(zones=newest.zones, score=newest.score, motion=story.looks)
 
     async def completed(self, draft: Draft) -> Draft:
         """With the best picture of the event beside it, unless an earlier part has that one already.

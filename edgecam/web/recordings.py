@@ -150,5 +150,6 @@ def _facts(sidecar: Sidecar | None) -> Json:
         "score": sidecar.score,
         "zones": sidecar.zones,
         "cause": sidecar.cause,
+        "motion": sidecar.motion and sidecar.motion.model_dump(mode="json"),
         "stored": sidecar.receipt is not None,
     }

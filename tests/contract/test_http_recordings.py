@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edgecam import durable
-from edgecam.media import MediaId, MediaKind, Receipt, iso
+from edgecam.media import Looks, MediaId, MediaKind, Receipt, iso
 from edgecam.record.disk.library import Library
 from waiting import NOON, save
 from webhouse import House
@@ -162,6 +162,17 @@ async def test_a_camera_without_recordings_has_an_empty_day(pool: ThreadPoolExec
     assert (told["days"], told["items"], told["hours"]) == ([], [], [])
 
 
+LOOKS = Looks(
+    looks=9,
+    moving=4,
+    peak_score=70,
+    peak_area=1.5,
+    box=(0.1, 0.2, 0.3, 0.4),
+    best=NOON + 103,
+    suppressed={"sway": 5},
+)
+
+
 async def test_events_are_told_with_their_facts_newest_first(
     pool: ThreadPoolExecutor, library: Library, tmp_path: Path
 ) -> None:
@@ -171,6 +182,7 @@ async def test_events_are_told_with_their_facts_newest_first(
             "zones": ("door",),
             "score": 70,
             "part": 2,
+            "motion": LOOKS,
             "receipt": Receipt(store="folder", key="k", size=1000, at=NOON),
         }
     )
@@ -196,6 +208,16 @@ async def test_events_are_told_with_their_facts_newest_first(
         assert (event["start"], event["end"], event["duration"]) == (iso(NOON + 100), iso(NOON + 110), 10)
         assert (event["stored"], told["events"][1]["stored"]) == (True, False)
         assert event["url"] == f"media/{zoned.id}.mp4"
+        assert event["motion"] == {
+            "looks": 9,
+            "moving": 4,
+            "peak_score": 70,
+            "peak_area": 1.5,
+            "box": [0.1, 0.2, 0.3, 0.4],
+            "best": iso(NOON + 103),
+            "suppressed": {"sway": 5},
+        }
+        assert told["events"][1]["motion"] is None
         assert await ask("camera=birdbox") == [first.id]
         assert await ask("zone=door") == [zoned.id]
         assert await ask("zone=roof") == []

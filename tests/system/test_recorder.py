@@ -22,6 +22,7 @@ from edgecam.events import (
     CameraLost,
     ClipSaved,
     MotionEnded,
+    MotionExplained,
     MotionPicture,
     MotionStarted,
     MotionUpdated,
@@ -30,7 +31,7 @@ from edgecam.events import (
 from edgecam.frame import Frame, Sound
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
-from edgecam.media import MediaId, MediaKind, Sidecar
+from edgecam.media import Looks, MediaId, MediaKind, Sidecar
 from edgecam.record import finisher as finisher_module
 from edgecam.record import writer as writer_module
 from edgecam.record.coding.transcoder import TranscodeFailed, Transcoder
@@ -47,6 +48,15 @@ from sounds import beeps, decodes, joined, packets, sounds, voice
 pytestmark = pytest.mark.system
 
 BOX = (0.0, 0.0, 1.0, 1.0)
+
+
+def looks(count: int) -> Looks:
+    """So many, half of them moving."""
+    return Looks(
+        looks=count, moving=count // 2, peak_score=80, peak_area=9.0, box=BOX, best=3.0, suppressed={"sway": count // 2}
+    )
+
+
 PATIENCE = 30.0
 
 
@@ -121,15 +131,18 @@ class Studio:
 
     def started(self, mono: float, event: str = "e1", cause: str = "motion") -> None:
         self.bus.publish(
-            MotionStarted(camera="cam", at=mono, mono=mono, event_id=event, score=10, area=1.0, box=BOX, cause=cause)
-        )
+            MotionStarted(
+                camera="cam", at=mono, mono=mono, event_id=event, score=10, area=1.0, box=BOX, cause=cause,
+                looks=looks(2),
+            )
+        )  # fmt: skip
 
     def ended(self, mono: float, event: str = "e1") -> None:
         self.status.last_motion_mono = mono
         self.bus.publish(
             MotionEnded(
                 camera="cam", at=mono, mono=mono, event_id=event, score=80, area=9.0, box=BOX, zones=("door",),
-                since=0.0, duration=1.0,
+                since=0.0, duration=1.0, looks=looks(99),
             )
         )  # fmt: skip
 
@@ -268,6 +281,9 @@ async def long_event(studio: Studio, frames: Sequence[Frame]) -> list[Sidecar]:
     for frame in frames[30:]:
         studio.status.last_motion_mono = frame.mono
         studio.film([frame])
+        studio.bus.publish(
+            MotionExplained(camera="cam", at=0, event_id="e1", suppressed=None, looks=looks(frame.number))
+        )
         if len(studio.begun) > len(parts) + 1:
             parts.append(await studio.clip())
     studio.ended(frames[-1].mono)
@@ -318,6 +334,7 @@ async def test_a_long_event_becomes_parts_without_a_seam_each_saved_while_it_goe
         parts = await long_event(studio, frames)
         assert [clip.part for clip in parts] == [1, 2, 3, 4, 5]
         assert {clip.event_id for clip in parts} == {"e1"}
+        assert [clip.motion and clip.motion.looks for clip in parts] == [44, 74, 104, 134, 99]
         assert [n for clip in parts for n in counters(studio.path(clip))] == list(range(15, 150))
         for clip, following in itertools.pairwise(parts):
             assert clip.end == pytest.approx(following.start, abs=0.002)
@@ -330,7 +347,7 @@ async def test_the_clip_that_privacy_cuts_tells_of_its_event_what_the_events_end
         studio.settings.set("cam", "privacy", True)
         studio.ended(1004.0)  # who looks for motion hears of privacy after the recorder
         clip = await studio.clip()
-        assert (clip.event_id, clip.score, clip.zones) == ("e1", 80, ("door",))
+        assert (clip.event_id, clip.score, clip.zones, clip.motion) == ("e1", 80, ("door",), looks(99))
 
 
 async def test_recording_switched_off_ends_the_clip_and_wants_no_frames(tmp_path: Path) -> None:
@@ -413,6 +430,7 @@ async def test_a_clip_that_cannot_be_coded_before_the_stop_is_finished_at_the_ne
     async with recording(tmp_path) as studio:
         clip = await studio.clip()
         assert (clip.codec, clip.interrupted, clip.event_id) == ("h264", False, "e1")
+        assert clip.motion == looks(2)
         assert counters(studio.path(clip)) == list(range(15, 46))
         assert studio.open_files() == []
 

@@ -16,7 +16,7 @@ from edgecam.frame import Frame, Kind
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
 from edgecam.motion.alarm import Alarm
-from edgecam.motion.detector import Look
+from edgecam.motion.detector import Look, Reason
 from edgecam.settings import Settings
 from fakes import AtOnce, FakeClock, settle
 
@@ -131,6 +131,22 @@ async def test_motion_during_a_triggered_event_prolongs_it_and_its_picture_is_be
     assert (ended.event_id, ended.cause, ended.zones, ended.score) == (id, "pir", ("door",), 50)
     assert ended.mono == yard.status.last_motion_mono == moved
     assert yard.of(MotionPicture)[-1].score == 50
+
+
+async def test_a_triggered_event_in_which_looks_see_nothing_lasts_as_long_as_it_is_held(yard: Yard) -> None:
+    id = yard.alarm.trigger(3, "pir")
+    await yard.look(moving=False, times=20)
+    [ended] = yard.of(MotionEnded)
+    assert (ended.event_id, ended.cause, ended.duration) == (id, "pir", 3)
+    assert ended.looks is not None
+    assert (ended.looks.moving, ended.looks.best) == (0, None)
+
+
+async def test_each_look_is_told_why_it_counts_as_nothing(yard: Yard) -> None:
+    moving, leaping = Look(True), Look(True, follows=False)
+    looks = [Look(), Look(suppressed=Reason.SWAY), moving, leaping, moving, Look(suppressed=Reason.STANDING), moving]
+    told = [yard.alarm.look(look, yard.frame()) for look in looks]
+    assert told == [None, Reason.SWAY, Reason.TOO_SHORT, Reason.TOO_SHORT, None, Reason.STANDING, Reason.TOO_SHORT]
 
 
 async def test_a_trigger_during_motion_prolongs_that_event_and_keeps_its_id_and_cause(yard: Yard) -> None:

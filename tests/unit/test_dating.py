@@ -11,7 +11,7 @@ from clips import h264
 from edgecam.almanac import FAR, PATIENCE, Almanac
 from edgecam.events import Bus, ClipSaved, MediaRenamed, MotionPicture
 from edgecam.frame import Frame, Kind
-from edgecam.media import Layout, MediaId, MediaKind, Sidecar
+from edgecam.media import Layout, Looks, MediaId, MediaKind, Sidecar
 from edgecam.record.disk import dating
 from edgecam.record.disk.dating import Dating
 from edgecam.record.disk.library import Library
@@ -422,7 +422,9 @@ def test_moments_by_the_new_clock_are_brought_into_the_clip(box: Box) -> None:
     """The clock was set while the event went on: its picture bears the right time already."""
     old = box.clip()
     assert old.picture
-    late = old.model_copy(update={"picture": old.picture.model_copy(update={"time": old.start + YEARS})})
+    looks = Looks(looks=2, moving=1, peak_score=9, peak_area=1, box=None, best=old.start + 1, suppressed={})
+    shown = old.picture.model_copy(update={"time": old.start + YEARS})
+    late = old.model_copy(update={"picture": shown, "motion": looks})
     box.clock.step(YEARS)
     box.almanac.look()
     birth = box.almanac.better(late)
@@ -430,4 +432,6 @@ def test_moments_by_the_new_clock_are_brought_into_the_clip(box: Box) -> None:
     facts = renaming(late, birth).facts
     assert facts.picture
     assert facts.start <= facts.picture.time <= facts.end
+    assert facts.motion
+    assert facts.motion.best == pytest.approx(facts.start + 1)
     assert birth.start > old.start + FAR

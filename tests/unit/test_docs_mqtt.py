@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecam.motion.detector import Reason
 from edgecam.mqtt.asked.requests import VERBS, Asked, parse
 from edgecam.mqtt.topics import BUTTONS, NODE_BUTTONS, CameraTopics, Topics
 from edgecam.mqtt.wire.messages import Incoming
@@ -25,6 +26,11 @@ def topics() -> set[str]:
 def test_every_topic_is_named_and_no_other() -> None:
     named = set(re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)) - {"<camera>/<setting>/set"}
     assert named == {topic.removeprefix(f"{BASE}/") for topic in topics()}
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in (Reason.SCHEDULE, Reason.DUTY)])
+def test_every_reason_why_something_is_no_motion_is_told(reason: Reason) -> None:
+    assert re.search(rf"^\| {reason} \| .+ \|$", PAGE, re.MULTILINE)
 
 
 def blocks(verb: str) -> tuple[dict[str, object], dict[str, object]]:

@@ -10,11 +10,11 @@ from edgecam.motion.gate import Ended, Fact, Gate, Held, Moved, Resumed, Started
 
 
 def told(gate: Gate, looks: str) -> list[str]:
-    """What the gate said of the drawn looks, without the looks that only go on moving."""
+    """What the gate said of the drawn looks, without the looks that only go on moving. `!`: another thing moves."""
     return [
         f"{type(fact).__name__.lower()} {fact.at:.0f} at {at}"
         for at, look in enumerate(looks)
-        for fact in gate.look(float(at), look == "#")
+        for fact in gate.look(float(at), look in "#!", follows=look != "!")
         if not isinstance(fact, Moved)
     ]
 
@@ -29,6 +29,10 @@ def told(gate: Gate, looks: str) -> list[str]:
         (".####.....", ["started 1 at 2", "ended 4 at 9"]),
         (".##..##........", ["started 1 at 2", "resumed 5 at 6", "ended 6 at 11"]),
         (".##.#.........", ["started 1 at 2", "ended 2 at 7"]),  # a lone flash keeps nothing alive
+        (".#!!!!.....", []),  # an insect that leaps is another one in each look
+        (".#!#.......", ["started 2 at 3", "ended 3 at 8"]),  # and somebody who comes after it begins with himself
+        (".##..!!!......", ["started 1 at 2", "ended 2 at 7"]),  # it keeps nothing alive
+        (".##!#.........", ["started 1 at 2", "resumed 3 at 4", "ended 4 at 9"]),
         (".##...##......", ["started 1 at 2", "resumed 6 at 7", "ended 7 at 12"]),  # began before the cooldown was over
         (".##....##.....", ["started 1 at 2", "ended 2 at 7", "started 7 at 8", "ended 8 at 13"]),
     ],

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecam import durable
-from edgecam.media import Layout, MediaId, MediaKind, Receipt, Sidecar, iso
+from edgecam.media import Layout, Looks, MediaId, MediaKind, Receipt, Sidecar, iso
 
 SIDECAR = Sidecar(
     id="20261121T071530123Z-birdbox-event-k3x9qa".replace("9", "2"),
@@ -88,6 +88,32 @@ def test_a_sidecar_is_readable_json_with_iso_times_and_reads_back() -> None:
     assert (plain["start"], plain["end"]) == ("2026-11-21T07:15:30.123Z", "2026-11-21T07:15:40.500Z")
     assert plain["receipt"]["at"] == iso(1795245341.0)
     assert Sidecar.model_validate_json(stored.dump()) == stored
+
+
+LOOKS = Looks(
+    looks=40, moving=22, peak_score=71, peak_area=3.2, box=(0.1, 0.2, 0.3, 0.4), best=1795245333.2,
+    suppressed={"sway": 12, "too small": 3},
+)  # fmt: skip
+
+
+def test_a_sidecar_explains_the_motion_it_shows_and_one_of_before_or_later_is_read() -> None:
+    explained = SIDECAR.model_copy(update={"motion": LOOKS})
+    plain = json.loads(explained.dump())
+    assert plain["motion"] == {
+        "looks": 40,
+        "moving": 22,
+        "peak_score": 71,
+        "peak_area": 3.2,
+        "box": [0.1, 0.2, 0.3, 0.4],
+        "best": "2026-11-21T07:15:33.200Z",
+        "suppressed": {"sway": 12, "too small": 3},
+    }
+    assert Sidecar.model_validate_json(explained.dump()) == explained
+    plain["motion"]["weather"] = "rain"
+    plain["mood"] = "good"
+    assert Sidecar.model_validate(plain) == explained
+    del plain["motion"]
+    assert Sidecar.model_validate(plain) == SIDECAR
 
 
 def test_everything_has_its_place_below_the_storage_path() -> None:

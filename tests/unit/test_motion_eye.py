@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from edgecam.config import model
+from edgecam.events import Box
 from edgecam.motion.detector import Look, Reason
 from edgecam.motion.eye import Eye, eye
+from edgecam.motion.gate import Gate, Started
 from edgecam.motion.luma import Luma
 
 SMALL: Luma = np.zeros((9, 16), np.uint8)
@@ -96,6 +98,99 @@ def test_sensitivity_and_least_area_reach_the_detector_without_settling() -> Non
     watcher.tune(80, 1.5, {"door"})
     assert detector.tuned == (80, 1.5, {"door"})
     assert seen(watcher, 2) == "#"
+
+
+class Following(Jumpy):
+    """A detector that sees these boxes, look by look."""
+
+    def __init__(self, *boxes: Box | None) -> None:
+        super().__init__()
+        self._boxes = iter(boxes)
+
+    def look(self, luma: Luma, now: float) -> Look:
+        box = next(self._boxes)
+        return Look(True, 70, 5.0, (box,) if box else ())
+
+
+def car(left: float, length: float = 0.2) -> Box:
+    return left, 0.5, left + length, 0.6
+
+
+def follows(*boxes: Box | None, every: float = 0.2) -> list[bool]:
+    watcher = Eye(Following(*boxes), settle=0)
+    return [watcher.look(SMALL, every * number).follows for number in range(len(boxes))]
+
+
+def test_what_moves_on_by_less_than_its_own_length_may_be_the_same() -> None:
+    assert follows(car(0.0), car(0.3), car(0.6)) == [True] * 3
+    assert follows(car(0.0), car(0.45), car(0.2)) == [True, False, True]
+    assert follows(car(0.0), car(0.8, 0.15), car(0.0)) == [True, False, False]
+
+
+def test_what_is_small_and_leaps_is_another_thing_each_time() -> None:
+    specks = [(x, 0.1, x + 0.03, 0.15) for x in (0.1, 0.5, 0.2, 0.9)]
+    assert follows(*specks) == [True, False, False, False]
+    assert follows(*[(x, 0.1, x + 0.03, 0.15) for x in (0.1, 0.2, 0.3)]) == [True] * 3
+
+
+def test_across_and_down_count_alike_in_a_wide_picture() -> None:
+    def at(x: float, y: float) -> Box:
+        return x, y, x + 0.01, y + 0.01
+
+    assert follows(at(0, 0), at(0.08, 0)) == follows(at(0, 0), at(0, 0.14)) == [True, True]
+    assert follows(at(0, 0), at(0.1, 0)) == follows(at(0, 0), at(0, 0.17)) == [True, False]
+
+
+def test_with_more_time_between_looks_a_thing_may_go_farther() -> None:
+    assert follows(car(0.0), car(0.5)) == [True, False]
+    assert follows(car(0.0), car(0.5), every=0.4) == [True, True]
+
+
+def test_one_of_several_things_that_goes_on_is_enough() -> None:
+    class Two(Jumpy):
+        def look(self, luma: Luma, now: float) -> Look:
+            return Look(True, 70, 5.0, (car(now % 0.4 * 2, 0.03), (0.4, 0.0, 0.5, 0.1)))
+
+    watcher = Eye(Two(), settle=0)
+    assert [watcher.look(SMALL, 0.2 * number).follows for number in range(4)] == [True] * 4
+
+
+def test_motion_without_a_place_and_what_comes_after_nothing_may_follow() -> None:
+    assert follows(car(0.0), None, car(0.8)) == [True, True, True]
+
+
+def test_after_a_reset_and_a_gap_nothing_is_too_far_from_what_was_before() -> None:
+    watcher = Eye(Following(car(0.0, 0.05), car(0.8, 0.05), car(0.0, 0.05)), settle=0)
+    watcher.look(SMALL, 0.0)
+    watcher.reset()
+    assert watcher.look(SMALL, 0.2).follows
+    assert watcher.look(SMALL, 20.0).follows
+
+
+def test_a_leap_is_no_event_and_a_drive_by_is_one() -> None:
+    def events(*boxes: Box) -> int:
+        watcher, gate = Eye(Following(*boxes), settle=0), Gate(confirm=2, cooldown=1)
+        looks = [watcher.look(SMALL, 0.2 * number) for number in range(len(boxes))]
+        return sum(
+            isinstance(fact, Started)
+            for number, look in enumerate(looks)
+            for fact in gate.look(0.2 * number, look.moving, look.follows)
+        )
+
+    assert events(*[(x, 0.1, x + 0.03, 0.15) for x in (0.1, 0.5, 0.2, 0.9)]) == 0
+    assert events(*[car(x) for x in (0.0, 0.3, 0.6)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("boxes", "around"),
+    [
+        ((), None),
+        (((0.1, 0.2, 0.3, 0.4),), (0.1, 0.2, 0.3, 0.4)),
+        ((car(0.6), (0.1, 0.0, 0.2, 0.9)), (0.1, 0.0, 0.8, 0.9)),
+    ],
+)
+def test_the_box_of_a_look_is_around_everything_that_moves(boxes: tuple[Box, ...], around: Box | None) -> None:
+    assert Look(True, boxes=boxes).box == (around and pytest.approx(around))
 
 
 @pytest.mark.parametrize("method", ["background", "difference"])

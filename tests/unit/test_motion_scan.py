@@ -1,6 +1,7 @@
 """Recorded video in, runs and events out."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 
 from edgecam.config import model
 from edgecam.config.load import ConfigErrors
-from edgecam.motion.detector import Look
+from edgecam.motion.detector import Look, Reason
 from edgecam.motion.gate import Gate
-from edgecam.motion.scan import Finds, FoundEvent, scan, scan_json, scan_text, settings
+from edgecam.motion.scan import Finds, FoundEvent, ScanResult, scan, scan_json, scan_text, settings
 from edgecam.motion.sensors import Sensors
 from edgecam.motion.video import Unreadable, Video
 
@@ -126,16 +127,37 @@ def test_a_quiet_video_has_no_events(tmp_path: Path) -> None:
 
 def test_the_json_has_the_contracts_names(avi: Path) -> None:
     found = json.loads(scan_json(scan(avi, CONFIG, fps=FPS)))
-    assert set(found) == {"file", "fps", "frames", "width", "height", "motion", "events", "cpu_ms_per_frame"}
+    assert set(found) == {"file", "fps", "frames", "width", "height", "motion", "events", "cpu_ms_per_frame"} | {
+        "looks",
+        "suppressed",
+    }
     assert found["file"] == str(avi)
     assert all(isinstance(run, list) and len(run) == 2 for run in found["motion"])
-    assert set(found["events"][0]) == {"start_frame", "end_frame", "start", "end", "peak_score", "zones"}
+    event = found["events"][0]
+    assert set(event) == {"start_frame", "end_frame", "start", "end", "peak_score", "zones"} | {
+        "best_frame",
+        "peak_area",
+        "box",
+    }
+    assert event["start_frame"] <= event["best_frame"] <= event["end_frame"]
+    left, _, right, _ = event["box"]
+    assert 0.2 < left < right < 0.8  # whole, and near the middle
+    assert event["peak_area"] > 1
+    assert found["looks"] == 220
+    assert found["suppressed"]["settling"] == 20
 
 
 def test_people_read_when_something_moved(avi: Path) -> None:
     text = scan_text(scan(avi, CONFIG, fps=FPS))
     assert "22.0 s, 2 events" in text
-    assert len(text.splitlines()) == 3
+    assert len(text.splitlines()) == 4
+    assert "\n  not counted: 20 looks settling" in text
+
+
+def test_where_everything_counts_nothing_is_said_of_the_rest() -> None:
+    found = ScanResult("a.mp4", 10.0, 100, 320, 180, (), (), 1.0, 50, {})
+    assert len(scan_text(found).splitlines()) == 1
+    assert scan_text(replace(found, suppressed={"sway": 1, "mask": 3})).endswith("not counted: 1 look sway, 3 mask")
 
 
 def test_a_damaged_picture_in_the_middle_is_left_out(tmp_path: Path, avi: Path) -> None:
@@ -182,13 +204,30 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
 def test_runs_and_events_of_drawn_looks() -> None:
     finds = Finds(Gate(confirm=2, cooldown=5), Sensors({}, 2, 5))
     for number, look in enumerate(".#..###..##.......##"):
-        finds.look(10 * number, float(number), Look(moving=look == "#", score=number))
+        finds.look(10 * number, float(number), Look(moving=look == "#", score=number, area=20 - number))
     finds.close()
     assert finds.runs == [(40, 60), (90, 100), (180, 190)]
     assert finds.events == [
-        FoundEvent(40, 100, 4.0, 10.0, peak_score=10),
-        FoundEvent(180, 190, 18.0, 19.0, peak_score=19),
+        FoundEvent(40, 100, 4.0, 10.0, peak_score=10, best_frame=40, peak_area=16),
+        FoundEvent(180, 190, 18.0, 19.0, peak_score=19, best_frame=180, peak_area=2),
     ]
+    assert (finds.film.looks, finds.film.peak.moving, finds.film.reasons) == (20, 7, {"too short": 1})
+
+
+def test_a_video_says_why_looks_did_not_count() -> None:
+    finds = Finds(Gate(confirm=2, cooldown=5), Sensors({}, 2, 5))
+    kinds = {
+        "#": Look(moving=True),
+        "!": Look(moving=True, follows=False),  # another thing: an insect that leaps
+        "s": Look(suppressed=Reason.SWAY),
+        "t": Look(suppressed=Reason.TOO_SMALL),
+        ".": Look(),
+    }
+    for number, look in enumerate("sst.#!!s##.s#"):
+        finds.look(number, float(number), kinds[look])
+    finds.close()
+    assert finds.film.reasons == {"sway": 4, "too short": 4, "too small": 1}
+    assert [(event.start_frame, event.end_frame) for event in finds.events] == [(8, 9)]
 
 
 LEFT = [(0, 0), (0.4, 0), (0.4, 1), (0, 1)]

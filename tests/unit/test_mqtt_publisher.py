@@ -28,10 +28,12 @@ from edgecam.events import (
     ConfigReloaded,
     KeyTaken,
     MotionEnded,
+    MotionExplained,
     MotionPicture,
     MotionStarted,
     MotionUpdated,
     SnapshotTaken,
+    Suppressed,
     ZoneMoved,
 )
 from edgecam.frame import Frame, Kind, Stamp
@@ -274,6 +276,7 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
             "box": [0.1, 0.2, 0.3457, 0.4],
             "since": "2026-09-21T14:13:20.000Z",
             "suppressed": None,
+            "suppressed_at": None,
         }
         assert board.json(f"{BASE}/event") == {
             "event_type": "motion_started",
@@ -293,6 +296,50 @@ async def test_motion_goes_on_and_off_with_its_story(furnish: Furnish) -> None:
         ended = board.json(f"{BASE}/event")
         assert (ended["event_type"], ended["duration"], ended["zones"]) == ("motion_ended", 12.5, ["feeder"])
         assert board.json(f"{BASE}/motion/attributes")["since"] == "2026-09-21T14:13:20.000Z"
+
+
+def explains(reason: str | None, at: float, event_id: str | None = None) -> MotionExplained:
+    why = Suppressed(reason, 1_790_000_000.0 + at) if reason else None
+    return MotionExplained(camera="birdbox", at=1_790_000_000.0 + at, event_id=event_id, suppressed=why, looks=None)
+
+
+async def test_a_lamp_that_makes_no_event_is_told_beside_the_event_of_before(furnish: Furnish) -> None:
+    house = furnish()
+    topic = f"{BASE}/motion/attributes"
+    async with living(house) as board:
+        house.bus.publish(explains("global light", 1))
+        nothing = dict.fromkeys(("event_id", "score", "area", "cause", "box", "since"))
+        assert board.json(topic) == nothing | {
+            "zones": [],
+            "suppressed": "global light",
+            "suppressed_at": "2026-09-21T14:13:21.000Z",
+        }
+        assert board.now[f"{BASE}/motion"] == "OFF"
+        house.bus.publish(starts())
+        house.bus.publish(stops())
+        ended = board.json(topic)
+        house.bus.publish(explains("global light", 60))
+        assert board.json(topic) == ended | {
+            "suppressed": "global light",
+            "suppressed_at": "2026-09-21T14:14:20.000Z",
+        }
+        assert board.now[f"{BASE}/motion"] == "OFF"
+        house.bus.publish(starts())
+        assert board.json(topic)["suppressed"] is None
+
+
+async def test_during_an_event_only_another_reason_is_told(furnish: Furnish) -> None:
+    house = furnish()
+    topic = f"{BASE}/motion/attributes"
+    async with living(house) as board:
+        house.bus.publish(starts())
+        for at, reason in enumerate((None, "standing", "standing", "sway", None, None)):
+            house.bus.publish(explains(reason, 5 * at, "e1"))
+        told = [json.loads(payload) for where, payload in board.said if where == topic]
+        assert [said["suppressed"] for said in told] == [None, "standing", "sway", None]
+        assert {said["event_id"] for said in told} == {"e1"}
+        house.bus.publish(replace(stops(), suppressed=Suppressed("standing", 1_790_000_020.0)))
+        assert board.json(topic)["suppressed"] == "standing"
 
 
 FEEDER: dict[str, object] = {"zones": {"feeder": {"polygon": [[0, 0], [1, 0], [1, 1]]}}}

@@ -231,6 +231,7 @@ class Library:
             cause=draft.cause,
             zones=draft.zones,
             score=draft.score,
+            motion=draft.motion,
             interrupted=draft.interrupted,
             note=draft.note,
             picture=draft.picture,

@@ -49,11 +49,13 @@ def renaming(facts: Sidecar, birth: Birth, picture: Sidecar | None = None) -> Re
         return min(max(at, facts.start), facts.end) + shift
 
     said: dict[str, object] = {"id": id, "clock": birth.clock}
+    told = facts
     if facts.picture:
         shown = facts.picture.model_copy(update={"time": moved(facts.picture.time)})
-        told = facts.model_copy(update={"picture": shown})
-    else:
-        told = facts
+        told = told.model_copy(update={"picture": shown})
+    if facts.motion and facts.motion.best is not None:
+        best = facts.motion.model_copy(update={"best": moved(facts.motion.best)})
+        told = told.model_copy(update={"motion": best})
     if picture:
         at = moved(picture.start)
         picture = picture.model_copy(update=said | {"start": at, "end": at})

@@ -28,7 +28,8 @@ def bars() -> Iterator[Callable[[str], Progress]]:
 
         return progress
 
-    with Screen(console=Console(stderr=True), transient=True) as screen:
+    both = sys.stdout.isatty()  # else what is printed meanwhile is not for the screen
+    with Screen(console=Console(stderr=True), transient=True, redirect_stdout=both) as screen:
         yield bar
 
 

@@ -5,8 +5,10 @@ pass untouched, and so does AAC; other sound becomes AAC. It is read twice, head
 neither its length nor the distance of its keyframes is held in memory.
 """
 
+import signal
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -100,8 +102,27 @@ def index(path: Path) -> Index:
 def write(path: Path, cuts: Sequence[Cut], parts: Sequence[Path], progress: Progress) -> None:
     """Write the clips of a video, each whole and durable at its place in `parts` when this returns.
 
-    Raises NotCut, and OSError when the disk refuses; then, and when it is interrupted, none of them is left.
+    Raises NotCut, and OSError when the disk refuses; then, and when it is interrupted, none of them is left. In the
+    main thread only.
     """
+    with _held() as came:
+        _write(path, cuts, parts, progress, came)
+
+
+@contextmanager
+def _held() -> Iterator[Sequence[int]]:
+    """The signals that came meanwhile. PyAV loses what is raised while it writes, and the bytes with it."""
+    came: list[int] = []
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.signal(number, lambda got, _: came.append(got)) for number in numbers]
+    try:
+        yield came
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _write(path: Path, cuts: Sequence[Cut], parts: Sequence[Path], progress: Progress, came: Sequence[int]) -> None:
     clips = [_Clip(cut, part) for cut, part in zip(cuts, parts, strict=True)]
     try:
         voice = next((item for item in islice(_read(path, sound=True), HEARD_BY) if isinstance(item, Sound)), None)
@@ -112,10 +133,13 @@ def write(path: Path, cuts: Sequence[Cut], parts: Sequence[Path], progress: Prog
                 clip.take(place, item, voice)
             if isinstance(item, Frame):
                 progress(place, max(cut.stop for cut in cuts))
-            if all(clip.is_over for clip in clips):
+            if came or all(clip.is_over for clip in clips):
                 break
         for clip in clips:
             clip.close()
+        if came:
+            raise KeyboardInterrupt
+        progress(1, 1)
     except (ValueError, av.FFmpegError) as error:
         _remove(parts)
         raise NotCut(f"{path}: cannot be cut: {error}") from error

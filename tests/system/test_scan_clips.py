@@ -3,12 +3,14 @@
 import fcntl
 import json
 import os
+import pty
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +65,16 @@ def edgecam(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
-def started(*arguments: object) -> "subprocess.Popen[str]":
+@contextmanager
+def started(*arguments: object) -> "Iterator[subprocess.Popen[str]]":
+    """Killed at the latest when the test leaves it."""
     command = [sys.executable, "-m", "edgecam", "scan", *map(str, arguments)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, process_group=0)
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, process_group=0) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
 
 
 def lines(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
@@ -201,7 +209,7 @@ def test_young_old_and_too_many_are_left(videos: Path, config: Path, tmp_path: P
     out = tmp_path / "clips"
     os.utime(videos / "a.avi", (time.time() - 3 * 3600,) * 2)
     (videos / "d.avi").write_bytes(walks.read_bytes())
-    os.utime(videos / "d.avi", (time.time() + 2,) * 2)  # however slow this is
+    os.utime(videos / "d.avi", (time.time() + 4.9,) * 2)  # however slow this is
     done = edgecam("-c", config, "--json", "--clips", out, "--since", "2h", "--max", 1, videos)
     assert [Path(line["file"]).name for line in lines(done)] == ["b.avi"]
     assert done.stderr == (
@@ -218,12 +226,12 @@ def test_a_video_that_grows_meanwhile_is_left_for_the_next_run(
     out = tmp_path / "clips"
     pipe = tmp_path / "first.avi"
     os.mkfifo(pipe)
-    run = started("-c", config, "--json", "--clips", out, pipe, videos / "a.avi", videos / "b.avi")
-    with pipe.open("wb") as line:  # opened by the scan: its list is made
-        with (videos / "a.avi").open("ab") as video:
-            video.write(b"more")
-        line.write(walks.read_bytes())
-    told, complaints = run.communicate(timeout=60)
+    with started("-c", config, "--json", "--clips", out, pipe, videos / "a.avi", videos / "b.avi") as run:
+        with pipe.open("wb") as line:  # opened by the scan: its list is made
+            with (videos / "a.avi").open("ab") as video:
+                video.write(b"more")
+            line.write(walks.read_bytes())
+        told, complaints = run.communicate(timeout=60)
     assert [Path(json.loads(line)["file"]).name for line in told.splitlines()][-1:] == ["b.avi"]
     assert f"edgecam scan: {videos / 'a.avi'}: is still growing: left for the next run\n" in complaints
     assert not list(out.glob("a-*"))
@@ -276,10 +284,10 @@ def test_killed_at_any_moment_and_run_again_it_has_made_the_same(videos: Path, c
     for _ in range(4):
         before = len(list(out.iterdir())) if out.exists() else 0
         wanted = before + chance.randrange(4)
-        run = started("-c", config, "--clips", out, videos)
-        until("so many files, or the end", lambda: run.poll() is not None or _files(out) > wanted, 60)  # noqa: B023
-        run.kill()
-        run.communicate()
+        with started("-c", config, "--clips", out, videos) as run:
+            until("so many files, or the end", lambda: run.poll() is not None or _files(out) > wanted, 60)  # noqa: B023
+            run.kill()
+            run.communicate()
         for clip in out.glob("[!.]*.mp4"):
             assert clip.read_bytes() == (whole / clip.name).read_bytes()
             assert clip.with_suffix(".json").exists()
@@ -295,16 +303,40 @@ def _files(folder: Path) -> int:
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_leaves_nothing_half(videos: Path, config: Path, tmp_path: Path, sign: signal.Signals) -> None:
     out = tmp_path / "clips"
-    run = started("-c", config, "--clips", out, videos)
-    until("a clip begins", lambda: _files(out) > 0, 60)
-    os.killpg(run.pid, sign)  # as a terminal does
-    _, complaints = run.communicate(timeout=30)
+    pipe = tmp_path / "never.avi"  # so that it does not end by itself
+    os.mkfifo(pipe)
+    with started("-c", config, "--clips", out, videos, pipe) as run:
+        until("a clip begins", lambda: _files(out) > 0, 60)
+        os.killpg(run.pid, sign)  # as a terminal does
+        try:
+            _, complaints = run.communicate(timeout=30)
+        finally:
+            os.close(os.open(pipe, os.O_RDWR))  # whoever still waits for it may go
     assert (run.returncode, complaints) == (130, "")
     assert not [path for path in out.iterdir() if path.suffix in (".part", ".tmp")]
     clips = sorted(path.stem for path in out.glob("*.mp4"))
     assert sorted(path.stem for path in out.glob("[!.]*.json")) == clips
     edgecam("-c", config, "--clips", out, videos)
     assert len(list(out.glob("*.mp4"))) == 6
+
+
+def test_a_terminal_shows_how_far_it_is_and_a_pipe_has_the_reports(videos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "clips"
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "edgecam", "scan", "--json", "--clips", str(out), str(videos)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "TERM": "xterm"})
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # EIO: nobody is at the other side
+        while block := os.read(ours, 65536):
+            shown += block
+    os.close(ours)
+    told, _ = run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert [Path(json.loads(line)["file"]).name for line in told.splitlines()] == ["a.avi", "b.avi", "c.avi"]
+    for name in (b"a.avi", b"a.avi: clips", b"c.avi: clips", b"%"):
+        assert name in shown
+    assert b"{" not in shown
 
 
 @pytest.mark.parametrize(

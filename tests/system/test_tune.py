@@ -161,7 +161,10 @@ def test_the_plot_is_a_picture(labelled: Path, tmp_path: Path) -> None:
         [frame] = picture.decode(video=0)
     assert isinstance(frame, av.VideoFrame)
     assert (frame.width, frame.height) == (1200, 28 + 2 * 120)
-    pixels = frame.to_ndarray(format="rgb24")[28:148]
+    every = frame.to_ndarray(format="rgb24")
+    pixels, wall = every[28:148], every[148:]
+    unscored = [int((lane == (225, 225, 225)).all(axis=2).sum()) for lane in (pixels, wall)]
+    assert unscored[0] < 100 < 10_000 < unscored[1]  # before frame 20; letters have that grey as well
     assert (pixels == (20, 140, 60)).all(axis=2).any()  # found
     assert (pixels == (196, 236, 196)).all(axis=2).any()  # labelled
 

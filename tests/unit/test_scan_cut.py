@@ -1,6 +1,7 @@
 """Parts of videos as clips: from a keyframe on, each frame as it was."""
 
 import itertools
+import signal
 import subprocess
 from array import array
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import av
 import pytest
 
 from edgecam.motion.video import Unreadable
+from edgecam.record.sink import Sink
 from edgecam.scanning.cut import Cut, Index, NotCut, index, plan, write
 from outside import probe
 from peers import program
@@ -178,6 +180,21 @@ def test_nothing_half_stays(tmp_path: Path, error: type[BaseException]) -> None:
     with pytest.raises(error):
         write(path, cuts, parts, interrupted)
     assert list(tmp_path.glob("*.part")) == []
+
+
+def test_a_signal_in_the_middle_of_a_write_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_video(tmp_path / "v.avi", 60, rate=RATE)
+    cut = plan(index(path), 0, 5)
+    whole = Sink.write
+
+    def struck(self: Sink, data: bytes) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return whole(self, data)
+
+    monkeypatch.setattr(Sink, "write", struck)
+    with pytest.raises(KeyboardInterrupt):
+        write(path, [cut], [tmp_path / "part"], nothing)
+    assert not (tmp_path / "part").exists()
 
 
 def test_a_disk_that_is_full_is_told_as_such(tmp_path: Path) -> None:

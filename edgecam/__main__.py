@@ -142,11 +142,15 @@ def _media(command: Command) -> None:
 
 def _motion(command: Command) -> None:
     scan = command("scan", _scan, "Run recorded video through the live motion detector.")
-    scan.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
+    scan.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="a file, or a folder of them")
     _configured(scan)
     scan.add_argument("--camera", metavar="ID", help="take this camera's motion settings")
     scan.add_argument("--fps", type=float, help="looks per second")
     scan.add_argument("--json", action="store_true", help="one JSON object per video")
+    scan.add_argument("--clips", type=Path, metavar="DIR", help="cut a clip of each event; videos of folders only once")
+    scan.add_argument("--since", metavar="6h", help="only videos that were changed since")
+    scan.add_argument("--max", type=int, metavar="N", help="videos in one run")
+    scan.add_argument("--dry-run", action="store_true", help="tell which clips there would be; write nothing")
 
     tune = command("tune", _tune, "Score motion settings over labelled videos, and find better ones.")
     tune.add_argument("folder", type=Path, metavar="DIR", help="manifest.json, or videos in motion/ and still/")
@@ -350,14 +354,33 @@ def _password(_: argparse.Namespace) -> int:
 
 
 def _scan(arguments: argparse.Namespace) -> int:
-    from edgecam.config.load import ConfigErrors
-    from edgecam.motion import scan
+    import math
+    import time
 
+    from edgecam.config import units
+    from edgecam.config.load import ConfigErrors
+    from edgecam.motion.scan import camera_of
+    from edgecam.scanning import command
+
+    given = arguments.config and _place(arguments)
     try:
-        settings = scan.settings(arguments.config and _place(arguments), arguments.camera, arguments.set, os.environ)
+        since = units.duration(arguments.since) if arguments.since else math.inf
+        camera = camera_of(given, arguments.camera, arguments.set, os.environ)
     except (ConfigErrors, LookupError) as error:
         return _complain(error)
-    return scan.main(arguments.videos, settings, fps=arguments.fps, as_json=arguments.json)
+    except ValueError as error:
+        return _complain(f"edgecam scan: --since: {error}")
+    asked = command.Asked(
+        arguments.videos,
+        camera,
+        fps=arguments.fps,
+        as_json=arguments.json,
+        clips=arguments.clips,
+        since=since,
+        most=arguments.max,
+        dry=arguments.dry_run,
+    )
+    return command.main(asked, now=time.time())
 
 
 def _tune(arguments: argparse.Namespace) -> int:

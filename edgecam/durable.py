@@ -50,7 +50,7 @@ def write(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
             file.write(data)
             flush(file)
         rename(part, path)
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):  # half a file would lie there, and cost room, for ever
             part.unlink()
         raise

@@ -3,7 +3,6 @@
 Knows the rooms that do the work (offload fetches, record cuts); nothing is deleted before all else is on disk.
 """
 
-import fcntl
 import json
 import math
 import os
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from edgecam import durable, joining
+from edgecam.alone import Busy, alone
 from edgecam.config.model import Config
 from edgecam.media import MediaKind, iso
 from edgecam.offload.back import fetch
@@ -40,10 +40,6 @@ T = TypeVar("T")
 
 class Unusable(ValueError):
     """What was asked for makes no sense; the text says what does."""
-
-
-class Busy(Exception):
-    """Another fetch is at work in the same folder."""
 
 
 class Typed(Protocol):
@@ -179,7 +175,7 @@ def _work(
     if not (listing.things or listing.unfinished or listing.undated):
         _say(f"edgecam fetch: nothing of that is there ({_sought(wanted, prefixes)})")
     _make(typed.output)
-    with _alone(typed.output):
+    with alone(typed.output):
         with _bar(sum(thing.size for thing in listing.things)) as advance:
             for thing in listing.things:
                 with _swept(typed.output, thing):
@@ -210,22 +206,6 @@ def _sought(wanted: Wanted, prefixes: Prefixes) -> str:
     """Where nothing was, for who has mistyped it."""
     cameras = ", ".join(sorted(wanted.cameras)) or "any"
     return f"prefix: {prefixes.common or 'none'}, node: {wanted.node or 'any'}, camera: {cameras}"
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two that write the same file would spoil it. Raises Busy. Where a folder cannot be locked, nobody is kept out."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy from None
-        except OSError:  # some network file systems
-            pass
-        yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -15,13 +15,13 @@ LEFT, RIGHT = 40, 20
 TOP, CURVE, STRIP = 22, 60, 8
 """Of a lane: for its name, for scores 0 to 100, for the found events under it."""
 
-PAPER, INK, FAINT = (255, 255, 255), (40, 40, 40), (200, 200, 200)
+PAPER, INK, FAINT = (255, 255, 255), (40, 40, 40), (165, 165, 165)
 EVENT, IGNORED, FOUND, WRONG, THRESHOLD = (196, 236, 196), (225, 225, 225), (60, 140, 20), (40, 40, 220), (0, 140, 255)
 """Blue, green, red."""
 
 LEGEND = (
     (EVENT, "labelled event"),
-    (IGNORED, "ignored"),
+    (IGNORED, "ignored, or not scored yet"),
     (INK, "score"),
     (FAINT, "score of the keenest setting tried"),
     (THRESHOLD, "threshold: from score 1 a look is moving"),

@@ -5,13 +5,12 @@ JPEGs are, without decoding what is not looked at; anything else is decoded and 
 """
 
 import json
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgecam.bars import Progress
 from edgecam.config import model
 from edgecam.events import Box
 from edgecam.motion.detector import Look
@@ -21,10 +20,7 @@ from edgecam.motion.luma import BadPicture
 from edgecam.motion.pace import Pace
 from edgecam.motion.sensors import Sensors
 from edgecam.motion.tally import NOWHERE, Tally
-from edgecam.motion.video import Unreadable, Video
-
-Progress = Callable[[int, int | None], None]
-"""Told with each look: pictures done, pictures in all where the file says so."""
+from edgecam.motion.video import Video
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +204,10 @@ def scan_text(result: ScanResult) -> str:
     return "\n".join(lines)
 
 
-def settings(
+def camera_of(
     path: Path | None, camera: str | None, overrides: Sequence[str], environ: Mapping[str, str], command: str = "scan"
-) -> model.Motion:
-    """The motion section of a camera in a configuration file; the defaults without a file. `command` asks.
+) -> model.Camera | None:
+    """A camera's section of a configuration file; None without a file: the defaults. `command` asks.
 
     Raises ConfigErrors for a wrong file, LookupError with a sentence when the camera is not clear.
     """
@@ -220,44 +216,19 @@ def settings(
     if path is None:
         if camera is not None or overrides:
             raise LookupError(f"edgecam {command}: --camera and --set need -c FILE")
-        return model.Motion()
+        return None
     cameras = load(path, environ=environ, overrides=overrides).config.cameras
     if camera is None and len(cameras) == 1:
-        return next(iter(cameras.values())).motion
+        return next(iter(cameras.values()))
     if camera not in cameras:
         said = "--camera is missing" if camera is None else f"{path} has no camera {camera!r}"
         raise LookupError(f"edgecam {command}: {said}; there are: {', '.join(cameras)}")
-    return cameras[camera].motion
+    return cameras[camera]
 
 
-def main(videos: Sequence[Path], config: model.Motion, *, fps: float | None, as_json: bool) -> int:
-    """Scan each video and print what it holds. Returns the exit code: 1 when a file could not be read, 2 for usage."""
-    if fps is not None and not fps > 0:
-        sys.stderr.write("edgecam scan: --fps: must be above 0\n")
-        return 2
-    code = 0
-    for video in videos:
-        try:
-            with bar(video.name) as progress:
-                result = scan(video, config, fps, progress)
-        except Unreadable as error:
-            sys.stderr.write(f"edgecam scan: {error}\n")
-            code = 1
-        else:
-            sys.stdout.write((scan_json if as_json else scan_text)(result) + "\n")
-            sys.stdout.flush()
-    return code
-
-
-@contextmanager
-def bar(name: str) -> Iterator[Progress]:
-    """A progress bar on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+def settings(
+    path: Path | None, camera: str | None, overrides: Sequence[str], environ: Mapping[str, str], command: str = "scan"
+) -> model.Motion:
+    """The motion section of `camera_of`. Raises what that does."""
+    found = camera_of(path, camera, overrides, environ, command)
+    return found.motion if found else model.Motion()

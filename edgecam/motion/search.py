@@ -6,20 +6,19 @@ all cores. What is tried is a small grid, and of equals today's settings win.
 
 import itertools
 import math
-import multiprocessing
-import os
-import signal
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 
+from edgecam import crew
+from edgecam.bars import Progress, shared
 from edgecam.config import model
 from edgecam.motion.eye import eye
 from edgecam.motion.labelled import Clip
 from edgecam.motion.luma import BadPicture, Luma
 from edgecam.motion.pace import Pace
-from edgecam.motion.scan import Finds, Progress
+from edgecam.motion.scan import Finds
 from edgecam.motion.score import Labels, Run, Score, score, together
 from edgecam.motion.video import Unreadable, Video
 
@@ -27,6 +26,9 @@ SENSITIVITIES = (20, 30, 40, 50, 60, 70, 80)
 AREAS = (0.1, 0.3, 0.6, 1.0, 2.0)
 CONFIRMS = (1, 2, 3)
 """The grid, to which today's own values are added. Least areas in percent of the picture; looks in a row."""
+
+
+ALONE = "if memory was short, one process at a time needs less: taskset -c 0 edgecam tune ..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def grid(config: model.Motion) -> list[Setting]:
     return list(dict.fromkeys([today, *(Setting(*one) for one in every)]))
 
 
-def watch(clip: Clip, config: model.Motion, settings: Sequence[Setting]) -> Watched:
+def watch(clip: Clip, progress: Progress, *, config: model.Motion, settings: Sequence[Setting]) -> Watched:
     """All settings over one clip, decoded once. Raises Unreadable."""
     alike: dict[tuple[int, float, float | None], list[Setting]] = {}
     for setting in settings:
@@ -154,6 +156,7 @@ def watch(clip: Clip, config: model.Motion, settings: Sequence[Setting]) -> Watc
             if not luma.size:
                 raise Unreadable(f"{clip.path}: the crop of {clip.name} lies outside the picture")
             looks.append(last)
+            progress(last - begins, video.total if ends is None else min(ends + 1, video.total or ends + 1) - begins)
             for each, _ in eyes:
                 each.look(luma, last, at)
         labels = clip.labels(video, last)
@@ -166,29 +169,18 @@ def watch(clip: Clip, config: model.Motion, settings: Sequence[Setting]) -> Watc
 def watch_all(
     clips: Sequence[Clip], config: model.Motion, progress: Progress
 ) -> tuple[list[Watched], list[Unreadable]]:
-    """All clips, on all cores; the results in their order, and what could not be read."""
-    settings = grid(config)
-    cores = len(os.sched_getaffinity(0))
+    """All clips, on all cores; the results in their order, and what could not be read, or not be worked on."""
     watched: list[Watched] = []
     bad: list[Unreadable] = []
-    progress(0, len(clips))
-    with ProcessPoolExecutor(
-        min(cores, len(clips)), mp_context=multiprocessing.get_context("spawn"), initializer=_quietly
-    ) as pool:
-        asked = [pool.submit(watch, clip, config, settings) for clip in clips]
-        for done, _ in enumerate(as_completed(asked), 1):
-            progress(done, len(clips))
-        for one in asked:
-            try:
-                watched.append(one.result())
-            except Unreadable as error:
-                bad.append(error)
+    work = partial(watch, config=config, settings=grid(config))
+    for clip, future in zip(clips, crew.work(work, clips, shared(progress, len(clips))), strict=True):
+        try:
+            watched.append(future.result())
+        except Unreadable as error:
+            bad.append(error)
+        except crew.Killed as error:
+            bad.append(Unreadable(f"{clip.path}: the process that looked at {clip.name} {error}; {ALONE}"))
     return watched, bad
-
-
-def _quietly() -> None:
-    """Ctrl-C ends a worker without its own traceback."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def results(watched: Sequence[Watched]) -> list[Result]:

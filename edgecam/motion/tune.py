@@ -5,11 +5,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edgecam.bars import bars
 from edgecam.config import model
 from edgecam.motion import labelled
 from edgecam.motion.labelled import Unlabelled
-from edgecam.motion.scan import bar
-from edgecam.motion.score import Score, false_spans, scored_events
+from edgecam.motion.score import Score, Span, false_spans, scored_events
 from edgecam.motion.search import Result, Setting, Watched, best, results, watch_all
 
 FEW = 20
@@ -41,8 +41,8 @@ def main(folder: Path, config: model.Motion, *, plot: Path | None, as_json: bool
     if plot is not None and not plot.parent.is_dir():
         sys.stderr.write(f"edgecam tune: --plot: there is no folder {plot.parent}\n")
         return 2
-    with bar("clips") as progress:
-        watched, bad = watch_all(clips, config, progress)
+    with bars() as bar:
+        watched, bad = watch_all(clips, config, bar("clips"))
     for unreadable in bad:
         sys.stderr.write(f"edgecam tune: {unreadable}\n")
     if not watched:
@@ -154,6 +154,11 @@ def _rows(today: Result, chosen: Result, fps: float) -> list[tuple[str, str, str
     return [(name, value(today), value(chosen)) for name, value in rows]
 
 
+def _warming(one: Watched) -> list[Span]:
+    """What is looked at before anything counts."""
+    return [(one.begins, one.labels.first - 1)] if one.begins < one.labels.first else []
+
+
 def _drawn(path: Path, watched: Sequence[Watched], setting: Setting) -> bool:
     """Write the plot of one setting; says what is wrong."""
     from edgecam.motion.plot import Lane, png
@@ -171,7 +176,7 @@ def _drawn(path: Path, watched: Sequence[Watched], setting: Setting) -> bool:
             scores=one.trials[setting].scores,
             keenest=one.trials[keenest].scores,
             events=scored_events(one.labels),
-            ignored=one.labels.ignored,
+            ignored=(*_warming(one), *one.labels.ignored),
             found=[(run.first, run.last) for run in one.trials[setting].runs],
             false=false_spans(one.labels, one.trials[setting].runs),
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+from av import Packet
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -49,8 +50,11 @@ class Video:
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps = float(rate) if rate else 25.0
         self.width, self.height = self._stream.codec_context.width, self._stream.codec_context.height
-        self.total = self._stream.frames or None
-        """How many pictures the file claims; None where it does not say."""
+        seconds = (container.duration or 0) / av.time_base
+        self.total = self._stream.frames or round(seconds * self.fps) or None
+        """How many pictures the file claims, or may have as long as it is; None where it does not say."""
+        self.first: float | None = None
+        """The file's own time (s) of the first picture, once that was read; None where it has none."""
 
     def __enter__(self) -> "Video":
         return self
@@ -68,26 +72,25 @@ class Video:
 
     def _timed(self) -> Iterator[tuple[float, Callable[[int], Luma]]]:
         """Each picture with its seconds: those of the file, or counted where the file has none or goes back."""
-        first: float | None = None
         before = -1 / self.fps
         for stamp, read in self._jpegs() if self._stream.codec_context.name == "mjpeg" else self._frames():
             at = before + 1 / self.fps
             if stamp is not None:
-                first = stamp if first is None else first
-                at = stamp - first if stamp - first > before else at
+                self.first = stamp if self.first is None else self.first
+                at = stamp - self.first if stamp - self.first > before else at
             before = at
             yield at, read
 
     def _jpegs(self) -> Iterator[tuple[float | None, Callable[[int], Luma]]]:
         """MJPEG: each packet is a JPEG."""
-        for packet in self._container.demux(self._stream):
+        for packet in self._packets():
             if packet.size:
                 stamp = packet.pts if packet.pts is not None else packet.dts
                 yield _seconds(stamp, packet.time_base), _jpeg(bytes(packet))
 
     def _frames(self) -> Iterator[tuple[float | None, Callable[[int], Luma]]]:
         """Anything else is decoded whole: later pictures are built on earlier ones."""
-        for packet in self._container.demux(self._stream):
+        for packet in self._packets():
             try:
                 frames = packet.decode()
             except av.FFmpegError:
@@ -95,6 +98,15 @@ class Video:
             for frame in frames:
                 if isinstance(frame, VideoFrame):
                     yield frame.time, Decoded(frame).luma
+
+    def _packets(self) -> "Iterator[Packet[VideoStream]]":
+        """Up to where the file is torn. Raises Unreadable when the disk fails."""
+        try:
+            yield from self._container.demux(self._stream)
+        except av.error.InvalidDataError:
+            return
+        except av.FFmpegError as error:
+            raise Unreadable(f"{self._path}: cannot be read on ({error.strerror})") from error
 
 
 def _seconds(stamp: int | None, base: object) -> float | None:

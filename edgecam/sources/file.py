@@ -4,7 +4,7 @@ H.264, H.265 and MJPEG pass as they are, with pictures on demand; anything else,
 turned or grey, is decoded, and coded as JPEG on demand.
 """
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from av import Packet
     from av.container import InputContainer
     from av.stream import Stream
+
+MOST_REORDERED = 16
+"""Frames that are decoded before the first one is shown: more is no order of B-frames."""
 
 USUAL_RATE = 25.0
 """Frames per second of a file that does not say."""
@@ -82,7 +85,7 @@ class Player:
         pictures = track(video, rig, self._times, self._role, "full", pixels=self._pixels)
         sound = SoundTrack(audio, rig.audio, rig, self._times) if rig.audio and audio else None
         clock = Reel(self._end, 1 / float(video.average_rate or USUAL_RATE), self._first)
-        for packet in container.demux(*filter(None, (video, audio))):
+        for packet in dated(container.demux(*filter(None, (video, audio))), video):
             if packet.stream is video:
                 at = clock.frame(packet)
                 for frame in pictures.take(packet, self._pace.due(at)):
@@ -92,6 +95,26 @@ class Player:
                 clock.move(packet)
                 for heard in sound.take(packet, self._pace.due(clock.newest)):
                     yield Played(clock.newest, heard)
+
+
+def dated(packets: "Iterator[Packet[Stream]]", video: "Stream") -> "Iterator[Packet[Stream]]":
+    """The same packets. Matroska does not say when the first of a video with B-frames are to be decoded: evenly before
+    the first of which it is known.
+    """
+    waiting: list[Packet[Stream]] = []
+    unknown: list[Packet[Stream]] = []
+    for packet in packets:
+        waiting.append(packet)
+        if packet.stream is not video:
+            continue
+        if packet.dts is not None or packet.pts is None or len(unknown) == MOST_REORDERED:
+            break
+        unknown.append(packet)
+    if waiting and waiting[-1].dts is not None:
+        for back, packet in enumerate(reversed(unknown), 1):
+            packet.dts = waiting[-1].dts - back * (packet.duration or 0)
+    yield from waiting
+    yield from packets
 
 
 class Reel:

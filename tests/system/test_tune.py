@@ -1,6 +1,8 @@
 """`edgecam tune` as a user runs it, on drawn footage."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -119,6 +121,38 @@ def test_two_folders_do_and_a_bad_video_is_named(tmp_path: Path, jpegs: list[byt
     assert len(told["unreadable"]) == 1
 
 
+def test_a_process_that_is_killed_costs_its_clip_alone(tmp_path: Path, jpegs: list[bytes]) -> None:
+    """A pipe instead of a video holds the one that reads it until it is killed."""
+    film(tmp_path / "still" / "wall.avi", jpegs[-100:])
+    pipe = tmp_path / "still" / "pipe.avi"
+    os.mkfifo(pipe)
+    clips = [{"file": f"still/{name}.avi", "events": []} for name in ("pipe", "wall")]
+    (tmp_path / "manifest.json").write_text(json.dumps({"clips": clips}))
+    command = [sys.executable, "-m", "edgecam", "tune", "--json", str(tmp_path)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with pipe.open("wb"):  # somebody reads it
+        os.kill(reader(pipe), signal.SIGKILL)
+    told, complaints = run.communicate(timeout=120)
+    assert run.returncode == 1
+    assert complaints == (
+        f"edgecam tune: {pipe}: the process that looked at still/pipe.avi was killed by signal 9; "
+        "if memory was short, one process at a time needs less: taskset -c 0 edgecam tune ...\n"
+    )
+    assert [clip["id"] for clip in json.loads(told)["best"]["clips"]] == ["still/wall.avi"]
+
+
+def reader(pipe: Path) -> int:
+    """The number of the process, other than this one, that has `pipe` open."""
+    for number in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()):
+        try:
+            files = [link.resolve() for link in Path(f"/proc/{number}/fd").iterdir()]
+        except OSError:
+            continue
+        if number != os.getpid() and pipe in files:
+            return number
+    raise AssertionError(f"nobody reads {pipe}")
+
+
 def test_the_plot_is_a_picture(labelled: Path, tmp_path: Path) -> None:
     target = tmp_path / "plot.png"
     assert edgecam("tune", labelled, "--plot", target).returncode == 0
@@ -127,7 +161,10 @@ def test_the_plot_is_a_picture(labelled: Path, tmp_path: Path) -> None:
         [frame] = picture.decode(video=0)
     assert isinstance(frame, av.VideoFrame)
     assert (frame.width, frame.height) == (1200, 28 + 2 * 120)
-    pixels = frame.to_ndarray(format="rgb24")[28:148]
+    every = frame.to_ndarray(format="rgb24")
+    pixels, wall = every[28:148], every[148:]
+    unscored = [int((lane == (225, 225, 225)).all(axis=2).sum()) for lane in (pixels, wall)]
+    assert unscored[0] < 100 < 10_000 < unscored[1]  # before frame 20; letters have that grey as well
     assert (pixels == (20, 140, 60)).all(axis=2).any()  # found
     assert (pixels == (196, 236, 196)).all(axis=2).any()  # labelled
 

@@ -155,6 +155,17 @@ def test_once_means_once(tmp_path: Path) -> None:
     assert len(play(write_video(tmp_path / "clip.avi", 5))) == 5
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_frames_that_are_shown_in_another_order_are_decoded_evenly(tmp_path: Path, suffix: str) -> None:
+    """Matroska does not say when the first ones are decoded."""
+    path = write_video(tmp_path / f"film.{suffix}", 30, codec="libx264", rate=10, smooth=True)
+    found = frames(play(path, want=None))
+    shown = sorted(frame.pts * frame.time_base for frame in found if frame.pts is not None and frame.time_base)
+    assert [float(at - shown[0]) for at in shown] == pytest.approx([n / 10 for n in range(30)])
+    assert [frame.mono - found[0].mono for frame in found] == pytest.approx([n / 10 for n in range(30)])
+    assert all(frame.pts is not None and frame.dts is not None and frame.pts >= frame.dts for frame in found)
+
+
 def test_a_file_without_times_gets_them_from_its_rate(tmp_path: Path) -> None:
     bare = tmp_path / "clip.mjpeg"
     bare.write_bytes(b"".join(packets_of(write_video(tmp_path / "clip.avi", 3))))

@@ -106,7 +106,7 @@ def test_the_same_video_gives_the_same_answer(avi: Path) -> None:
 
 
 def test_fewer_looks_are_taken_when_fewer_are_asked_for(avi: Path) -> None:
-    looks: list[int] = []
+    looks: list[float] = []
     scan(avi, model.Motion(fps=2), progress=lambda done, total: looks.append(done))
     assert len(looks) == 44
     looks.clear()

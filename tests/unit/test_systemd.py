@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecam.__main__ import _parser
 from edgecam.health import CameraStatus, Health
 from edgecam.systemd import Notifier, Watchdog
 from fakes import FakeClock
@@ -114,29 +115,41 @@ async def test_a_stuck_pool_is_named_and_starves_the_watchdog(manager: socket.so
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.mark.parametrize("name", ["edgecam.service", "edgecam.user.service"])
+@pytest.mark.parametrize(
+    "name", ["edgecam.service", "edgecam.user.service", "edgecam-scan.service", "edgecam-scan.timer"]
+)
 def test_systemd_accepts_the_unit_without_a_word(name: str, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    text = "\n".join(
-        "ExecStart=/bin/true" if line.startswith("ExecStart=") else line
-        for line in (UNITS / name).read_text().splitlines()
-    )
-    (tmp_path / "edgecam.service").write_text(text)
+    for unit in {UNITS / name, UNITS / "edgecam-scan.service"}:  # which the timer names
+        text = "\n".join(
+            "ExecStart=/bin/true" if line.startswith("ExecStart=") else line for line in unit.read_text().splitlines()
+        )
+        (tmp_path / unit.name.replace(".user", "")).write_text(text)
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(tmp_path / "edgecam.service")], capture_output=True, text=True
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / name.replace(".user", ""))],
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_service_is_well_locked_in(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["edgecam.service", "edgecam-scan.service"])
+def test_the_service_is_well_locked_in(name: str, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    shutil.copy(UNITS / "edgecam.service", tmp_path)
+    shutil.copy(UNITS / name, tmp_path)
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(tmp_path / "edgecam.service")],
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(tmp_path / name)],
         capture_output=True,
         text=True,
     )
-    exposure = float(done.stdout.rsplit("Overall exposure level for edgecam.service:", 1)[1].split()[0])
+    exposure = float(done.stdout.rsplit(f"Overall exposure level for {name}:", 1)[1].split()[0])
     assert exposure < 3.0
+
+
+def test_the_scan_s_service_does_what_the_guide_says() -> None:
+    unit = (UNITS / "edgecam-scan.service").read_text()
+    [command] = [line.partition("=")[2] for line in unit.splitlines() if line.startswith("ExecStart=")]
+    assert command.removeprefix("/opt/edgecam/bin/") in (UNITS.parent / "docs" / "scan.md").read_text()
+    assert _parser().parse_args(command.split()[1:]).clips == Path("/var/lib/edgecam-scan")

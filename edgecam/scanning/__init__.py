@@ -1,0 +1,1 @@
+"""`edgecam scan`: which videos are due, what moves in them, and a clip of each event."""

@@ -132,7 +132,8 @@ class MotionEnded(Motion):
 class MotionExplained(Event):
     """What the looks say, beside what is told of motion. `at` is the newest one.
 
-    During an event every 5 s; outside of one when the light changes, once for as long as that goes on.
+    During an event every 5 s; outside of one when the light changes, once for as long as that goes on, and when the
+    schedule of motion closes and opens.
     """
 
     event_id: str | None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecam.clock import Clock
 from edgecam.config import model
-from edgecam.events import Bus, LightChanged, SettingChanged
+from edgecam.events import Bus, LightChanged, MotionExplained, SettingChanged, Suppressed
 from edgecam.frame import Frame, Kind, Use
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
@@ -122,7 +122,6 @@ class Motion:
         number, shut = partial(self._settings.number, self._id), self._hours.shut(self._clock.wall())
         self._tuning = int(number("sensitivity")), number("min_area"), shut
         self._alarm.shut(shut)
-        self._tell_blindness()
         if self._is_on:
             off.clear()
             on.set()
@@ -130,14 +129,18 @@ class Motion:
             on.clear()
             off.set()
             self._alarm.still()
+        self._tell_blindness()
 
     def _tell_blindness(self) -> None:
-        """Steady figures: neither a pause nor an event is a change."""
+        """Steady figures: neither a pause nor an event is a change. That the schedule closes is a reason to be told."""
         status, duty, wall, now = self._status, self._config.duty, self._clock.wall(), self._clock.monotonic()
         opens = self._hours.opens(wall) if self._is_wanted else None
         if self._closed is not None:
             status.blind_seconds += now - self._closed
         self._closed = None if opens is None else now
+        if (opens is None) != (status.blind is not Reason.SCHEDULE):
+            closed = None if opens is None else Suppressed(Reason.SCHEDULE, wall)
+            self._bus.publish(MotionExplained(camera=self._id, at=wall, event_id=None, suppressed=closed, looks=None))
         status.blind_until, status.blind, status.blind_percent = opens, None, 0
         if opens is not None:
             status.blind, status.blind_percent = Reason.SCHEDULE, 100

@@ -17,7 +17,17 @@ import pytest_asyncio
 import simplejpeg
 
 from edgecam.config import model
-from edgecam.events import Bus, Event, LightChanged, MotionEnded, MotionPicture, MotionStarted, MotionUpdated, ZoneMoved
+from edgecam.events import (
+    Bus,
+    Event,
+    LightChanged,
+    MotionEnded,
+    MotionExplained,
+    MotionPicture,
+    MotionStarted,
+    MotionUpdated,
+    ZoneMoved,
+)
 from edgecam.frame import Frame, Kind, Use
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Ring, Want
@@ -92,7 +102,7 @@ class House:
         self.settings = Settings({"yard": camera, "other": camera}, folder / "settings.json", self.bus, self.clock)
         self.status = CameraStatus("Yard")
         self.told: list[Event] = []
-        for kind in (MotionStarted, MotionUpdated, MotionEnded, MotionPicture, ZoneMoved):
+        for kind in (MotionStarted, MotionUpdated, MotionEnded, MotionExplained, MotionPicture, ZoneMoved):
             self.bus.on(kind, self.told.append)
         self.alarm = Alarm(
             id="yard",
@@ -643,7 +653,7 @@ def daily(begin: float, end: float) -> dict[str, tuple[str, ...]]:
 async def test_motion_is_looked_for_when_its_schedule_opens_and_no_longer_when_it_closes(tmp_path: Path) -> None:
     async with living(House(tmp_path, schedule=daily(60, 180))) as house:
         await house.walk(3)
-        assert (house.pool.done, house.hub.demand[Want.MOTION], house.told) == (0, 0, [])
+        assert (house.pool.done, house.hub.demand[Want.MOTION], house.of(MotionStarted)) == (0, 0, [])
         await house.clock.advance(40 - 3)
         assert house.hub.demand[Want.MOTION] == 1
         await house.quiet(3)
@@ -656,6 +666,19 @@ async def test_motion_is_looked_for_when_its_schedule_opens_and_no_longer_when_i
         done = house.pool.done
         await house.walk(2)
         assert (house.pool.done, house.hub.demand[Want.MOTION]) == (done, 0)
+
+
+async def test_that_the_schedule_closes_is_told_as_the_reason_after_the_event_that_it_ends(tmp_path: Path) -> None:
+    async with living(House(tmp_path, schedule=daily(60, 180))) as house:
+        await house.clock.advance(150)
+        await house.quiet(3)
+        await house.walk(10)
+        await house.clock.advance(10)
+        told = [one for one in house.told if isinstance(one, MotionEnded | MotionExplained)]
+        reasons = [it.suppressed.reason if it.suppressed else None for it in told if isinstance(it, MotionExplained)]
+        assert (reasons[0], reasons[1], reasons[-1]) == ("schedule", None, "schedule")
+        assert isinstance(told[-1], MotionExplained)
+        assert len(house.of(MotionEnded)) == 1
 
 
 async def test_a_trigger_makes_an_event_outside_of_the_schedule(tmp_path: Path) -> None:

@@ -69,11 +69,11 @@ class CameraStatus:
     moving: bool = False  # [alarm] an event goes on
     zones: set[str] = field(default_factory=set)  # [alarm] in which something moves
     looks: int = 0  # [motion] frames looked at since start
+    drawn: int = 0  # [motion] of those, drawn for viewers of the debug view
     blind: str | None = None  # [motion] why nobody looks all the time though detection is on: schedule or duty
-    blind_percent: int = 0  # [motion] of the time as it goes now: all of it by schedule, the pauses' share by duty
+    blind_percent: int = 0  # [motion] of the time: all by schedule; by duty the pauses' share at motion.fps
     blind_until: float | None = None  # [motion] unix seconds when the schedule opens; None: no schedule, or never
     blind_seconds: float = 0.0  # [motion] so far, since start; a pause counts when it is over
-    drawn: int = 0  # [motion] of those, drawn for viewers of the debug view
     last_motion_mono: float | None = None  # [alarm] monotonic time of the newest moving frame, kept current
     last_motion: float | None = None  # [alarm] unix seconds of the last moving frame
     held_mono: float | None = None  # [alarm] monotonic time up to which a trigger held an event open, kept current

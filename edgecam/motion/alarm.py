@@ -17,7 +17,7 @@ from edgecam.events import Bus, MotionPicture, SettingChanged, ZoneMoved
 from edgecam.frame import Frame
 from edgecam.health import CameraStatus
 from edgecam.hub import FrameHub, Want
-from edgecam.motion.detector import Look, Reason
+from edgecam.motion.detector import Look
 from edgecam.motion.gate import Ended, Fact, Gate, Held, Moved, Started
 from edgecam.motion.sensors import Sensors, Switched
 from edgecam.motion.story import Moment, Story
@@ -61,6 +61,7 @@ class Alarm:
         self._portraits: asyncio.Task[None] | None = None  # the one under way, which comes after those before it
         self._shutter: asyncio.Task[None] | None = None
         self._looked = 0.0
+        self._confirmed = False
         self._awake = False
 
     async def run(self) -> None:
@@ -78,8 +79,7 @@ class Alarm:
                 await self._clock.sleep(TICK)
                 now = self._clock.monotonic()
                 if now - self._looked >= TICK:
-                    self._decide(self._gate.tick(now))
-                    self._switch(self._sensors.tick(now))
+                    self._tick(now)
         finally:
             self._awake = False
             deaf()
@@ -99,21 +99,24 @@ class Alarm:
         """The id of the event that is going on."""
         return self._story.id if self._gate.open else None
 
-    def look(self, look: Look, frame: Frame) -> Reason | None:
+    def look(self, look: Look, frame: Frame) -> bool:
         """One look; `frame` is how people are shown what it saw, with the times of what it looked at.
 
-        Returns why it counts as nothing; None where it counts, and where nothing differs.
+        Returns whether it counts as motion.
         """
         self._looked = frame.mono
+        if look.repeats:
+            self._tick(frame.mono)
+            return self._confirmed
         switched = self._sensors.look(frame.mono, look.zones, look.follows)
         facts = self._gate.look(frame.mono, look.moving, look.follows)
         of_before = [fact for fact in facts if isinstance(fact, Held | Ended)]
         self._decide(of_before)
-        confirmed = any(isinstance(fact, Moved) for fact in facts)
-        self._story.look(look, frame, confirmed=confirmed, zones=self._sensors.moving)
+        self._confirmed = any(isinstance(fact, Moved) for fact in facts)
+        self._story.look(look, frame, confirmed=self._confirmed, zones=self._sensors.moving)
         self._decide(facts[len(of_before) :])
         self._switch(switched)
-        return look.why_not(confirmed)
+        return self._confirmed
 
     def still(self) -> None:
         """Nobody looks for motion any more: an event that no trigger holds ends now, and no zone moves."""
@@ -141,6 +144,10 @@ class Alarm:
         return self._story.id
 
     # -- what follows -----------------------------------------------------------------------------------------------
+
+    def _tick(self, now: float) -> None:
+        self._decide(self._gate.tick(now))
+        self._switch(self._sensors.tick(now))
 
     def _obey(self) -> None:
         """Take over the settings as they are now."""

@@ -8,6 +8,7 @@ area of its own.
 """
 
 import math
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,6 +39,9 @@ LEARN = 8.0
 WAVER = 5.0
 """The same for the noise."""
 
+NOW = 0.15
+"""Seconds in which a thing's edges must have changed, or since the look before where that is longer ago."""
+
 SURPRISE = 4.0
 """One look raises a pixel's noise by at most this many times what it was: a passer-by is not noise."""
 
@@ -51,13 +55,15 @@ FLASH_SHARE = 0.25
 FLASH_COHERENCE = 0.75
 FLASH_STEP = 0.04
 FLASH_LARGE = 0.3
+FLASH_SAME = 0.15
 FLASH_BLIND = 1.0
 FLASH_LEARN = 0.3
 FLASH_REST = 3.0
 """A lamp is switched: FLASH_COHERENCE of the picture became brighter, or darker, by FLASH_STEP (logarithm), and
-FLASH_SHARE of it stands out, or half of it changed by FLASH_LARGE and something seems to move. Then blind for
-FLASH_BLIND seconds, for as long again while so much still changes, learning in FLASH_LEARN, and not again before
-FLASH_REST: whatever fills the picture for longer is not a lamp."""
+FLASH_SHARE of it stands out, or half of it changed by FLASH_LARGE and something seems to move. The edges still
+correlate by FLASH_SAME with the usual ones, even if leaves are bright in infrared; behind a bird that fills the picture
+they do not. Then blind for FLASH_BLIND seconds, for as long again while so much still changes, learning in FLASH_LEARN,
+and not again before FLASH_REST: whatever fills the picture for longer is not a lamp."""
 
 DRIFT = 0.005
 """The light is changing while the picture's mean is so far (logarithm) from what it was in the last second; for as long
@@ -78,8 +84,8 @@ class Scene:
     """The background: usual brightness (logarithm)."""
     spread: Plane
     """The noise, squared."""
-    edges: Plane
-    """Of the newest look."""
+    edges: deque[tuple[float, Plane]]
+    """Of the looks of the last moments, with their times, the oldest first."""
     light: Plane
     """Brightness (logarithm) of the last second."""
     before: Luma
@@ -156,7 +162,15 @@ class Background:
     def _begin(self, luma: Luma, now: float) -> Scene:
         optics = Optics(luma.shape[0], luma.shape[1], self._masks)
         light = optics.brightness(luma)
-        return Scene(optics, light, np.full_like(light, LEAST_NOISE**2), optics.edges(light), light.copy(), luma, now)
+        return Scene(
+            optics,
+            light,
+            np.full_like(light, LEAST_NOISE**2),
+            deque([(now, optics.edges(light))]),
+            light.copy(),
+            luma,
+            now,
+        )
 
     def _see(self, scene: Scene, luma: Luma) -> Evidence:
         light = scene.optics.brightness(luma)
@@ -164,6 +178,8 @@ class Background:
         limit = noise * np.float32(self._threshold)
         level = light - scene.optics.lighting(light - scene.usual, limit)
         edges = scene.optics.edges(light)
+        while len(scene.edges) > 1 and scene.at - scene.edges[1][0] >= NOW:
+            scene.edges.popleft()
         return Evidence(
             light=light,
             level=level,
@@ -171,13 +187,13 @@ class Background:
             limit=limit,
             excess=_excess(level, scene.usual) * scene.optics.valid,
             edges=edges,
-            change=np.abs(edges - scene.edges),
+            change=np.abs(edges - scene.edges[0][1]),
             usual_edges=partial(scene.optics.edges, scene.usual),
         )
 
     def _reason(self, scene: Scene, seen: Evidence, luma: Luma, found: Reason | None) -> Reason | None:
         """Why nothing moves although something differs. `found`: why not what stands out, where anything does."""
-        lit = _count(np.abs(seen.light - scene.usual) > seen.limit) / luma.size
+        lit = _count(np.abs(seen.light - scene.usual) > seen.limit) / max(1, _count(scene.optics.valid))
         if lit >= (FLASH_COHERENCE if found else FLASH_SHARE) and abs(np.mean(seen.light - scene.light)) > DRIFT:
             return Reason.GLOBAL_LIGHT
         if found:
@@ -210,10 +226,16 @@ def _flashed(scene: Scene, seen: Evidence, now: float, *, moving: bool) -> bool:
     wide = _count(seen.excess > seen.limit) > FLASH_SHARE * pixels
     if not wide and not (large and moving):
         return False
-    if max(_count(step > FLASH_STEP), _count(step < -FLASH_STEP)) <= FLASH_COHERENCE * pixels:
+    if max(_count(step > FLASH_STEP), _count(step < -FLASH_STEP)) <= FLASH_COHERENCE * pixels or not _is_same(seen):
         return False
     scene.flash = now
     return True
+
+
+def _is_same(seen: Evidence) -> bool:
+    """Whether it still is the scene of before, in whatever light."""
+    now, usual = seen.edges.ravel(), seen.usual_edges().ravel()
+    return bool(abs(np.dot(now, usual)) > FLASH_SAME * np.sqrt(np.dot(now, now) * np.dot(usual, usual)))
 
 
 def _learn(scene: Scene, seen: Evidence, things: Things | None, elapsed: float, *, flash: bool) -> None:
@@ -225,7 +247,7 @@ def _learn(scene: Scene, seen: Evidence, things: Things | None, elapsed: float, 
     wavers = np.minimum(np.abs(seen.level - scene.usual), SURPRISE * seen.noise)
     scene.spread += max(_rate(elapsed, WAVER), young) * calm * (STEADY * wavers * wavers - scene.spread)
     scene.light += _rate(elapsed, LIGHT) * (seen.light - scene.light)
-    scene.edges = seen.edges
+    scene.edges.append((scene.at, seen.edges))
 
 
 def _rate(elapsed: float, constant: float) -> np.float32:

@@ -104,6 +104,7 @@ class Motion:
                 leave()
             if self._drawing is not None:
                 self._drawing.cancel()
+                self._drawing = None
             self._alarm.still()
 
     async def _live(self, on: asyncio.Event, off: asyncio.Event) -> None:
@@ -189,13 +190,18 @@ class Motion:
             await self._rest(duty.pause)
 
     def _is_quiet(self, look: Look) -> bool:
-        return not (look.moving or look.suppressed is Reason.SETTLING or self._alarm.open)
+        """And nobody watches what motion sees."""
+        return not (look.moving or look.suppressed is Reason.SETTLING or self._is_watched)
+
+    @property
+    def _is_watched(self) -> bool:
+        return self._alarm.open or bool(self._hub.demand[Want.DEBUG])
 
     async def _rest(self, pause: float) -> None:
-        """So many seconds without a look, cut short by an event. What was learned of the scene stays."""
+        """So many seconds without a look, cut short by an event or a viewer. What was learned of the scene stays."""
         life, began = self._hub.life, self._clock.monotonic()
         try:
-            while (left := began + pause - self._clock.monotonic()) > 0 and not self._alarm.open:
+            while (left := began + pause - self._clock.monotonic()) > 0 and not self._is_watched:
                 await self._clock.sleep(min(NOD, left))
         finally:
             self._rested = self._clock.monotonic()
@@ -213,16 +219,15 @@ class Motion:
         if sight is None or not self._is_on:  # switched off while it looked
             return None
         self._status.looks += 1
-        self._alarm.look(sight.look, self._best_view(frame))
+        confirmed = self._alarm.look(sight.look, self._best_view(frame))
         self._want_views(frame.use is Use.MOTION and (sight.look.moving or self._alarm.open))
         if self._hub.demand[Want.DEBUG] and self._drawing is None:  # a look that comes while one is drawn is left out
-            confirmed = self._status.last_motion_mono == frame.mono
             outcome = Outcome(frame.wall, confirmed, self._alarm.event, *tuning[:2])
             self._drawing = asyncio.create_task(self._show(frame, sight, outcome), name=f"{self.name} drawing")
         return sight.look
 
     async def _show(self, frame: Frame, sight: Sight, outcome: Outcome) -> None:
-        """Draw one look for those who watch what motion sees; no look waits for that."""
+        """Draw one look for those who watch what motion sees; no look of this camera waits for that."""
         try:
             drawing = self._pool.submit(_draw, self._config, sight, outcome)
             jpeg, width, height = await asyncio.wrap_future(drawing)
@@ -232,7 +237,8 @@ class Motion:
         except Exception:  # a picture that cannot be drawn must not cost an event
             log.exception("%s: what was seen cannot be drawn", self.name)
         finally:
-            self._drawing = None
+            if self._drawing is asyncio.current_task():
+                self._drawing = None
 
     def _want_views(self, wanted: bool) -> None:
         """Large pictures are decoded while something moves, so that one of them can show it."""

@@ -25,7 +25,10 @@ Polygon = Sequence[tuple[float, float]]
 
 
 class Reason(StrEnum):
-    """Why what differs in a look is no motion: what its largest part failed, the test that it came furthest through."""
+    """Why what differs in a look is no motion: what its largest part failed, the test that it came furthest through.
+
+    Or why nobody looks: the last two.
+    """
 
     GLOBAL_LIGHT = "global light"  # a lamp, a cloud, the exposure
     SWAY = "sway"  # it only moved to where such a thing is learned, a pixel aside
@@ -55,6 +58,8 @@ class Look:
     """Of what moves, to be compared with other looks of the same detector only."""
     follows: bool = True
     """What moves may be what moved in the look before: it is not too far from it."""
+    repeats: bool = False
+    """The camera gave the same picture again: this is what was said of it before, and no further evidence."""
     suppressed: Reason | None = None
     """Why nothing counts as moving in this look, although something differs."""
     zones: tuple[str, ...] = ()

@@ -26,6 +26,12 @@ class Eye:
     RARE = 4.0
     """... unless pictures come that seldom: a gap is also this many times the interval before it."""
 
+    RARELY = 15.0
+    """Seconds that a gap counts for as an interval, at most: after another one as long the scene is new again."""
+
+    REPEAT = 1.0
+    """Seconds in which a camera may give the same picture again, which says nothing; after that, that nothing moves."""
+
     SPAN = 0.2
     """Seconds in which a thing may move on by its own length, beyond where it ends ..."""
     LEAP = 0.08
@@ -36,8 +42,13 @@ class Eye:
         self._shape = (0, 0)
         self._opened: float | None = None
         self._last = 0.0
-        self._boxes: tuple[Box, ...] = ()
         self._interval = 0.0
+        self._picture: Luma | None = None
+        self._taken = 0.0
+        """When the newest picture came that was another than the one before."""
+        self._look = Look()
+        """What was said of it."""
+        self._boxes: tuple[Box, ...] = ()
         self._skipped = 0.0
         """Seconds of all pauses."""
 
@@ -48,26 +59,31 @@ class Eye:
             elapsed = now - self._last
             if elapsed > self.GAP and elapsed > self.RARE * self._interval:
                 self.reset()
+                elapsed = min(elapsed, self.RARELY)
             self._interval = elapsed
         self._last = now
+        if self._picture is not None and now - self._taken < self.REPEAT and same(luma, self._picture):
+            return replace(self._look, repeats=True)
+        since, self._taken, self._picture = now - self._taken, now, luma
         if self._opened is None or luma.shape != self._shape:
             self._opened, self._shape = now, luma.shape
         look = self._detector.look(luma, now)
         before, self._boxes = self._boxes, look.boxes
-        if not self._may_follow(before, look.boxes, luma.shape[0] / luma.shape[1]):
+        if not self._may_follow(before, look.boxes, since, luma.shape[0] / luma.shape[1]):
             look = replace(look, follows=False)
         if now - self._opened < self._settle:
-            return replace(look, moving=False, suppressed=Reason.SETTLING, zones=())
+            look = replace(look, moving=False, suppressed=Reason.SETTLING, zones=())
+        self._look = look
         return look
 
-    def _may_follow(self, before: Sequence[Box], now: Sequence[Box], height: float) -> bool:
+    def _may_follow(self, before: Sequence[Box], now: Sequence[Box], since: float, height: float) -> bool:
         """Whether something of now is near something of before, as it is where one of them has no place.
 
-        `height` of the picture in its widths.
+        `since` then, in seconds; `height` of the picture in its widths.
         """
         if not before or not now:
             return True
-        reach = self._interval / self.SPAN
+        reach = since / self.SPAN
         return any(
             gap(one, other, height) <= reach * max(self.LEAP, size(other, height)) for one in before for other in now
         )
@@ -78,7 +94,7 @@ class Eye:
 
     def reset(self) -> None:
         """Forget the scene; the next look opens the eye anew."""
-        self._opened, self._boxes = None, ()
+        self._opened, self._picture, self._boxes = None, None, ()
         self._detector.reset()
 
     def pause(self, seconds: float) -> None:
@@ -86,13 +102,17 @@ class Eye:
         detector would have learned anything. Where something was before says nothing any more.
         """
         self._skipped += seconds
-        self._boxes = ()
+        self._picture, self._boxes = None, ()
 
     def tune(self, sensitivity: int, min_area: float, shut: Collection[str] = ()) -> None:
         """Another sensitivity (1..100) and least area (percent), and the zones that do not count, from the next look
         on; the scene is not forgotten.
         """
         self._detector.tune(sensitivity, min_area, shut)
+
+
+def same(one: "Luma", other: "Luma") -> bool:
+    return one.shape == other.shape and bool((one == other).all())
 
 
 def gap(one: Box, other: Box, height: float) -> float:

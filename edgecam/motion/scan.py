@@ -15,7 +15,7 @@ from edgecam.config import model
 from edgecam.events import Box
 from edgecam.motion.detector import Look
 from edgecam.motion.eye import eye
-from edgecam.motion.gate import Ended, Gate, Moved, Resumed, Started
+from edgecam.motion.gate import Ended, Fact, Gate, Moved, Resumed, Started
 from edgecam.motion.luma import BadPicture
 from edgecam.motion.pace import Pace
 from edgecam.motion.sensors import Sensors
@@ -84,6 +84,10 @@ class Finds:
 
     def look(self, number: int, at: float, look: Look) -> None:
         """One look at frame `number`, taken at `at` seconds."""
+        if look.repeats:
+            self.sensors.tick(at)
+            self._ends(self.gate.tick(at))
+            return
         self.sensors.look(at, look.zones, look.follows)
         if not (look.moving and look.follows) and not self.gate.open:
             self._frames.clear()
@@ -105,7 +109,10 @@ class Finds:
     def close(self) -> None:
         """The video is over, and so is a running event."""
         self.film.lapse()
-        for fact in self.gate.close():
+        self._ends(self.gate.close())
+
+    def _ends(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
             if isinstance(fact, Ended):
                 self._ended(fact)
 

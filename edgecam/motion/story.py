@@ -54,7 +54,7 @@ class Story:
         self._camera, self._bus, self._portray, self._zones = camera, bus, portray, zones
         self.id = ""
         """Of the running event, or the one before."""
-        self._lit = -inf
+        self._lit, self._is_lit = -inf, False
         """When the light was seen to change last, monotonic."""
         self._forget()
 
@@ -202,12 +202,16 @@ class Story:
 
     def _explain(self, now: Moment, *, lit: bool = False) -> None:
         """Tell what the looks say where it is time to. `lit`: the light has changed in this one."""
-        told, going = self._lit if not self._tally.begun else self._explained_at, self._tally.begun
+        going = self._tally.begun
         if lit:
             self._lit = now.mono
-        if now.mono - told < PERIOD or not (going or lit):
+        if going:
+            due = now.mono - self._explained_at >= PERIOD
+        else:
+            due = self._is_lit != lit and (lit or now.mono - self._lit >= PERIOD)
+        if not due:
             return
-        self._explained_at = now.mono
+        self._explained_at, self._is_lit = now.mono, lit
         self._bus.publish(
             MotionExplained(
                 camera=self._camera,

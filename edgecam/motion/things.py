@@ -28,7 +28,7 @@ CHANGING = 0.2
 """Share of a thing's pixels whose edges must be changing; `min_area` of them is enough for any thing."""
 
 EDGE = 0.5
-"""An edge is changing when it differs from the look before by this part of what a pixel needs to stand out."""
+"""An edge is changing when it differs from a moment ago by this part of what a pixel needs to stand out."""
 
 SAME_EDGES = 0.8
 NEW_EDGES = 0.2
@@ -62,7 +62,7 @@ class Evidence:
     """How far it is outside of what is usual around it; negative inside."""
     edges: Plane
     change: Plane
-    """How far the edges differ from those of the look before."""
+    """How far the edges differ from those of a moment ago."""
     usual_edges: Callable[[], Plane]
     """Those of the background."""
 

@@ -69,7 +69,6 @@ def suppressed(look: Suppressed | None) -> Json:
     return {"suppressed": look and look.reason, "suppressed_at": look and iso(look.at)}
 
 
-NO_MOTION: Json = dict.fromkeys(("event_id", "score", "area", "zones", "cause", "box", "since")) | {"zones": ()}
 """The attributes of motion before the first event."""
 
 

@@ -110,11 +110,11 @@ class Story:
         self._mqtt.set(topics.attributes(topics.motion), compact(said))
 
     def _explained(self, event: MotionExplained) -> None:
-        """What is told of the event, or of the one before, stays as it is. While it goes on only another reason is
-        news: each message is a row in Home Assistant's recorder.
+        """What is told of the event, or of the one before, stays as it is; before the first since the start the broker
+        keeps what it has. Only another reason is news: each message is a row in Home Assistant's recorder.
         """
-        known, why = self._told.get(event.camera, payloads.NO_MOTION), payloads.suppressed(event.suppressed)
-        if event.event_id is None or known.get("suppressed") != why["suppressed"]:
+        known, why = self._told.get(event.camera), payloads.suppressed(event.suppressed)
+        if known is not None and known.get("suppressed") != why["suppressed"]:
             self._attributes(event.camera, known | why)
 
     def _motion(self, event: Motion) -> None:

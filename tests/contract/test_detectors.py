@@ -22,6 +22,8 @@ Make = Callable[..., Detector]
 
 _coarse = np.random.default_rng(3).integers(70, 150, (HEIGHT // 10, WIDTH // 10)).astype(float)
 WALL: Picture = _coarse.repeat(10, 0).repeat(10, 1)
+LIT: Picture = (0.6 * WALL + 0.4 * np.roll(WALL, 37, axis=1)) * 0.6 + 90
+"""Lit by another lamp, so that shadows lie elsewhere."""
 
 
 def filmed(pictures: Iterable[Picture], noise: float = 1.5, seed: int = 1) -> Iterator[Luma]:
@@ -324,9 +326,8 @@ def test_enough_of_what_moves_must_lie_in_the_zone(background: Make) -> None:
 
 
 def test_a_light_change_touches_no_zone(background: Make) -> None:
-    lit = np.roll(WALL, 37, axis=1) * 0.6 + 90
     zones = [Zone("left", HALVES["left"], sensitivity=90)]
-    found = looks(background(zones=zones), [*still(5), *[lit] * 25])
+    found = looks(background(zones=zones), [*still(5), *[LIT] * 25])
     assert found[25].suppressed is Reason.GLOBAL_LIGHT
     assert found[25].zones == ()
 
@@ -344,12 +345,28 @@ def test_a_lamp_that_brightens_everything_is_no_motion(background: Make) -> None
     assert not any(moving(looks(background(), scene)))
 
 
-def test_a_lamp_that_shows_another_picture_is_a_light_change(background: Make) -> None:
-    lit = np.roll(WALL, 37, axis=1) * 0.6 + 90  # shadows lie elsewhere
-    found = looks(background(), [*still(5), *[lit] * 25])
+def test_a_lamp_that_throws_other_shadows_is_a_light_change(background: Make) -> None:
+    found = looks(background(), [*still(5), *[LIT] * 25])
     assert not any(moving(found))
     assert found[25].suppressed is Reason.GLOBAL_LIGHT
     assert found[-1].suppressed is None
+
+
+@pytest.mark.parametrize("shade", [0.15, 0.6])
+def test_a_bird_that_fills_the_picture_is_no_lamp(background: Make, shade: float) -> None:
+    plumage = np.random.default_rng(5).uniform(0.4, 1.4, (HEIGHT // 6, WIDTH // 6)).repeat(6, 0).repeat(6, 1)
+    plumage = np.pad(plumage, ((0, HEIGHT - plumage.shape[0]), (0, WIDTH - plumage.shape[1])), mode="wrap")
+    bird = [150 * shade * np.roll(plumage, round(6 * np.sin(look / 2)), axis=1) for look in range(20)]
+    found = looks(background(), [*still(5), *bird])
+    assert all(moving(found[26:32]))
+
+
+@pytest.mark.parametrize("fps", [5, 15, 30])
+def test_somebody_slow_is_seen_however_often_one_looks(background: Make, fps: int) -> None:
+    slow = [block(-12 + 8 * look / fps) for look in range(round(21 * fps))]
+    detector = background()
+    found = [detector.look(luma, at / fps) for at, luma in enumerate(filmed([*[WALL] * (5 * fps), *slow]))]
+    assert sum(moving(found)) > 15 * fps
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ async def test_a_triggered_event_in_which_looks_see_nothing_lasts_as_long_as_it_
 async def test_each_look_is_told_why_it_counts_as_nothing(yard: Yard) -> None:
     moving, leaping = Look(True), Look(True, follows=False)
     looks = [Look(), Look(suppressed=Reason.SWAY), moving, leaping, moving, Look(suppressed=Reason.STANDING), moving]
-    told = [yard.alarm.look(look, yard.frame()) for look in looks]
+    told = [look.why_not(yard.alarm.look(look, yard.frame())) for look in looks]
     assert told == [None, Reason.SWAY, Reason.TOO_SHORT, Reason.TOO_SHORT, None, Reason.STANDING, Reason.TOO_SHORT]
 
 

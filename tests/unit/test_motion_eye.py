@@ -11,9 +11,16 @@ from edgecam.motion.detector import Look, Reason
 from edgecam.motion.eye import Eye, eye
 from edgecam.motion.gate import Gate, Started
 from edgecam.motion.luma import Luma
+from edgecam.motion.scan import Finds
+from nuisance import LOOKS, NUISANCES, SCENES, Walker, film, told
 
 SMALL: Luma = np.zeros((9, 16), np.uint8)
 LARGE: Luma = np.zeros((18, 32), np.uint8)
+
+
+def picture(number: int, like: Luma = SMALL) -> Luma:
+    """No two that follow each other are the same."""
+    return like + np.uint8(number % 2)
 
 
 class Jumpy:
@@ -39,7 +46,7 @@ class Jumpy:
 
 
 def seen(eye: Eye, *moments: float, luma: Luma = SMALL) -> str:
-    return "".join("#" if eye.look(luma, at).moving else "." for at in moments)
+    return "".join("#" if eye.look(picture(number, luma), at).moving else "." for number, at in enumerate(moments))
 
 
 def test_it_is_blind_while_it_settles_and_says_so() -> None:
@@ -66,6 +73,34 @@ def test_pictures_that_come_seldom_are_no_gaps() -> None:
     watcher = Eye(detector, settle=2)
     assert seen(watcher, *range(0, 60, 10)) == "..####"
     assert detector.resets == 1  # the first interval cannot be told from a gap
+
+
+def test_after_a_long_gap_another_one_is_a_gap_as_well() -> None:
+    detector = Jumpy()
+    watcher = Eye(detector, settle=2)
+    assert seen(watcher, 0, 1, 2, 3) == "..##"
+    assert seen(watcher, 600, 700, 701, 702) == "...#"
+    assert detector.resets == 2
+
+
+def test_the_same_picture_again_says_nothing_for_a_second() -> None:
+    detector = Jumpy()
+    watcher = Eye(detector, settle=0)
+    looks = [watcher.look(SMALL, at) for at in (0.0, 0.4, 0.8, 1.2, 1.4)]
+    assert [look.repeats for look in looks] == [False, True, True, False, True]
+    assert detector.times == [0, 1.2]
+    assert watcher.look(SMALL + np.uint8(1), 1.6) == looks[0]
+
+
+@pytest.mark.parametrize("every", [0.2, 0.4])
+def test_a_camera_that_gives_each_picture_twice_shows_the_same_events(every: float) -> None:
+    walk = Walker(begins=5)
+    once = [luma for _, luma in film(SCENES["garden"], NUISANCES["nothing"], 3, walk, seconds=16)]
+    watcher, finds = eye(model.Motion()), Finds.like(model.Motion())
+    for number, luma in enumerate(luma for luma in once[:: round(every * LOOKS)] for _ in range(2)):
+        finds.look(number, number * every / 2, watcher.look(luma, number * every / 2))
+    finds.close()
+    assert told(tuple(finds.events), walk)
 
 
 def test_a_pause_on_purpose_is_no_gap_and_takes_no_time() -> None:
@@ -118,7 +153,7 @@ def car(left: float, length: float = 0.2) -> Box:
 
 def follows(*boxes: Box | None, every: float = 0.2) -> list[bool]:
     watcher = Eye(Following(*boxes), settle=0)
-    return [watcher.look(SMALL, every * number).follows for number in range(len(boxes))]
+    return [watcher.look(picture(number), every * number).follows for number in range(len(boxes))]
 
 
 def test_what_moves_on_by_less_than_its_own_length_may_be_the_same() -> None:
@@ -152,7 +187,7 @@ def test_one_of_several_things_that_goes_on_is_enough() -> None:
             return Look(True, 70, 5.0, (car(now % 0.4 * 2, 0.03), (0.4, 0.0, 0.5, 0.1)))
 
     watcher = Eye(Two(), settle=0)
-    assert [watcher.look(SMALL, 0.2 * number).follows for number in range(4)] == [True] * 4
+    assert [watcher.look(picture(number), 0.2 * number).follows for number in range(4)] == [True] * 4
 
 
 def test_motion_without_a_place_and_what_comes_after_nothing_may_follow() -> None:
@@ -170,7 +205,7 @@ def test_after_a_reset_and_a_gap_nothing_is_too_far_from_what_was_before() -> No
 def test_a_leap_is_no_event_and_a_drive_by_is_one() -> None:
     def events(*boxes: Box) -> int:
         watcher, gate = Eye(Following(*boxes), settle=0), Gate(confirm=2, cooldown=1)
-        looks = [watcher.look(SMALL, 0.2 * number) for number in range(len(boxes))]
+        looks = [watcher.look(picture(number), 0.2 * number) for number in range(len(boxes))]
         return sum(
             isinstance(fact, Started)
             for number, look in enumerate(looks)

@@ -268,11 +268,17 @@ def test_without_an_event_only_a_change_of_light_is_told_once_for_as_long_as_it_
         told.look(Look(suppressed=Reason.SWAY if at % 2 else Reason.TOO_SMALL), at / 5, confirmed=False)
     told.look(look(), 8.0, confirmed=False)  # too short
     assert told.events == []
-    for at in (10, 11, 13, 17, 23, 24):  # it is not told again at 17, four seconds after it was last seen
+    for at in range(10, 40):  # it is over when it was away for five seconds, which it is not at 17
+        told.look(Look(suppressed=Reason.GLOBAL_LIGHT if at in (10, 11, 13, 17, 25, 26) else None), at, confirmed=False)
+    assert explained(told) == [(10, "global light"), (22, None), (25, "global light"), (31, None)]
+    assert [(it.event_id, it.looks) for it in told.of(MotionExplained)] == [(None, None)] * 4
+
+
+def test_a_light_that_lasts_is_told_once_however_seldom_one_looks() -> None:
+    told = Told()
+    for at in range(10, 400, 10):
         told.look(Look(suppressed=Reason.GLOBAL_LIGHT), at, confirmed=False)
-        told.look(Look(), at + 0.2, confirmed=False)
-    assert explained(told) == [(10, "global light"), (23, "global light")]
-    assert [(it.event_id, it.looks) for it in told.of(MotionExplained)] == [(None, None)] * 2
+    assert explained(told) == [(10, "global light")]
 
 
 def test_an_id_is_utc_and_says_when() -> None:

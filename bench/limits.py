@@ -12,28 +12,13 @@ from dataclasses import dataclass
 from statistics import median
 from unittest.mock import patch
 
-import cv2
 import numpy as np
 
 import nuisance
+import stages
 from edgecam.motion.scan import FoundEvent
-from nuisance import (
-    COLUMNS,
-    HEIGHT,
-    NUISANCES,
-    ROWS,
-    SCENES,
-    SUDDEN,
-    WIDTH,
-    Nuisance,
-    Plane,
-    Random,
-    Scene,
-    Stage,
-    Walker,
-    events,
-    film,
-)
+from nuisance import NUISANCES, SCENES, WIDTH, Nuisance, Plane, Random, Scene, Stage, Walker, events, film
+from scenery import COLUMNS, ROWS
 
 Outside = Callable[[Scene, Random], Stage]
 
@@ -46,29 +31,18 @@ class Stander(Walker):
         return Walker.paint(self, picture, min(at, self.begins + self.seconds / 2))
 
 
-def knocked(pixels: int) -> Outside:
-    """The camera is pushed aside, and stays so."""
-
-    def outside(scene: Scene, rng: Random) -> Stage:
-        matrix = np.array([[1, 0, pixels], [0, 1, pixels / 2]], np.float32)
-
-        def pushed(picture: Plane, at: float) -> Plane:
-            if at < SUDDEN:
-                return picture
-            there = cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
-            return np.asarray(there, np.float32)
-
-        return pushed
-
-    return outside
+def knocked(scene: Scene, rng: Random) -> Stage:
+    """The camera is pushed aside by a tenth of the picture, and stays so."""
+    matrix = np.array([[1, 0, WIDTH / 10], [0, 1, WIDTH / 20]], np.float32)
+    return lambda picture, at: stages.warped(picture, matrix) if at >= stages.SUDDEN else picture
 
 
-def lamp(part: float, gain: float, soft: float) -> Outside:
+def lit(gain: float, part: float = 9, soft: float = 1) -> Outside:
     """A lamp goes on and stays on; it lights the left part of the picture, to a border `soft` pixels wide."""
 
     def outside(scene: Scene, rng: Random) -> Stage:
-        lit = 1 + (gain - 1) * np.clip((part * WIDTH - COLUMNS + 0.1 * ROWS) / soft, 0, 1)
-        return lambda picture, at: np.asarray(picture * lit, np.float32) if at >= SUDDEN else picture
+        lamp = 1 + (gain - 1) * np.clip((part * WIDTH - COLUMNS + 0.1 * ROWS) / soft, 0, 1)
+        return lambda picture, at: np.asarray(picture * lamp, np.float32) if at >= stages.SUDDEN else picture
 
     return outside
 
@@ -97,15 +71,13 @@ CASES = {
         for seconds in (0.4, 0.6, 0.8, 1.0, 1.2, 1.5)
     },
     "stops half way, after 3.5 s": Case(walker=Stander()),
-    "camera knocked by 1 pixel": Case(Nuisance(knocked(1))),
-    "camera knocked by 4 pixels": Case(Nuisance(knocked(4))),
-    "camera knocked by 16 pixels": Case(Nuisance(knocked(16))),
-    "the same, a walk 2 s later": Case(Nuisance(knocked(16)), Walker()),
-    "lamp on all, 1.5 times as bright": Case(Nuisance(lamp(9, 1.5, 1))),
-    "lamp on all, 3 times as bright": Case(Nuisance(lamp(9, 3, 1))),
-    "lamp on half, soft border": Case(Nuisance(lamp(0.5, 1.5, 40))),
-    "lamp on half, hard border": Case(Nuisance(lamp(0.5, 1.5, 2))),
-    "lamp on a sixth, hard border": Case(Nuisance(lamp(0.17, 1.5, 2))),
+    "camera knocked by a tenth": Case(Nuisance(knocked)),
+    "the same, a walk 2 s later": Case(Nuisance(knocked), Walker()),
+    "lamp on all, 1.5 times as bright": Case(Nuisance(lit(1.5))),
+    "lamp on all, 3 times as bright": Case(Nuisance(lit(3))),
+    "lamp on half, soft border": Case(Nuisance(lit(1.5, 0.5, 40))),
+    "lamp on half, hard border": Case(Nuisance(lit(1.5, 0.5, 2))),
+    "lamp on a sixth, hard border": Case(Nuisance(lit(1.5, 0.17, 2))),
 }
 
 

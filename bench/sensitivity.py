@@ -1,6 +1,6 @@
 """What the settings of motion do: each of these is tried with all others as they are by default.
 
-    EDGECAM_MOTION_SET=FOLDER PYTHONPATH=.:tests .venv/bin/python bench/sensitivity.py [--seeds 2]
+    EDGECAM_MOTION_SET=FOLDER PYTHONPATH=.:tests .venv/bin/python bench/sensitivity.py [--seeds 1]
 
 The labelled set and the drawn films are those of trials.py; films are drawn for 5 looks a second of 160 pixels only.
 Faintest: somebody who walks by and is so many percent brighter and darker than what is behind, the least of those that
@@ -78,7 +78,7 @@ def line(name: str, tally: Tally, least: int | None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=2, help="films of each nuisance in each scene")
+    parser.add_argument("--seeds", type=int, default=1, help="films of each nuisance in each scene")
     arguments = parser.parse_args()
     variations = _settings()
     tallies, least = tried(variations, arguments.seeds), faintest(variations)

@@ -2,6 +2,7 @@
 and its largest component. Memory, thresholds and areas are those that suit the developer set best.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import cv2
@@ -39,8 +40,8 @@ class Subtractor:
     def heat(self) -> None:
         return None
 
-    def tune(self, sensitivity: int, min_area: float) -> None:
-        del sensitivity
+    def tune(self, sensitivity: int, min_area: float, shut: Collection[str] = ()) -> None:
+        del sensitivity, shut
         self.min_area = min_area
 
 

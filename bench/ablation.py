@@ -9,6 +9,7 @@ from outside. The last column names the nuisances in which most changed: false e
 import argparse
 from math import inf
 
+import cv2
 import numpy as np
 
 from edgecam.motion import background, optics, things
@@ -52,7 +53,8 @@ def _no_lighting(self: Optics, change: Plane, limit: Plane) -> Plane:
 
 def _simple_lighting(self: Optics, change: Plane, limit: Plane) -> Plane:
     """Things count in the mean of their surroundings."""
-    return np.asarray(optics._mean(change * self.valid, self._wide) / self._wide_share, np.float32)
+    coarse = optics._mean(optics._half(change * self.valid), self._wide) / self._wide_share
+    return np.asarray(cv2.resize(coarse, change.shape[::-1]), np.float32)
 
 
 def _fixed(noise: float) -> Variation:

@@ -34,7 +34,7 @@ class Eye:
 
     SPAN = 0.2
     """Seconds in which a thing may move on by its own length, beyond where it ends ..."""
-    LEAP = 0.08
+    LEAP = 0.12
     """... or by this part of the picture's width. What goes farther is another thing: an insect near the lens."""
 
     def __init__(self, detector: Detector, settle: float) -> None:

@@ -42,9 +42,10 @@ class Optics:
         self.valid: Plane = (~self.masked).astype(np.float32)
         """1 where nothing masks, 0 elsewhere."""
         self._near_share = np.maximum(_near(self.valid), np.float32(1e-6))
-        self._close, self._wide = _window(CLOSE * width), _window(WIDE * width)
+        self._close, self._wide = _window(CLOSE * width), _window(WIDE * width / 2)
         self._close_share = np.maximum(_mean(self.valid, self._close), np.float32(1e-6))
-        self._wide_share = np.maximum(_mean(self.valid, self._wide), FAINT)
+        self._coarse = _half(self.valid)
+        self._wide_share = np.maximum(_mean(self._coarse, self._wide), FAINT)
 
     def brightness(self, luma: Luma) -> Plane:
         """Logarithm of brightness, slightly smoothed against noise; 0 where masked."""
@@ -61,18 +62,29 @@ class Optics:
         """The part of a change of brightness that each pixel shares with its surroundings.
 
         What departs from the surroundings' simple mean by more than `limit` is a thing, or beside one; it is left
-        out of the mean that counts, so that a thing casts no halo.
+        out of the mean that counts, so that a thing casts no halo. Light is soft: half the resolution is enough.
         """
-        simple = _mean(change * self.valid, self._wide) / self._wide_share
-        common = self.valid * (np.abs(change - simple) <= limit)
-        shared = _mean(change * common, self._wide) + FAINT * simple
-        lighting: Plane = np.divide(shared, _mean(common, self._wide) + FAINT)
-        return lighting
+        coarse, least = _half(change * self.valid), _half(limit)
+        simple = _mean(coarse, self._wide) / self._wide_share
+        common = self._coarse * (np.abs(coarse - simple) <= least)
+        shared = _mean(coarse * common, self._wide) + FAINT * simple
+        lighting = shared / (_mean(common, self._wide) + FAINT)
+        return _resized(lighting, change.shape[1], change.shape[0], cv2.INTER_LINEAR)
 
 
 def _window(reach: float) -> tuple[int, int]:
     side = 2 * max(1, round(reach)) + 1
     return side, side
+
+
+def _half(plane: Plane) -> Plane:
+    """At half the resolution; one pixel at least."""
+    height, width = plane.shape
+    return _resized(plane, (width + 1) // 2, (height + 1) // 2, cv2.INTER_AREA)
+
+
+def _resized(plane: Plane, width: int, height: int, how: int) -> Plane:
+    return cv2.resize(plane, (width, height), interpolation=how).astype(np.float32, copy=False)
 
 
 def _near(plane: Plane) -> Plane:

@@ -206,7 +206,8 @@ def test_more_sensitive_sees_more(make: Make) -> None:
 
 def test_a_change_of_sensitivity_acts_at_once_and_forgets_nothing(make: Make) -> None:
     detector = make(sensitivity=1)
-    faint = walk(4, size=(26, 30), shade=0.9)
+    above, below = walk(4, size=(13, 30), shade=0.85), walk(4, size=(26, 30), shade=1.15)
+    faint = [one + other - WALL for one, other in zip(above, below, strict=True)]
     assert not any(moving(looks(detector, [*still(5), *faint])))
     looks(detector, still(4), start=9.0)
     detector.tune(60, 0.3)
@@ -270,7 +271,8 @@ def test_a_zone_less_sensitive_than_the_picture_is_touched_by_what_is_clear(make
 
 def test_a_zone_without_a_sensitivity_follows_the_pictures(make: Make) -> None:
     detector = make(sensitivity=1, zones=[Zone("left", HALVES["left"])])
-    faint = walk(4, size=(26, 30), shade=0.9)
+    above, below = walk(4, size=(13, 30), shade=0.85), walk(4, size=(26, 30), shade=1.15)
+    faint = [one + other - WALL for one, other in zip(above, below, strict=True)]
     assert not any(touched(looks(detector, [*still(5), *faint]), "left"))
     looks(detector, still(4), start=9.0)
     detector.tune(70, 0.3)
@@ -280,7 +282,8 @@ def test_a_zone_without_a_sensitivity_follows_the_pictures(make: Make) -> None:
 def test_a_zone_that_is_shut_is_not_touched_and_makes_no_motion_of_what_it_sees(make: Make) -> None:
     zones = [Zone("right", HALVES["right"], sensitivity=60), Zone("left", HALVES["left"], sensitivity=60)]
     detector = make(sensitivity=1, zones=zones)
-    faint = walk(4, size=(26, 30), shade=0.9)
+    above, below = walk(4, size=(13, 30), shade=0.85), walk(4, size=(26, 30), shade=1.15)
+    faint = [one + other - WALL for one, other in zip(above, below, strict=True)]
     detector.tune(1, 0.3, {"right"})
     found = looks(detector, [*still(5), *faint])
     assert any(touched(found, "left"))

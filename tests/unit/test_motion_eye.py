@@ -172,8 +172,8 @@ def test_across_and_down_count_alike_in_a_wide_picture() -> None:
     def at(x: float, y: float) -> Box:
         return x, y, x + 0.01, y + 0.01
 
-    assert follows(at(0, 0), at(0.08, 0)) == follows(at(0, 0), at(0, 0.14)) == [True, True]
-    assert follows(at(0, 0), at(0.1, 0)) == follows(at(0, 0), at(0, 0.17)) == [True, False]
+    assert follows(at(0, 0), at(0.12, 0)) == follows(at(0, 0), at(0, 0.22)) == [True, True]
+    assert follows(at(0, 0), at(0.14, 0)) == follows(at(0, 0), at(0, 0.24)) == [True, False]
 
 
 def test_with_more_time_between_looks_a_thing_may_go_farther() -> None:

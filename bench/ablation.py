@@ -100,11 +100,13 @@ def told_of(tally: Tally, whole: Tally) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2, help="films of each nuisance in each scene")
+    parser.add_argument("--films", default=",".join(NUISANCES), help="nuisances, with commas")
     parser.add_argument("--only", default="", help="parts, with commas")
     arguments = parser.parse_args()
     names = ["nothing", *arguments.only.split(",")] if arguments.only else list(PARTS)
-    tallies = tried({name: PARTS[name] for name in names}, arguments.seeds)
-    whole, films = tallies["nothing"], len(SCENES) * len(NUISANCES) * arguments.seeds
+    nuisances = arguments.films.split(",")
+    tallies = tried({name: PARTS[name] for name in names}, arguments.seeds, nuisances)
+    whole, films = tallies["nothing"], len(SCENES) * len(nuisances) * arguments.seeds
     print(f"{whole.events} events in the set; {films} drawn films without a walker, as many with one\n")
     print(
         f"{'missing':26}{'hits':>5}{'false':>6}{'F1':>7}{'  drawn: false':>14}{'walks':>7}  most changed: false, walks"

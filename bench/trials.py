@@ -144,14 +144,14 @@ def workers(variations: Variations) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(WORKERS, get_context("fork"), _begin, (variations,))
 
 
-def tried(variations: Variations, seeds: int) -> dict[str, Tally]:
-    """All of them, over the whole set and so many drawn films of each nuisance in each scene."""
+def tried(variations: Variations, seeds: int, nuisances: Iterable[str] = tuple(NUISANCES)) -> dict[str, Tally]:
+    """All of them, over the whole set and so many drawn films of each of these nuisances in each scene."""
     tallies = {name: Tally() for name in variations}
     with workers(variations) as pool:
         waiting: list[Future[dict[str, Tally]]] = [
             pool.submit(labelled, clip) for clip in motion_set.scorer().load_manifest()
         ]
-        waiting += [pool.submit(drawn, *one) for one in product(SCENES, NUISANCES, range(seeds))]
+        waiting += [pool.submit(drawn, *one) for one in product(SCENES, nuisances, range(seeds))]
         for done in waiting:
             for name, tally in done.result().items():
                 tallies[name].add(tally)

@@ -128,7 +128,7 @@ class Zone(Section):
     cooldown: Duration | None = Field(None, gt=0, description="Quiet time that switches its sensor off [the camera's].")
     schedule: Weekly = Field(
         None,
-        description='When it counts, such as {"mon-fri": "10:00-20:00"}; its sensor is off outside of it. '
+        description='When it counts, such as {"mon-fri": "10:00-20:00"}; spans add up, its sensor is off outside. '
         "`edgecam scan` and `tune` do not ask.",
     )
 
@@ -168,8 +168,8 @@ class Motion(Section):
     )
     schedule: Weekly = Field(
         None,
-        description='When motion is looked for, such as {"mon-fri": "10:00-20:00"}; null: always. Triggers work at any '
-        "time, and `edgecam scan` and `tune` look at recordings of any hour.",
+        description='When motion is looked for, such as {"mon-fri": "10:00-20:00"}; spans add up, null: always. '
+        "Triggers work at any time, and `edgecam scan` and `tune` look at recordings of any hour.",
     )
 
 

@@ -222,7 +222,7 @@ class Motion:
         confirmed = self._alarm.look(sight.look, self._best_view(frame))
         self._want_views(frame.use is Use.MOTION and (sight.look.moving or self._alarm.open))
         if self._hub.demand[Want.DEBUG] and self._drawing is None:  # a look that comes while one is drawn is left out
-            outcome = Outcome(frame.wall, confirmed, self._alarm.event, *tuning[:2])
+            outcome = Outcome(frame.wall, confirmed, self._alarm.event, *tuning)
             self._drawing = asyncio.create_task(self._show(frame, sight, outcome), name=f"{self.name} drawing")
         return sight.look
 

@@ -41,7 +41,9 @@ def draw(config: model.Motion, sight: Sight, outcome: Outcome) -> tuple[bytes, i
     if config.masks:
         _hatch(picture, _enlarged(masked.view(np.uint8), times))
     for name, zone in config.zones.items():
-        _outline(picture, name, zone.polygon, touched=name in sight.look.zones)
+        closed = name in outcome.shut
+        paint = PALE if closed else BRIGHT_BLUE if name in sight.look.zones else BLUE
+        _outline(picture, f"{name} (closed)" if closed else name, zone.polygon, paint)
     colour = (GREEN if outcome.confirmed else AMBER) if sight.look.moving else PALE
     height, width = picture.shape[:2]
     for left, top, right, bottom in sight.look.boxes:
@@ -89,10 +91,9 @@ def _hatch(picture: Picture, masked: NDArray[np.uint8]) -> None:
     picture[stripes & masked.view(bool)] = PALE
 
 
-def _outline(picture: Picture, name: str, polygon: Polygon, *, touched: bool) -> None:
+def _outline(picture: Picture, name: str, polygon: Polygon, colour: Colour) -> None:
     height, width = picture.shape[:2]
     corners = np.array([(x * (width - 1), y * (height - 1)) for x, y in polygon]).round().astype(np.int32)
-    colour = BRIGHT_BLUE if touched else BLUE
     cv2.polylines(picture, [corners], isClosed=True, color=colour, thickness=2, lineType=cv2.LINE_AA)
     label = _label(name, colour, 0.65 * width / WIDE)[:height, :width]
     left, top = np.minimum(corners.min(axis=0), (width - label.shape[1], height - label.shape[0]))

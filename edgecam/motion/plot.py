@@ -22,9 +22,9 @@ EVENT, IGNORED, FOUND, WRONG, THRESHOLD = (196, 236, 196), (225, 225, 225), (60,
 LEGEND = (
     (EVENT, "labelled event"),
     (IGNORED, "ignored, or not scored yet"),
-    (INK, "score"),
-    (FAINT, "score of the keenest setting tried"),
-    (THRESHOLD, "threshold: from score 1 a look is moving"),
+    (INK, "score of the best setting"),
+    (FAINT, "of the keenest tried"),
+    (THRESHOLD, "threshold: score 1"),
     (FOUND, "found"),
     (WRONG, "found, false"),
 )

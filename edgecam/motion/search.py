@@ -70,7 +70,7 @@ class Trial:
     score: Score
     runs: tuple[Run, ...]
     scores: bytes
-    """0..100, one for each look."""
+    """0..100, one for each look; 0 unless it moves."""
     cpu: float
     """Seconds of CPU for all looks but the first, without decoding."""
 
@@ -112,7 +112,7 @@ class _Eye:
         seen = self._watcher.look(luma, at)
         if self._scores:  # the first look also builds what all later ones use
             self._cpu += time.thread_time() - began
-        self._scores.append(seen.score)
+        self._scores.append(seen.score if seen.moving else 0)
         for confirm, finds in self._finds.items():
             finds.look(number, at, seen)
             if len(finds.runs) > len(self._told[confirm]):

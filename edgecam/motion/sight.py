@@ -1,6 +1,7 @@
 """Sight: one look as people are shown it, what became of it, and how that is said. Pure."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ class Outcome:
     """The id of the event that is going on."""
     sensitivity: int
     min_area: float
+    shut: Collection[str] = ()
+    """The zones that do not count now."""
 
 
 def lines(config: model.Motion, sight: Sight, outcome: Outcome) -> tuple[str, str]:

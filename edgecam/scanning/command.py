@@ -127,6 +127,8 @@ class _Run:
         ):
             if count:
                 _say(f"{count} video{'s' * (count != 1)} {words}")
+        if not (run.due or run.done or run.growing or run.waiting or run.old):
+            _say("no videos there")
         return self._code
 
     def _one(self, due: Due, future: "Future[ScanResult]", bar: Callable[[str], Progress]) -> None:

@@ -100,6 +100,16 @@ def test_a_zone_is_outlined_bears_its_name_and_is_bright_when_it_is_touched() ->
     assert touched[line].max(axis=0).mean() > calm[line].max(axis=0).mean() + 30
 
 
+def test_a_zone_that_does_not_count_now_is_grey_and_says_so() -> None:
+    zone = model.Zone(polygon=[(0.5, 0.25), (0.95, 0.25), (0.95, 0.95), (0.5, 0.95)])
+    config = PLAIN.model_copy(update={"zones": {"feeder": zone}})
+    jpeg, _, _ = draw(config, Sight(Look(), GREY, None, 0.001), replace(OUTCOME, shut=("feeder",)))
+    pixels = simplejpeg.decode_jpeg(jpeg)
+    red, _, blue = pixels[340:343, 340:590].astype(int).mean(axis=(0, 1))
+    assert abs(red - blue) < 20
+    assert differs(pixels, drawn(config, Look()))[94:110, 380:440].any(), "the name is longer"
+
+
 def test_a_zone_in_the_corner_keeps_its_name_inside_the_picture() -> None:
     zone = model.Zone(polygon=[(0.97, 0.97), (1.0, 0.97), (1.0, 1.0), (0.97, 1.0)])
     config = PLAIN.model_copy(update={"zones": {"a_rather_long_name_of_a_zone_here": zone}})

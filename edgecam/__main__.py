@@ -385,14 +385,15 @@ def _scan(arguments: argparse.Namespace) -> int:
 
 def _tune(arguments: argparse.Namespace) -> int:
     from edgecam.config.load import ConfigErrors
-    from edgecam.motion import scan, tune
+    from edgecam.motion import scan
+    from edgecam.motion.tuning import command
 
     given = arguments.config and _place(arguments)
     try:
         settings = scan.settings(given, arguments.camera, arguments.set, os.environ, "tune")
     except (ConfigErrors, LookupError) as error:
         return _complain(error)
-    return tune.main(arguments.folder, settings, plot=arguments.plot, as_json=arguments.json)
+    return command.main(arguments.folder, settings, plot=arguments.plot, as_json=arguments.json)
 
 
 if __name__ == "__main__":

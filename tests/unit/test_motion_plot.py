@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecam.motion import plot
-from edgecam.motion.plot import Lane, png
-from edgecam.motion.score import Span
+from edgecam.motion.tuning import plot
+from edgecam.motion.tuning.plot import Lane, png
+from edgecam.motion.tuning.score import Span
 
 
 def lane(

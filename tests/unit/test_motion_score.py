@@ -2,7 +2,18 @@
 
 import pytest
 
-from edgecam.motion.score import Labels, Run, Score, Span, false_spans, joined, score, scored_events, together, without
+from edgecam.motion.tuning.score import (
+    Labels,
+    Run,
+    Score,
+    Span,
+    false_spans,
+    joined,
+    score,
+    scored_events,
+    together,
+    without,
+)
 
 
 def labels(*events: Span, first: int = 0, last: int = 999, ignored: tuple[Span, ...] = ()) -> Labels:

@@ -8,10 +8,10 @@ import pytest
 
 from edgecam.config import model
 from edgecam.config.load import load
-from edgecam.motion.labelled import Unlabelled, read
-from edgecam.motion.score import Score
-from edgecam.motion.search import Result, Setting, best, grid
-from edgecam.motion.tune import yaml
+from edgecam.motion.tuning.command import yaml
+from edgecam.motion.tuning.labelled import Unlabelled, read
+from edgecam.motion.tuning.score import Score
+from edgecam.motion.tuning.search import Result, Setting, best, grid
 from edgecam.motion.video import Picture
 
 TODAY = Setting.of(model.Motion())

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from edgecam.bars import bars
 from edgecam.config import model
-from edgecam.motion import labelled
-from edgecam.motion.labelled import Unlabelled
-from edgecam.motion.score import Score, Span, false_spans, scored_events
-from edgecam.motion.search import Result, Setting, Watched, best, results, watch_all
+from edgecam.motion.tuning import labelled
+from edgecam.motion.tuning.labelled import Unlabelled
+from edgecam.motion.tuning.score import Score, Span, false_spans, scored_events
+from edgecam.motion.tuning.search import Result, Setting, Watched, best, results, watch_all
 
 FEW = 20
 """With fewer labelled events than these the figures are a hint."""
@@ -161,7 +161,7 @@ def _warming(one: Watched) -> list[Span]:
 
 def _drawn(path: Path, watched: Sequence[Watched], setting: Setting) -> bool:
     """Write the plot of one setting; says what is wrong."""
-    from edgecam.motion.plot import Lane, png
+    from edgecam.motion.tuning.plot import Lane, png
 
     if len(watched) > MOST_LANES:
         sys.stderr.write(f"edgecam tune: the plot has the first {MOST_LANES} of {len(watched)} clips\n")

@@ -15,11 +15,11 @@ from edgecam import crew
 from edgecam.bars import Progress, shared
 from edgecam.config import model
 from edgecam.motion.eye import eye
-from edgecam.motion.labelled import Clip
 from edgecam.motion.luma import BadPicture, Luma
 from edgecam.motion.pace import Pace
 from edgecam.motion.scan import Finds
-from edgecam.motion.score import Labels, Run, Score, score, together
+from edgecam.motion.tuning.labelled import Clip
+from edgecam.motion.tuning.score import Labels, Run, Score, score, together
 from edgecam.motion.video import Unreadable, Video
 
 SENSITIVITIES = (20, 30, 40, 50, 60, 70, 80)

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from edgecam.motion.luma import Luma
-from edgecam.motion.score import Labels
+from edgecam.motion.tuning.score import Labels
 from edgecam.motion.video import Picture, Video
 from edgecam.pixels import reduced
 

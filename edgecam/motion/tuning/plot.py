@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecam.motion.score import Span
+from edgecam.motion.tuning.score import Span
 
 WIDTH, LANE, HEAD = 1200, 120, 28
 LEFT, RIGHT = 40, 20

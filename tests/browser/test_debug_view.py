@@ -1,11 +1,12 @@
 """What motion sees, on a camera's page in Chromium."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import Locator, async_playwright, expect
 
 from edgecam.hub import Want
 from peers import program
@@ -13,6 +14,20 @@ from pictures import jpeg
 from webhouse import House
 
 pytestmark = pytest.mark.system
+
+
+WIDTH_OF_THE_NEXT_FRAME = "image => new Promise(done => requestAnimationFrame(() => done(image.naturalWidth)))"
+
+
+async def shown(image: Locator, width: int, show: Callable[[int], object]) -> None:
+    """Show pictures until one is seen: Chromium shows a picture when the next one comes, and misses those before it
+    has begun to look.
+    """
+    for number in range(1000):
+        if await image.evaluate(WIDTH_OF_THE_NEXT_FRAME) == width:
+            return
+        show(number)
+    raise AssertionError(f"no picture is {width} wide")
 
 
 async def test_the_live_picture_gives_way_to_what_motion_sees_and_comes_back(tmp_path: Path) -> None:
@@ -32,19 +47,20 @@ async def test_the_live_picture_gives_way_to_what_motion_sees_and_comes_back(tmp
                 page.locator(".cover"),
             )
             await house.until(lambda: hub.demand[Want.VIEWER] == 1)
-            for _ in range(2):  # Chromium shows a picture when it sees the next one
-                live = house.publish(size=(320, 180))
-            await expect(image).to_have_js_property("naturalWidth", 320)
+            live = house.publish(size=(320, 180))
+            await shown(image, 320, lambda _: house.publish(size=(320, 180)))
 
             await button.click()
             await expect(button).to_have_attribute("aria-pressed", "true")
             await house.until(lambda: (hub.demand[Want.DEBUG], hub.demand[Want.VIEWER]) == (1, 0))
-            for number in range(2):
-                hub.show(replace(live, data=jpeg(number, 640, 440), width=640, height=440))
-            await expect(image).to_have_js_property("naturalWidth", 640)
+            await shown(
+                image,
+                640,
+                lambda number: hub.show(replace(live, data=jpeg(number, 640, 440), width=640, height=440)),
+            )
             await expect(image).to_have_attribute("alt", "What motion sees of Birdbox")
-            shown = await image.evaluate("image => image.clientWidth / image.clientHeight")
-            assert shown == pytest.approx(640 / 440, abs=0.01), "no bars beside it"
+            shape = await image.evaluate("image => image.clientWidth / image.clientHeight")
+            assert shape == pytest.approx(640 / 440, abs=0.01), "no bars beside it"
 
             house.settings.set("birdbox", "motion_detection", False)
             await expect(cover).to_have_text("Nothing to see: motion detection is switched off")

@@ -1,7 +1,7 @@
 """Turns what pydantic found into sentences with places. Pure. No sentence holds a value of the file."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -40,8 +40,15 @@ _SOURCES = "must be a source: synthetic, http://…, file:clip.mp4, or a section
 
 def problems(errors: Iterable[ErrorDetails], tree: Tree) -> list[Problem]:
     """One problem for each error, at its place in `tree`; none where the tree is broken already."""
-    found = (_problem(error, tree) for error in errors)
+    every = list(errors)
+    found = (_problem(error, tree) for error in every if not _comes_of_others(error, every))
     return [problem for problem in found if problem is not None]
+
+
+def _comes_of_others(error: ErrorDetails, every: Sequence[ErrorDetails]) -> bool:
+    """Only entries that are right are counted: a list is not too short because something in it is wrong."""
+    loc = error["loc"]
+    return error["type"] == "too_short" and any(other["loc"][: len(loc)] == loc != other["loc"] for other in every)
 
 
 def _problem(error: ErrorDetails, tree: Tree) -> Problem | None:

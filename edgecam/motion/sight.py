@@ -50,7 +50,7 @@ def lines(config: model.Motion, sight: Sight, outcome: Outcome) -> tuple[str, st
         said += f" (event {outcome.event.rpartition('-')[2]})"
     asked = f"sensitivity {outcome.sensitivity}" if config.threshold is None else f"threshold {config.threshold:g}"
     if config.method != "difference":  # which knows no least area
-        asked += f", from {outcome.min_area:g} %"
+        asked += f", min_area {outcome.min_area:g} %"
     return (
         f"{clock}  {said}  {sight.cost * 1000:.1f} ms",
         f"score {look.score}, area {look.area:.1f} %; {asked}",

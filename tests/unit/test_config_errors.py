@@ -284,6 +284,14 @@ def test_a_schedule_or_a_duty_that_makes_no_sense_is_told_at_its_place(tmp_path:
     assert only.startswith(f"config.yaml:{said}")
 
 
+def test_a_polygon_with_a_wrong_corner_is_not_called_too_short(tmp_path: Path) -> None:
+    masks = "{gate: [[0, 0], [1, 0], [1, 9]]}"
+    (only,) = wrong(tmp_path, f"cameras: {{a: {{source: synthetic, motion: {{masks: {masks}}}}}}}")
+    assert only.endswith("motion.masks.gate[2][1]: must be at most 1")
+    (only,) = wrong(tmp_path, "cameras: {a: {source: synthetic, motion: {masks: {gate: [[0, 0], [1, 0]]}}}}")
+    assert only.endswith("motion.masks.gate: needs at least 3 entries")
+
+
 def test_a_camera_must_not_close_in_each_pause_of_its_duty(tmp_path: Path) -> None:
     source = "{type: synthetic, idle_after: 5s}"
     (only,) = wrong(tmp_path, f"cameras: {{a: {{source: {source}, motion: {{duty: {{pause: 5s}}}}}}}}")

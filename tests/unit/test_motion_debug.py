@@ -155,8 +155,8 @@ def test_a_look_says_what_it_is_in_words(
 @pytest.mark.parametrize(
     ("motion", "asked"),
     [
-        ({}, "sensitivity 50, from 0.3 %"),
-        ({"threshold": 6.5}, "threshold 6.5, from 0.3 %"),
+        ({}, "sensitivity 50, min_area 0.3 %"),
+        ({"threshold": 6.5}, "threshold 6.5, min_area 0.3 %"),
         ({"method": "difference"}, "sensitivity 50"),
         ({"method": "difference", "threshold": 12}, "threshold 12"),
     ],
